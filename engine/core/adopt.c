@@ -1,0 +1,105 @@
+/*
+ * Adoption: after a restart the engine believes its rows, then what really
+ * flows.  A gateway that outlived an engine reports the sessions it holds;
+ * those of its sessions it does not hold are over.  A fresh gateway holds
+ * none.  Unknown counts as dirty (S5), never as dead or free.
+ */
+#include "engine/core/internal.h"
+
+static void lose_sessions(struct world *w, struct effects *fx,
+			  uint32_t gateway, bool unreported_only,
+			  const char *why)
+{
+	LIST_EACH(&w->live, it) {
+		struct session *s = LIST_ENTRY(it, struct session, live_link);
+
+		if (s->row.gateway != gateway ||
+		    (unreported_only && s->reported))
+			continue;
+		session_finish(w, fx, s, s->row.state == SESSION_ASSIGNED ?
+						 SESSION_FAILED : SESSION_LOST,
+			       why);
+	}
+}
+
+void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev)
+{
+	struct gateway *g = &w->gateways[ev->gateway.index];
+
+	g->up = false;
+	g->reporting = true;
+	g->since_wall_ms = w->wall_ms;
+	g->changed = w->turn;
+	LIST_EACH(&w->live, it) {
+		struct session *s = LIST_ENTRY(it, struct session, live_link);
+
+		if (s->row.gateway == ev->gateway.index)
+			s->reported = false;
+	}
+	if (ev->gateway.fresh) {
+		queue_drop_gateway(w, fx, ev->gateway.index);
+		lose_sessions(w, fx, ev->gateway.index, false,
+			      "its gateway died");
+		if (ev->gateway.index == 0)
+			resource_forget_targets(w);
+	}
+}
+
+void adopt_on_session(struct world *w, struct effects *fx,
+		      const struct event *ev)
+{
+	struct session *s = world_session(w, ev->held.session);
+	struct effect *e;
+
+	if (s && !session_is_final(s) &&
+	    s->row.gateway == ev->held.gateway &&
+	    s->row.machine == ev->held.machine &&
+	    s->row.incarnation == ev->held.incarnation) {
+		s->reported = s->told = true;
+		s->row.conn = ev->held.conn;
+		s->row.bytes_in = ev->held.bytes_in;
+		s->row.bytes_out = ev->held.bytes_out;
+		if (ev->held.flowing && s->row.state == SESSION_ASSIGNED) {
+			struct event accepted = {
+				.kind = EVENT_ACCEPTED,
+				.session = { .gateway = ev->held.gateway,
+					     .session = s->row.id,
+					     .machine = s->row.machine,
+					     .incarnation = s->row.incarnation },
+			};
+
+			session_on_accepted(w, fx, &accepted);
+		}
+		s->changed = w->turn;
+		return;
+	}
+	e = effects_add(fx, EFFECT_STOP);
+	e->gateway = ev->held.gateway;
+	e->session = ev->held.session;
+	e->text = SLICE("the engine does not know this session");
+}
+
+void adopt_on_ready(struct world *w, struct effects *fx, uint32_t gateway)
+{
+	struct gateway *g = &w->gateways[gateway];
+
+	lose_sessions(w, fx, gateway, true,
+		      "its gateway does not hold it after the restart");
+	g->up = true;
+	g->reporting = false;
+	g->changed = w->turn;
+}
+
+void adopt_on_lost(struct world *w, struct effects *fx, uint32_t gateway)
+{
+	struct gateway *g = &w->gateways[gateway];
+
+	g->up = g->reporting = false;
+	g->changed = w->turn;
+	queue_drop_gateway(w, fx, gateway);
+	lose_sessions(w, fx, gateway, false, "its gateway died");
+	if (gateway == 0)
+		resource_forget_targets(w);
+	world_event(w, fx, SEVERITY_FAIL, false, "GATEWAY", "gateway",
+		    "gateway %u died; its sessions are lost", gateway);
+}

@@ -1,0 +1,253 @@
+/*
+ * The site file becomes the world: hosts, pools and resources are made,
+ * changed or marked removed; what was saved is put back on the first apply.
+ * Nothing is destroyed here: pools that left the file drain by themselves.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/core/internal.h"
+
+void site_spec_release(struct site_spec *spec)
+{
+	for (size_t i = 0; i < spec->application_count; i++)
+		free(spec->applications[i].resources.names);
+	for (size_t i = 0; i < spec->listener_count; i++)
+		free(spec->listeners[i].applications.names);
+	for (size_t i = 0; i < spec->user_count; i++)
+		free(spec->users[i].applications.names);
+	for (size_t i = 0; i < spec->resource_count; i++)
+		free(spec->resources[i].access);
+	free(spec->hosts);
+	free(spec->applications);
+	free(spec->pools);
+	free(spec->listeners);
+	free(spec->users);
+	free(spec->resources);
+	*spec = (struct site_spec){ 0 };
+}
+
+static void *grow(void *array, size_t count, size_t size)
+{
+	array = realloc(array, (count + 1) * size);
+	CHECK("", array, "out of memory");
+	return array;
+}
+
+static struct host *host_new(struct world *w, const char *name)
+{
+	struct host *h = calloc(1, sizeof(*h));
+
+	CHECK("", h, "out of memory");
+	TEXT_SET(h->spec.name, name);
+	h->spec.boot_parallel = 1;
+	h->removed = true;
+	list_init(&h->machines);
+	list_init(&h->boot_queue);
+	h->timer.kind = TIMER_HOST;
+	w->hosts = grow(w->hosts, w->host_count, sizeof(*w->hosts));
+	w->hosts[w->host_count++] = h;
+	return h;
+}
+
+static struct pool *pool_new(struct world *w, const char *name,
+			     struct host *host)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+
+	CHECK("", p, "out of memory");
+	TEXT_SET(p->spec.name, name);
+	p->spec.recycle = RECYCLE_REBUILD;
+	p->host = host;
+	p->removed = true;
+	list_init(&p->machines);
+	list_init(&p->ready);
+	list_init(&p->waiting);
+	p->shrink_timer.kind = TIMER_POOL;
+	w->pools = grow(w->pools, w->pool_count, sizeof(*w->pools));
+	w->pools[w->pool_count++] = p;
+	return p;
+}
+
+void override_set(struct world *w, const struct override_row *row)
+{
+	for (size_t i = 0; i < w->override_count; i++)
+		if (strcmp(w->overrides[i].key, row->key) == 0) {
+			w->overrides[i] = *row;
+			return;
+		}
+	w->overrides = grow(w->overrides, w->override_count,
+			    sizeof(*w->overrides));
+	w->overrides[w->override_count++] = *row;
+}
+
+static uint32_t overridden(const struct world *w, const char *pool,
+			   const char *what, uint32_t value)
+{
+	char key[ROW_NAME_SIZE * 2];
+
+	snprintf(key, sizeof(key), "pool/%.60s/%s", pool, what);
+	for (size_t i = 0; i < w->override_count; i++)
+		if (strcmp(w->overrides[i].key, key) == 0)
+			return (uint32_t)w->overrides[i].value;
+	return value;
+}
+
+static const struct site_application *
+find_application(const struct site_spec *spec, const char *name)
+{
+	for (size_t i = 0; i < spec->application_count; i++)
+		if (strcmp(spec->applications[i].name, name) == 0)
+			return &spec->applications[i];
+	return NULL;
+}
+
+static void apply_hosts(struct world *w)
+{
+	for (size_t i = 0; i < w->host_count; i++)
+		w->hosts[i]->removed = true;
+	for (size_t i = 0; i < w->spec.host_count; i++) {
+		const struct site_host *spec = &w->spec.hosts[i];
+		struct host *h = world_host(w, slice_of(spec->name));
+
+		if (!h)
+			h = host_new(w, spec->name);
+		h->spec = *spec;
+		h->removed = false;
+		h->changed = w->turn;
+	}
+}
+
+static void apply_pools(struct world *w)
+{
+	for (size_t i = 0; i < w->pool_count; i++) {
+		w->pools[i]->removed = true;
+		/* Its lists of names died with the spec that held them. */
+		w->pools[i]->application.resources = (struct site_names){ 0 };
+	}
+	for (size_t i = 0; i < w->spec.pool_count; i++) {
+		const struct site_pool *spec = &w->spec.pools[i];
+		struct host *h = world_host(w, slice_of(spec->host));
+		struct pool *p = world_pool(w, slice_of(spec->name));
+		const struct site_application *a =
+			find_application(&w->spec, spec->application);
+
+		CHECK("", h && a, "pool %s: unchecked site", spec->name);
+		CHECK("", a->resources.count <= WORLD_RESOURCES_MAX);
+		if (!p)
+			p = pool_new(w, spec->name, h);
+		p->spec = *spec;
+		p->application = *a;
+		p->removed = false;
+		p->serve = overridden(w, spec->name, "serve", spec->serve);
+		p->spare = overridden(w, spec->name, "spare", spec->spare);
+		p->max = overridden(w, spec->name, "max", spec->max);
+	}
+	for (size_t i = 0; i < w->pool_count; i++)
+		pool_unbalance(w, w->pools[i]);
+}
+
+static void apply_resources(struct world *w)
+{
+	struct resource *old = w->resources;
+	size_t old_count = w->resource_count;
+
+	w->resources = calloc(w->spec.resource_count + 1, sizeof(*w->resources));
+	CHECK("", w->resources, "out of memory");
+	w->resource_count = w->spec.resource_count;
+	for (size_t i = 0; i < w->resource_count; i++) {
+		for (size_t j = 0; j < old_count; j++)
+			if (strcmp(old[j].spec.name,
+				   w->spec.resources[i].name) == 0)
+				w->resources[i] = old[j];
+		w->resources[i].spec = w->spec.resources[i];
+	}
+	free(old);
+}
+
+/* Puts a saved machine back, as dirty as the evidence allows (S5). */
+static void restore_machine(struct world *w, struct effects *fx,
+			    const struct machine_row *row)
+{
+	struct pool *p = world_pool(w, slice_of(row->pool));
+	struct host *h = world_host(w, slice_of(row->host));
+
+	if (!h)
+		h = host_new(w, row->host);
+	if (!p)
+		p = pool_new(w, row->pool, h);
+	struct machine *m = machine_new(w, row, p);
+	if (m->host != h) {	/* the pool moved; its machines have not */
+		list_remove(&m->host_link);
+		if (row->state == MACHINE_BOOTING ||
+		    row->state == MACHINE_PREPARING) {
+			m->host->booting--;
+			h->booting++;
+		}
+		m->host = h;
+		list_add_tail(&h->machines, &m->host_link);
+	}
+	m->created = row->state != MACHINE_DEFINED;
+	m->agent_up = m->prepared = m->created;
+	if (row->session)
+		m->bound_incarnation = row->incarnation;
+	(void)fx;
+}
+
+static void settle_machine(struct world *w, struct effects *fx,
+			   struct machine *m)
+{
+	struct session *s = world_session(w, m->row.session);
+
+	if (m->row.state == MACHINE_BOOTING || m->row.state == MACHINE_PREPARING)
+		machine_begin_clean(w, fx, m, RUNG_REBUILD,
+				    "the engine was restarted while it came up");
+	else if ((m->row.state == MACHINE_RESERVED ||
+		  m->row.state == MACHINE_IN_SESSION) &&
+		 (!s || session_is_final(s)))
+		machine_begin_clean(w, fx, m, RUNG_REBUILD,
+				    "found with a user and without a session");
+	else
+		machine_kick(w, fx, m);
+}
+
+static void restore(struct world *w, struct effects *fx,
+		    const struct world_rows *rows)
+{
+	for (size_t i = 0; i < rows->machine_count; i++)
+		restore_machine(w, fx, &rows->machines[i]);
+	for (size_t i = 0; i < rows->session_count; i++)
+		if (world_machine(w, rows->sessions[i].machine))
+			session_new(w, &rows->sessions[i]);
+	for (size_t i = 0; i < rows->machine_count; i++)
+		settle_machine(w, fx, world_machine(w, rows->machines[i].id));
+	for (size_t i = 0; i < w->pool_count; i++)
+		pool_unbalance(w, w->pools[i]);
+	effects_add(fx, EFFECT_LOG)->text = effects_text(
+		fx, "adopted %zu machines and %zu sessions from the store",
+		rows->machine_count, rows->session_count);
+}
+
+void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
+		const struct world_rows *rows)
+{
+	struct site_spec old = w->spec;
+
+	for (size_t i = 0; rows && i < rows->override_count; i++)
+		override_set(w, &rows->overrides[i]);
+	w->spec = *spec;
+	*spec = (struct site_spec){ 0 };
+	apply_hosts(w);
+	apply_pools(w);
+	apply_resources(w);
+	site_spec_release(&old);
+	if (rows)
+		restore(w, fx, rows);
+	w->has_spec = true;
+	world_event(w, fx, SEVERITY_INFO, false, "SITE", w->spec.name,
+		    "applied: %zu pools, %zu applications, %zu listeners",
+		    w->spec.pool_count, w->spec.application_count,
+		    w->spec.listener_count);
+}

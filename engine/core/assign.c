@@ -1,0 +1,183 @@
+/*
+ * The assigner: a free machine for an allowed request.  The session's row is
+ * saved in the same turn, so it is durable before any role hears of it (S3).
+ * Then, one after the other: the accept hook where identity is "agent", the
+ * machine's channels where it has any, and the session goes to its gateway,
+ * which makes the machine accept before a byte of the user's reaches it.
+ */
+#include <stdio.h>
+
+#include "engine/base/check.h"
+#include "engine/core/internal.h"
+
+enum { GATEWAY_GRACE_MS = 10000 };
+
+struct machine *assign_choose(const struct pool *p)
+{
+	if (list_empty(&p->ready) || p->removed)
+		return NULL;
+	return LIST_ENTRY(p->ready.next, struct machine, ready_link);
+}
+
+static void tell_gateway(struct world *w, struct effects *fx,
+			 struct machine *m, struct session *s)
+{
+	const struct site_names *names = &m->pool->application.resources;
+
+	for (uint32_t i = 0; i < names->count; i++) {
+		struct effect *e = effects_add(fx, EFFECT_RESOURCE_PORT);
+		const struct resource *r =
+			world_resource(w, slice_of(names->names[i]));
+
+		e->session = s->row.id;
+		e->machine = m->row.id;
+		e->incarnation = m->row.incarnation;
+		e->call = s->port_fds[i + 1];
+		e->resource = effects_text(fx, "%s", names->names[i]);
+		e->ok = r && resource_allows(r, s->row.user);
+	}
+	struct effect *e = effects_add(fx, EFFECT_ASSIGN);
+	e->gateway = s->row.gateway;
+	e->conn = s->row.conn;
+	e->session = s->row.id;
+	e->machine = m->row.id;
+	e->incarnation = m->row.incarnation;
+	e->call = s->port_fds[0];
+	e->ms = m->pool->application.accept_deadline_ms;
+	s->told = true;
+	m->deadline_ms = w->now_ms + e->ms + GATEWAY_GRACE_MS;
+	timer_set(&w->timers, &m->timer, m->deadline_ms);
+	for (int i = 0; i <= WORLD_RESOURCES_MAX; i++)
+		s->port_fds[i] = 0;
+}
+
+static void open_one(struct world *w, struct effects *fx, struct machine *m,
+		     uint32_t index, const char *resource)
+{
+	struct call *c = call_new(w, CALL_KIND_OPEN, m, m->host, 5000);
+	struct effect *e = effects_add(fx, EFFECT_CHANNEL_OPEN);
+
+	c->index = index;
+	m->opens++;
+	e->machine = m->row.id;
+	e->call = c->id;
+	e->incarnation = m->row.built;
+	e->text = resource ? effects_text(fx, "remuda.resource.%s", resource) :
+			     SLICE("remuda.session");
+}
+
+static void open_channels(struct world *w, struct effects *fx,
+			  struct machine *m, struct session *s)
+{
+	const struct site_application *a = &m->pool->application;
+
+	if (a->endpoint == ENDPOINT_CHANNEL)
+		open_one(w, fx, m, 0, NULL);
+	for (uint32_t i = 0; i < a->resources.count; i++)
+		open_one(w, fx, m, i + 1, a->resources.names[i]);
+	if (m->opens)
+		m->job = JOB_OPEN;
+	else
+		tell_gateway(w, fx, m, s);
+}
+
+void assign(struct world *w, struct effects *fx, struct request *r,
+	    struct machine *m)
+{
+	struct session_row row = {
+		.id = w->next_session++,
+		.machine = m->row.id,
+		.incarnation = m->row.incarnation,
+		.nonce = r->nonce,
+		.gateway = r->gateway,
+		.conn = r->conn,
+		.state = SESSION_ASSIGNED,
+		.requested_wall_ms = r->row.requested_wall_ms,
+		.assigned_wall_ms = w->wall_ms,
+		.wait_ms = w->now_ms - r->requested_ms,
+		.clean_ms = -1,
+	};
+
+	CHECK("S16", r->row.user[0] && r->pool == m->pool,
+	      "a machine for a request that was not admitted");
+	CHECK("S4", machine_is_free(m), "%s is not free", m->row.name);
+	CHECK("S1", m->bound_incarnation != m->row.incarnation,
+	      "%s had a user in incarnation %llu already", m->row.name,
+	      (unsigned long long)m->row.incarnation);
+	TEXT_SET(row.machine_name, m->row.name);
+	TEXT_SET(row.pool, m->pool->spec.name);
+	TEXT_SET(row.user, r->row.user);
+	TEXT_SET(row.application, r->row.application);
+	TEXT_SET(row.listener, r->row.listener);
+	TEXT_SET(row.peer, r->row.peer);
+	TEXT_SET(row.request_key, r->row.request_key);
+	struct session *s = session_new(w, &row);
+	s->assigned_ms = w->now_ms;
+	world_save_session(w, s);
+
+	m->bound_incarnation = m->row.incarnation;
+	m->row.session = s->row.id;
+	m->row.dirty = true;
+	m->row.sessions++;
+	m->touched = false;
+	machine_move(w, fx, m, MACHINE_RESERVED, "for %s", row.user);
+	world_event(w, fx, SEVERITY_INFO, true, "ASSIGN", row.user,
+		    "-> %s for %s in %lld ms", m->row.name, row.application,
+		    (long long)row.wait_ms);
+	queue_assigned(w, fx, r, s->row.id);
+
+	if (m->pool->application.identity == IDENTITY_AGENT)
+		hook_start(w, fx, m, HOOK_ACCEPT);
+	else
+		open_channels(w, fx, m, s);
+}
+
+static void failed(struct world *w, struct effects *fx, struct session *s,
+		   const char *text)
+{
+	struct effect *e = effects_add(fx, EFFECT_REFUSE);
+
+	e->gateway = s->row.gateway;
+	e->conn = s->row.conn;
+	e->word = SLICE("not_accepted");
+	e->text = effects_text(fx, "%s did not accept: %s",
+			       s->row.machine_name, text);
+	s->untouched = true;	/* what a hook touched, the machine knows */
+	session_finish(w, fx, s, SESSION_FAILED, text);
+}
+
+void assign_on_job(struct world *w, struct effects *fx, struct machine *m,
+		   enum call_result result, const char *text)
+{
+	struct session *s = world_session(w, m->row.session);
+
+	CHECK("S2", s && m->hook == HOOK_ACCEPT);
+	if (result == CALL_OK)
+		open_channels(w, fx, m, s);
+	else
+		failed(w, fx, s, text);
+}
+
+void assign_on_opened(struct world *w, struct effects *fx, struct machine *m,
+		      const struct call *c, const struct event *ev)
+{
+	struct session *s = world_session(w, m->row.session);
+	char text[ROW_TEXT_SIZE];
+
+	CHECK("S2", s && m->job == JOB_OPEN && m->opens > 0);
+	m->opens--;
+	if (ev->done.result != CALL_OK || !ev->done.has_fd) {
+		snprintf(text, sizeof(text), "its port could not be opened: %.*s",
+			 (int)ev->done.text.length, ev->done.text.ptr);
+		if (ev->done.has_fd)
+			effects_add(fx, EFFECT_DROP_FD)->call = c->id;
+		m->job = JOB_NONE;
+		failed(w, fx, s, text);
+		return;
+	}
+	s->port_fds[c->index] = c->id;
+	if (m->opens == 0) {
+		m->job = JOB_NONE;
+		tell_gateway(w, fx, m, s);
+	}
+}

@@ -1,0 +1,248 @@
+/*
+ * Operator commands: events like any other, answered in one sentence.  What a
+ * command would do is found by the same functions that do it; a dry run stops
+ * before the first change.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/core/internal.h"
+
+static void reply(struct effects *fx, const struct event *ev, bool ok,
+		  const char *code, const char *text)
+{
+	struct effect *e = effects_add(fx, EFFECT_REPLY);
+
+	e->call = ev->command.reply;
+	e->ok = ok;
+	e->word = effects_text(fx, "%s", code);
+	e->text = effects_text(fx, "%s", text);
+}
+
+static void save_override(struct world *w, struct effects *fx,
+			  const struct event *ev, const char *pool,
+			  const char *what, uint32_t value)
+{
+	struct effect *e = effects_add(fx, EFFECT_SAVE_OVERRIDE);
+	struct override_row *row;
+
+	e->row = effects_alloc(fx, sizeof(*e->row));
+	row = &e->row->override;
+	*row = (struct override_row){ .value = value, .wall_ms = w->wall_ms };
+	snprintf(row->key, sizeof(row->key), "pool/%.60s/%s", pool, what);
+	text_copy_slice(row->who, sizeof(row->who), ev->command.who);
+	override_set(w, row);
+}
+
+static void pool_scale(struct world *w, struct effects *fx,
+		       const struct event *ev)
+{
+	struct pool *p = world_pool(w, ev->command.name);
+	char text[ROW_TEXT_SIZE];
+
+	if (!p || p->removed) {
+		snprintf(text, sizeof(text), "there is no pool \"%.*s\"",
+			 (int)ev->command.name.length, ev->command.name.ptr);
+		reply(fx, ev, false, "not_found", text);
+		return;
+	}
+	int64_t serve = ev->command.serve < 0 ? p->serve : ev->command.serve;
+	int64_t spare = ev->command.spare < 0 ? p->spare : ev->command.spare;
+	int64_t max = ev->command.max < 0 ? p->max : ev->command.max;
+	/* A wish above the bound moves the bound with it, unless both are given. */
+	if (ev->command.max < 0 && serve > max)
+		max = serve;
+	if (serve > max || spare > max || max > SITE_COUNT_MAX || max < 1) {
+		snprintf(text, sizeof(text),
+			 "serve %lld and spare %lld must not exceed max %lld (1 to %d)",
+			 (long long)serve, (long long)spare, (long long)max,
+			 SITE_COUNT_MAX);
+		reply(fx, ev, false, "refused", text);
+		return;
+	}
+	uint32_t was_serve = p->serve, was_spare = p->spare, was_max = p->max;
+	char why[ROW_TEXT_SIZE];
+	p->serve = (uint32_t)serve;
+	p->spare = (uint32_t)spare;
+	p->max = (uint32_t)max;
+	int change = pool_decide(p, why, sizeof(why));
+	snprintf(text, sizeof(text),
+		 "pool/%s serve %u -> %u, spare %u -> %u, max %u -> %u: %s%d machine%s",
+		 p->spec.name, was_serve, p->serve, was_spare, p->spare,
+		 was_max, p->max, change > 0 ? "+" : "", change,
+		 change == 1 || change == -1 ? "" : "s");
+	if (ev->command.dry_run) {
+		p->serve = was_serve;
+		p->spare = was_spare;
+		p->max = was_max;
+		reply(fx, ev, true, "", text);
+		return;
+	}
+	if (p->serve != was_serve)
+		save_override(w, fx, ev, p->spec.name, "serve", p->serve);
+	if (p->spare != was_spare)
+		save_override(w, fx, ev, p->spec.name, "spare", p->spare);
+	if (p->max != was_max)
+		save_override(w, fx, ev, p->spec.name, "max", p->max);
+	p->shrink_now = true;
+	pool_unbalance(w, p);
+	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", p->spec.name,
+		    "%.*s: %s", (int)ev->command.who.length,
+		    ev->command.who.ptr, text);
+	reply(fx, ev, true, "", text);
+}
+
+static bool in_session(const struct machine *m)
+{
+	return m->row.state == MACHINE_RESERVED ||
+	       m->row.state == MACHINE_IN_SESSION;
+}
+
+static void hold(struct world *w, struct effects *fx, struct machine *m,
+		 char *text, size_t size)
+{
+	m->row.wish = WISH_HOLD;
+	machine_update_ready(w, m);
+	snprintf(text, size, "machine/%s %s", m->row.name,
+		 in_session(m) ? "will be held when its session has ended" :
+				 "held");
+	machine_kick(w, fx, m);
+}
+
+static void release(struct world *w, struct effects *fx, struct machine *m,
+		    char *text, size_t size)
+{
+	m->row.wish = WISH_RUN;
+	snprintf(text, size, "machine/%s goes back to its pool%s", m->row.name,
+		 m->row.state == MACHINE_HELD ? ", through cleaning" : "");
+	if (m->row.state == MACHINE_QUARANTINED) {
+		m->row.failures = 0;
+		machine_begin_clean(w, fx, m, RUNG_REBUILD, "released from quarantine");
+	} else {
+		machine_update_ready(w, m);
+		machine_kick(w, fx, m);
+	}
+}
+
+static void restart(struct world *w, struct effects *fx, struct machine *m,
+		    char *text, size_t size)
+{
+	struct session *s = world_session(w, m->row.session);
+
+	snprintf(text, size, "machine/%s will be destroyed and made anew",
+		 m->row.name);
+	m->row.failures = 0;
+	if (s && !session_is_final(s)) {
+		struct effect *e = effects_add(fx, EFFECT_STOP);
+
+		e->gateway = s->row.gateway;
+		e->session = s->row.id;
+		e->text = SLICE("the operator restarts the machine");
+		m->created = false;	/* forces the rebuild rung */
+		session_finish(w, fx, s, SESSION_LOST,
+			       "the operator restarted the machine");
+	} else if (m->row.state == MACHINE_CLEANING) {
+		m->row.rung = RUNG_REBUILD;
+		machine_cancel_calls(w, fx, m);
+		m->retry_ms = 0;
+		machine_kick(w, fx, m);
+	} else if (m->row.state != MACHINE_DEFINED) {
+		machine_begin_clean(w, fx, m, RUNG_REBUILD,
+				    "restarted by the operator");
+	}
+}
+
+static void delete(struct world *w, struct effects *fx, struct machine *m,
+		   char *text, size_t size)
+{
+	snprintf(text, size, "machine/%s %s", m->row.name,
+		 in_session(m) ? "will be taken away when its session has ended" :
+				 "is taken away");
+	m->row.wish = WISH_RETIRE;
+	machine_update_ready(w, m);
+	if (m->row.state == MACHINE_BOOTING || m->row.state == MACHINE_PREPARING)
+		machine_begin_clean(w, fx, m, RUNG_REBUILD, "taken away");
+	else
+		machine_kick(w, fx, m);
+}
+
+static void machine_command(struct world *w, struct effects *fx,
+			    const struct event *ev)
+{
+	struct machine *m = world_machine_by_name(w, ev->command.name);
+	char text[ROW_TEXT_SIZE] = "";
+
+	if (!m || m->row.state == MACHINE_RETIRING ||
+	    m->row.state == MACHINE_GONE) {
+		snprintf(text, sizeof(text), "there is no machine \"%.*s\"",
+			 (int)ev->command.name.length, ev->command.name.ptr);
+		reply(fx, ev, false, "not_found", text);
+		return;
+	}
+	switch (ev->command.verb) {
+	case COMMAND_MACHINE_HOLD:
+		hold(w, fx, m, text, sizeof(text));
+		break;
+	case COMMAND_MACHINE_RELEASE:
+		release(w, fx, m, text, sizeof(text));
+		break;
+	case COMMAND_MACHINE_RESTART:
+		restart(w, fx, m, text, sizeof(text));
+		break;
+	case COMMAND_MACHINE_DELETE:
+		delete(w, fx, m, text, sizeof(text));
+		break;
+	case COMMAND_POOL_SCALE:
+	case COMMAND_SESSION_END:
+		break;
+	}
+	world_save_machine(w, m);
+	pool_unbalance(w, m->pool);
+	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", m->row.name,
+		    "%.*s: %s", (int)ev->command.who.length,
+		    ev->command.who.ptr, text);
+	reply(fx, ev, true, "", text);
+}
+
+static void session_end(struct world *w, struct effects *fx,
+			const struct event *ev)
+{
+	struct session *s = world_session(w, ev->command.session);
+	char text[ROW_TEXT_SIZE];
+
+	if (!s || session_is_final(s)) {
+		snprintf(text, sizeof(text), "there is no live session/%llu",
+			 (unsigned long long)ev->command.session);
+		reply(fx, ev, false, "not_found", text);
+		return;
+	}
+	struct effect *e = effects_add(fx, EFFECT_STOP);
+	e->gateway = s->row.gateway;
+	e->session = s->row.id;
+	e->text = SLICE("ended by the operator");
+	snprintf(text, sizeof(text), "session/%llu of %s on %s is being ended",
+		 (unsigned long long)s->row.id, s->row.user,
+		 s->row.machine_name);
+	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", s->row.user,
+		    "%.*s: %s", (int)ev->command.who.length,
+		    ev->command.who.ptr, text);
+	reply(fx, ev, true, "", text);
+}
+
+void command_run(struct world *w, struct effects *fx, const struct event *ev)
+{
+	switch (ev->command.verb) {
+	case COMMAND_POOL_SCALE:
+		pool_scale(w, fx, ev);
+		return;
+	case COMMAND_SESSION_END:
+		session_end(w, fx, ev);
+		return;
+	case COMMAND_MACHINE_HOLD:
+	case COMMAND_MACHINE_RELEASE:
+	case COMMAND_MACHINE_RESTART:
+	case COMMAND_MACHINE_DELETE:
+		machine_command(w, fx, ev);
+		return;
+	}
+}

@@ -1,0 +1,168 @@
+/*
+ * Events: everything that may change the core's mind.  Each carries the boot
+ * time it is stepped at (decisions) and the wall time (rows, people); random
+ * values enter as fields.  Texts and bytes are borrowed for the step.
+ */
+#ifndef REMUDA_CORE_EVENT_H
+#define REMUDA_CORE_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/text.h"
+#include "engine/core/rows.h"
+
+struct site_spec;
+
+enum event_kind {
+	EVENT_TICK,		/* a deadline of world_next_deadline passed */
+	EVENT_SITE,		/* a checked site file is to be applied */
+	EVENT_COMMAND,		/* an operator's wish; answered by EFFECT_REPLY */
+	EVENT_HOST_STATE,	/* the hypervisor role says how its host is */
+	EVENT_HOST_LOST,	/* the role died: outcomes of its calls unknown */
+	EVENT_CALL_DONE,	/* answer to an act */
+	EVENT_DOMAIN_SEEN,	/* one domain of a poll */
+	EVENT_DOMAIN_HINT,	/* libvirt or a pidfd says something changed */
+	EVENT_HOOK_STEP,	/* a running hook wants something done */
+	EVENT_HOOK_DONE,
+	EVENT_HOOK_LOST,
+	EVENT_RULES_LOST,	/* the rules role died with all its hooks */
+	EVENT_GATEWAY_UP,
+	EVENT_GATEWAY_SESSION,	/* an adopted gateway holds this session */
+	EVENT_GATEWAY_READY,	/* end of that list */
+	EVENT_GATEWAY_LOST,	/* the gateway died with its connections */
+	EVENT_REQUEST,		/* an authenticated user asks for an application */
+	EVENT_REFUSED,		/* authentication failed: history only */
+	EVENT_CANCEL,		/* the client of a waiting request went away */
+	EVENT_ACCEPTED,
+	EVENT_FAILED,		/* the machine did not accept */
+	EVENT_ENDED,
+	EVENT_BYTES,
+	EVENT_RESOURCE_USED,
+	EVENT_RESOURCE_LOST,
+	EVENT_KINDS
+};
+
+enum call_result { CALL_OK, CALL_FAILED, CALL_UNKNOWN };
+enum domain_state { DOMAIN_RUNNING = 1, DOMAIN_PAUSED, DOMAIN_OFF };
+enum domain_hint { HINT_STARTED = 1, HINT_STOPPED, HINT_AGENT_UP,
+		   HINT_AGENT_DOWN, HINT_OTHER };
+enum hook { HOOK_PREPARE = 1, HOOK_READY, HOOK_ACCEPT, HOOK_CLEAN };
+enum hook_verb { VERB_EXEC = 1, VERB_CONFIRM, VERB_WRITE, VERB_TCP, VERB_SLEEP,
+		 VERB_LOG };
+enum session_end { END_CLOSED = 1, END_LOST, END_MACHINE, END_STOPPED };
+
+enum command_verb {
+	COMMAND_POOL_SCALE,	/* name, serve/spare/max or -1 */
+	COMMAND_MACHINE_HOLD,	/* name */
+	COMMAND_MACHINE_RELEASE,
+	COMMAND_MACHINE_RESTART,
+	COMMAND_MACHINE_DELETE,	/* its pool makes another if it wants one */
+	COMMAND_SESSION_END,	/* session */
+};
+
+/* Everything the store holds at start (borrowed for the step). */
+struct world_rows {
+	const struct machine_row *machines;
+	size_t machine_count;
+	const struct session_row *sessions;	/* live, or not yet cleaned up */
+	size_t session_count;
+	const struct override_row *overrides;
+	size_t override_count;
+};
+
+struct event {
+	enum event_kind kind;
+	int64_t now_ms;		/* CLOCK_BOOTTIME */
+	int64_t wall_ms;
+	union {
+		struct {
+			struct site_spec *spec;	/* the core takes its parts */
+			/* What was saved, with the first one; else NULL. */
+			const struct world_rows *rows;
+		} site;
+		struct {
+			enum command_verb verb;
+			uint64_t reply;		/* token for EFFECT_REPLY */
+			struct slice name;
+			struct slice who;
+			uint64_t session;
+			int64_t serve, spare, max;
+			bool dry_run;
+		} command;
+		struct {
+			struct slice host;
+			bool up;
+			struct slice text;
+		} host;
+		struct {
+			uint64_t call;
+			enum call_result result;
+			int64_t code;
+			struct slice out, errout, text;
+			bool has_fd;	/* kept by the shell under the call id */
+		} done;
+		struct {
+			struct slice host;
+			uint64_t poll, machine, incarnation;
+			struct slice uuid, name;
+			enum domain_state state;
+			bool ours;
+		} domain;
+		struct {
+			struct slice host, uuid;
+			enum domain_hint hint;
+		} hint;
+		struct {
+			uint64_t call, step;
+			enum hook_verb verb;
+			struct slice argv, input, path;
+			uint32_t mode, port;
+			int64_t ms;
+		} step;
+		struct {
+			uint64_t call;
+			bool ok;
+			struct slice text;
+		} hook;
+		struct {
+			uint32_t index;
+			bool fresh;
+		} gateway;
+		struct {
+			uint32_t gateway;
+			uint64_t conn, session, machine, incarnation;
+			bool flowing;
+			uint64_t bytes_in, bytes_out;
+		} held;
+		struct {
+			uint32_t gateway;
+			uint64_t conn;
+			struct slice listener, application, user, peer, key;
+			int64_t wait_ms;	/* < 0: the listener's own */
+			uint64_t nonce;		/* fresh random, never 0 */
+			/* Stored session of the same user and key, or NULL. */
+			const struct session_row *prior;
+			/* EVENT_REFUSED */
+			struct slice code, text;
+		} request;
+		struct {
+			uint32_t gateway;
+			uint64_t session, machine, incarnation;
+			int64_t took_ms;
+			bool touched, confirm, drained;
+			enum session_end how;
+			uint64_t bytes_in, bytes_out;
+			struct slice text;
+		} session;
+		struct {
+			uint64_t session, machine;
+			struct slice resource, user, text;
+			bool allowed;
+		} resource;
+	};
+};
+
+const char *event_name(enum event_kind kind);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * Hosts: whether they answer, and what a poll shows to be true.  Events of
+ * libvirt are hints that ask for a poll; only a poll begun after a machine's
+ * create ended may say that its domain is gone.  A host that does not answer
+ * is unknown, not dead: its sessions go on, its machines are not offered.
+ */
+#include <stdio.h>
+
+#include "engine/core/internal.h"
+
+static void host_set(struct world *w, struct effects *fx, struct host *h,
+		     enum host_state state, struct slice text)
+{
+	static const char *const names[] = { "connecting", "up", "not answering" };
+	bool changed = h->state != (int)state;
+
+	text_copy_slice(h->text, sizeof(h->text), text);
+	h->changed = w->turn;
+	if (!changed)
+		return;
+	h->state = (int)state;
+	h->since_wall_ms = w->wall_ms;
+	world_event(w, fx, state == HOST_UP ? SEVERITY_INFO : SEVERITY_WARN,
+		    false, "HOST", h->spec.name, "%s%s%s", names[state],
+		    h->text[0] ? ": " : "", h->text);
+	LIST_EACH(&h->machines, it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, host_link);
+
+		machine_update_ready(w, m);
+		if (state == HOST_UP)
+			machine_kick(w, fx, m);
+	}
+}
+
+void host_poll(struct world *w, struct effects *fx, struct host *h)
+{
+	if (h->poll_call) {
+		h->poll_again = true;
+		return;
+	}
+	struct call *c = call_new(w, CALL_KIND_POLL, NULL, h, HOST_RESTART_MS);
+	struct effect *e = effects_add(fx, EFFECT_HOST_POLL);
+
+	h->poll_call = c->id;
+	h->poll_sent_ms = w->now_ms;
+	h->poll_again = false;
+	e->call = c->id;
+	e->step = ++h->poll;
+	e->host = effects_text(fx, "%s", h->spec.name);
+	timer_set(&w->timers, &h->timer, w->now_ms + HOST_ANSWER_MS);
+}
+
+void host_on_state(struct world *w, struct effects *fx, const struct event *ev)
+{
+	struct host *h = world_host(w, ev->host.host);
+
+	if (!h)
+		return;
+	if (!ev->host.up) {
+		host_set(w, fx, h, HOST_NOT_ANSWERING, ev->host.text);
+		return;
+	}
+	/* Up counts from the first poll: only then is known what runs. */
+	text_copy_slice(h->text, sizeof(h->text), ev->host.text);
+	host_poll(w, fx, h);
+}
+
+void host_on_timer(struct world *w, struct effects *fx, struct host *h)
+{
+	char text[64];
+
+	if (!h->poll_call) {
+		host_poll(w, fx, h);
+		return;
+	}
+	snprintf(text, sizeof(text), "no answer for %lld s",
+		 (long long)(w->now_ms - h->poll_sent_ms) / 1000);
+	host_set(w, fx, h, HOST_NOT_ANSWERING, slice_of(text));
+	timer_set(&w->timers, &h->timer, w->now_ms + HOST_ANSWER_MS);
+}
+
+/* The outcome of every call under way is unknown now. */
+void host_on_lost(struct world *w, struct effects *fx, struct host *h)
+{
+	host_set(w, fx, h, HOST_NOT_ANSWERING,
+		 SLICE("its hypervisor process died; restarting it"));
+	h->poll_call = 0;
+	h->polled = false;
+	timer_stop(&w->timers, &h->timer);
+	LIST_EACH(&h->machines, it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, host_link);
+
+		/* Answered calls leave the list; each answer may end others. */
+		for (bool again = true; again;) {
+			again = false;
+			LIST_EACH(&m->calls, ct) {
+				struct call *c =
+					LIST_ENTRY(ct, struct call, machine_link);
+				struct event ev = { .kind = EVENT_CALL_DONE };
+
+				if (c->hook)
+					continue;
+				ev.done.call = c->id;
+				ev.done.result = CALL_UNKNOWN;
+				ev.done.text = SLICE("the hypervisor process died");
+				call_on_done(w, fx, &ev);
+				again = true;
+				break;
+			}
+		}
+	}
+	for (size_t i = 0; i < w->calls.size; i++) {
+		struct call *c = w->calls.slots[i].key ?
+					 w->calls.slots[i].value : NULL;
+
+		if (c && c->host == h && !c->machine) {
+			call_free(w, c);
+			i = (size_t)-1;	/* slots moved */
+		}
+	}
+}
+
+static void destroy_orphan(struct world *w, struct effects *fx, struct host *h,
+			   const struct event *ev)
+{
+	struct call *c = call_new(w, CALL_KIND_ORPHAN, NULL, h, 60000);
+	struct effect *e = effects_add(fx, EFFECT_DOMAIN_DESTROY);
+
+	e->call = c->id;
+	e->incarnation = ev->domain.incarnation;
+	e->host = effects_text(fx, "%s", h->spec.name);
+	e->text = effects_copy(fx, ev->domain.uuid);
+	e->resource = effects_copy(fx, ev->domain.name);
+	world_event(w, fx, SEVERITY_WARN, false, "ORPHAN", h->spec.name,
+		    "domain %.*s is ours and no machine's; destroying it",
+		    (int)ev->domain.name.length, ev->domain.name.ptr);
+}
+
+void host_on_seen(struct world *w, struct effects *fx, const struct event *ev)
+{
+	struct host *h = world_host(w, ev->domain.host);
+	struct machine *m = world_machine(w, ev->domain.machine);
+
+	if (!h || !ev->domain.ours || ev->domain.poll != h->poll)
+		return;
+	if (m && !slice_is(ev->domain.uuid, m->row.uuid))
+		m = NULL;
+	if (!m) {
+		destroy_orphan(w, fx, h, ev);
+		return;
+	}
+	/* A domain of an earlier life is not this machine's: not seen. */
+	if (ev->domain.incarnation != m->row.built ||
+	    ev->domain.state == DOMAIN_OFF)
+		return;
+	m->seen_poll = ev->domain.poll;
+}
+
+void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
+		       enum call_result result, struct slice text)
+{
+	h->poll_call = 0;
+	timer_set(&w->timers, &h->timer, w->now_ms + HOST_POLL_MS);
+	if (result != CALL_OK) {
+		host_set(w, fx, h, HOST_NOT_ANSWERING, text);
+		return;
+	}
+	LIST_EACH(&h->machines, it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, host_link);
+
+		if (!machine_expects_domain(m) || h->poll <= m->trust_poll)
+			continue;
+		if (m->seen_poll == h->poll) {
+			m->seen = true;
+			machine_update_ready(w, m);
+		} else {
+			machine_died(w, fx, m, "its domain is gone");
+		}
+	}
+	h->polled = true;
+	host_set(w, fx, h, HOST_UP, slice_of(h->text));
+	if (h->poll_again)
+		host_poll(w, fx, h);
+}
+
+void host_on_hint(struct world *w, struct effects *fx, const struct event *ev)
+{
+	struct host *h = world_host(w, ev->hint.host);
+	struct machine *m = world_machine_by_uuid(w, ev->hint.uuid);
+
+	if (!h || !m || m->host != h)
+		return;
+	switch (ev->hint.hint) {
+	case HINT_STOPPED:
+		host_poll(w, fx, h);
+		return;
+	case HINT_AGENT_UP:
+		if (m->row.state == MACHINE_BOOTING && m->job == JOB_NONE) {
+			m->retry_ms = 0;
+			machine_kick(w, fx, m);
+		}
+		return;
+	case HINT_STARTED:
+	case HINT_AGENT_DOWN:
+	case HINT_OTHER:
+		return;
+	}
+}

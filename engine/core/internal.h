@@ -1,0 +1,169 @@
+/*
+ * What the files of the core tell each other; nobody outside includes this.
+ * Grouped by file; every function may append to fx and save its objects.
+ */
+#ifndef REMUDA_CORE_INTERNAL_H
+#define REMUDA_CORE_INTERNAL_H
+
+#include "engine/core/step.h"
+#include "engine/core/world.h"
+
+/* ---- world.c / apply.c: the site ------------------------------------- */
+void site_spec_release(struct site_spec *spec);
+void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
+		const struct world_rows *rows);
+void override_set(struct world *w, const struct override_row *row);
+
+/* ---- machine.c: the life of one machine -------------------------------- */
+struct machine *machine_new(struct world *w, const struct machine_row *row,
+			    struct pool *pool);
+/* The one place where a machine's state changes.  why: for people. */
+void machine_move(struct world *w, struct effects *fx, struct machine *m,
+		  enum machine_state to, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+/* Starts whatever the machine's state and wish call for, if anything. */
+void machine_kick(struct world *w, struct effects *fx, struct machine *m);
+void machine_on_timer(struct world *w, struct effects *fx, struct machine *m);
+/* A job ended; text says why when it did not succeed. */
+void machine_on_job(struct world *w, struct effects *fx, struct machine *m,
+		    enum call_result result, const char *text);
+/* Its domain is not there any more (poll) or cannot be trusted. */
+void machine_died(struct world *w, struct effects *fx, struct machine *m,
+		  const char *why);
+/* Boot, prepare or cleaning failed: next rung, back-off or quarantine. */
+void machine_fail(struct world *w, struct effects *fx, struct machine *m,
+		  const char *why);
+void machine_back_off(struct world *w, struct machine *m);
+/* Leaves its session behind: cleaning by the pool's rung, or the fast way. */
+void machine_begin_clean(struct world *w, struct effects *fx,
+			 struct machine *m, enum rung rung, const char *why);
+enum rung machine_first_rung(const struct machine *m);
+void machine_cancel_calls(struct world *w, struct effects *fx,
+			  struct machine *m);
+void machine_forget_calls(struct world *w, struct machine *m);
+bool machine_expects_domain(const struct machine *m);
+/* May be assigned right now. */
+bool machine_is_free(const struct machine *m);
+/* Puts on or takes off its pool's list of free machines. */
+void machine_update_ready(struct world *w, struct machine *m);
+void machine_check(const struct world *w, const struct machine *m);
+
+/* ---- clean.c: the rungs ------------------------------------------------ */
+void clean_kick(struct world *w, struct effects *fx, struct machine *m);
+void clean_on_job(struct world *w, struct effects *fx, struct machine *m,
+		  enum call_result result, const char *text);
+
+/* ---- call.c: acts on their way ------------------------------------------ */
+struct call *call_new(struct world *w, enum call_kind kind, struct machine *m,
+		      struct host *host, int64_t deadline_ms);
+void call_free(struct world *w, struct call *c);
+void call_on_done(struct world *w, struct effects *fx, const struct event *ev);
+void call_on_timer(struct world *w, struct effects *fx, struct call *c);
+/* Begins a job: the act's effect is returned for the caller to fill in. */
+struct effect *job_start(struct world *w, struct effects *fx,
+			 struct machine *m, enum job job, enum effect_kind act,
+			 int64_t timeout_ms);
+
+/* ---- hook.c: hooks and their steps -------------------------------------- */
+bool hook_defined(const struct machine *m, enum hook hook);
+void hook_start(struct world *w, struct effects *fx, struct machine *m,
+		enum hook hook);
+void hook_on_step(struct world *w, struct effects *fx, const struct event *ev);
+void hook_on_step_done(struct world *w, struct effects *fx, struct machine *m,
+		       const struct event *ev);
+void hook_on_done(struct world *w, struct effects *fx, uint64_t call, bool ok,
+		  struct slice text, bool lost);
+void hook_on_rules_lost(struct world *w, struct effects *fx);
+
+/* ---- pool.c: how many machines --------------------------------------------- */
+void pool_unbalance(struct world *w, struct pool *p);
+void pools_balance(struct world *w, struct effects *fx);
+void pools_forget_empty(struct world *w);
+uint32_t pool_total(const struct pool *p);
+uint32_t pool_busy(const struct pool *p);
+uint32_t pool_alive(const struct pool *p);
+/* What sizing would do now: +n create, -n retire; why for people. */
+int pool_decide(const struct pool *p, char *why, size_t why_size);
+
+/* ---- host.c ------------------------------------------------------------------- */
+void host_on_state(struct world *w, struct effects *fx, const struct event *ev);
+void host_on_lost(struct world *w, struct effects *fx, struct host *h);
+void host_on_timer(struct world *w, struct effects *fx, struct host *h);
+void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
+		       enum call_result result, struct slice text);
+void host_on_seen(struct world *w, struct effects *fx, const struct event *ev);
+void host_on_hint(struct world *w, struct effects *fx, const struct event *ev);
+void host_poll(struct world *w, struct effects *fx, struct host *h);
+/* A boot slot of the host went free: let the next machine of it start. */
+void host_kick_waiting(struct world *w, struct effects *fx, struct host *h);
+
+/* ---- queue.c: requests ------------------------------------------------------ */
+void queue_on_request(struct world *w, struct effects *fx,
+		      const struct event *ev);
+void queue_on_refused(struct world *w, struct effects *fx,
+		      const struct event *ev);
+void queue_on_cancel(struct world *w, struct effects *fx, uint32_t gateway,
+		     uint64_t conn);
+void queue_on_timer(struct world *w, struct effects *fx, struct request *r);
+/* Gives free machines of the pool to those that wait. */
+void queue_serve(struct world *w, struct effects *fx, struct pool *p);
+void queue_refuse(struct world *w, struct effects *fx, struct request *r,
+		  const char *code, const char *text);
+void queue_assigned(struct world *w, struct effects *fx, struct request *r,
+		    uint64_t session);
+void queue_drop_gateway(struct world *w, struct effects *fx, uint32_t gateway);
+
+/* ---- assign.c: a machine for a request ----------------------------------------- */
+/* The free machine a pool gives next, or NULL. */
+struct machine *assign_choose(const struct pool *p);
+void assign(struct world *w, struct effects *fx, struct request *r,
+	    struct machine *m);
+/* The accept hook or the opening of channels ended. */
+void assign_on_job(struct world *w, struct effects *fx, struct machine *m,
+		   enum call_result result, const char *text);
+void assign_on_opened(struct world *w, struct effects *fx, struct machine *m,
+		      const struct call *c, const struct event *ev);
+
+/* ---- session.c --------------------------------------------------------------------- */
+bool session_is_final(const struct session *s);
+struct session *session_new(struct world *w, const struct session_row *row);
+void session_on_accepted(struct world *w, struct effects *fx,
+			 const struct event *ev);
+void session_on_failed(struct world *w, struct effects *fx,
+		       const struct event *ev);
+void session_on_ended(struct world *w, struct effects *fx,
+		      const struct event *ev);
+void session_on_bytes(struct world *w, const struct event *ev);
+/* Ends a live session in the given final state; its machine is cleaned. */
+void session_finish(struct world *w, struct effects *fx, struct session *s,
+		    enum session_state final, const char *text);
+/* The gateway did not answer about an assigned session in time. */
+void session_give_up(struct world *w, struct effects *fx, struct machine *m);
+/* The machine of an ended session is clean (or given up). */
+void session_cleaned(struct world *w, struct effects *fx, struct machine *m,
+		     bool clean, const char *text);
+struct user_use *user_use(struct world *w, const char *name);
+
+/* ---- adopt.c: gateways that outlived an engine --------------------------------------- */
+void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev);
+void adopt_on_session(struct world *w, struct effects *fx,
+		      const struct event *ev);
+void adopt_on_ready(struct world *w, struct effects *fx, uint32_t gateway);
+void adopt_on_lost(struct world *w, struct effects *fx, uint32_t gateway);
+
+/* ---- resource.c ---------------------------------------------------------------------------- */
+bool resource_allows(const struct resource *r, const char *user);
+/* Opens channels to resource machines that came up; tells gateways. */
+void resources_kick(struct world *w, struct effects *fx);
+void resource_on_opened(struct world *w, struct effects *fx,
+			const struct call *c, const struct event *ev);
+void resource_on_lost(struct world *w, struct effects *fx,
+		      const struct event *ev);
+void resource_machine_lost(struct world *w, struct effects *fx,
+			   const struct machine *m);
+void resource_forget_targets(struct world *w);
+
+/* ---- command.c ------------------------------------------------------------------------------ */
+void command_run(struct world *w, struct effects *fx, const struct event *ev);
+
+#endif

@@ -1,0 +1,560 @@
+/*
+ * The life of one machine: its states, the one mover, and what each state
+ * makes the engine do next.  Wanted (row.wish), actual (row.state) and pending
+ * (job) are three fields; machine_kick compares them and starts at most one
+ * job.  Everything is level-triggered: kicking twice does no harm.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/base/check.h"
+#include "engine/core/internal.h"
+
+static const struct sm_state states[MACHINE_STATES] = {
+	[MACHINE_DEFINED] = {
+		.name = "defined", .flags = SM_INITIAL,
+		.allowed = SM_TO(MACHINE_BOOTING) | SM_TO(MACHINE_RETIRING),
+		.holds = "has a row, no domain; waits for a boot slot or back-off" },
+	[MACHINE_BOOTING] = {
+		.name = "booting",
+		.allowed = SM_TO(MACHINE_PREPARING) | SM_TO(MACHINE_CLEANING),
+		.holds = "domain being created, then waiting for its agent" },
+	[MACHINE_PREPARING] = {
+		.name = "preparing",
+		.allowed = SM_TO(MACHINE_READY) | SM_TO(MACHINE_CLEANING),
+		.holds = "prepare hook, then ready hook until it agrees" },
+	[MACHINE_READY] = {
+		.name = "ready",
+		.allowed = SM_TO(MACHINE_RESERVED) | SM_TO(MACHINE_CLEANING) |
+			   SM_TO(MACHINE_HELD) | SM_TO(MACHINE_RETIRING) |
+			   SM_TO(MACHINE_SAVING),
+		.holds = "clean, application running, no session" },
+	[MACHINE_SAVING] = {
+		.name = "saving",
+		.allowed = SM_TO(MACHINE_SAVED) | SM_TO(MACHINE_CLEANING),
+		.holds = "RAM going to disk for the cold tier" },
+	[MACHINE_SAVED] = {
+		.name = "saved",
+		.allowed = SM_TO(MACHINE_WAKING) | SM_TO(MACHINE_RETIRING),
+		.holds = "clean, RAM image on disk, no domain" },
+	[MACHINE_WAKING] = {
+		.name = "waking",
+		.allowed = SM_TO(MACHINE_READY) | SM_TO(MACHINE_CLEANING),
+		.holds = "being restored from its image" },
+	[MACHINE_RESERVED] = {
+		.name = "reserved",
+		.allowed = SM_TO(MACHINE_IN_SESSION) | SM_TO(MACHINE_CLEANING),
+		.holds = "has a durable session; has not accepted yet" },
+	[MACHINE_IN_SESSION] = {
+		.name = "in_session",
+		.allowed = SM_TO(MACHINE_CLEANING),
+		.holds = "accepted its session's user; bytes may flow" },
+	[MACHINE_CLEANING] = {
+		.name = "cleaning",
+		.allowed = SM_TO(MACHINE_READY) | SM_TO(MACHINE_DEFINED) |
+			   SM_TO(MACHINE_HELD) | SM_TO(MACHINE_RETIRING) |
+			   SM_TO(MACHINE_QUARANTINED),
+		.holds = "dirty; climbing the rung in row.rung" },
+	[MACHINE_HELD] = {
+		.name = "held",
+		.allowed = SM_TO(MACHINE_CLEANING) | SM_TO(MACHINE_RETIRING),
+		.holds = "an operator's, out of the pool for debugging" },
+	[MACHINE_QUARANTINED] = {
+		.name = "quarantined",
+		.allowed = SM_TO(MACHINE_CLEANING) | SM_TO(MACHINE_RETIRING),
+		.holds = "failed three times in a row; left for an operator" },
+	[MACHINE_RETIRING] = {
+		.name = "retiring", .allowed = SM_TO(MACHINE_GONE),
+		.holds = "domain being destroyed for good" },
+	[MACHINE_GONE] = {
+		.name = "gone", .flags = SM_FINAL,
+		.holds = "no domain, no row; only history remembers it" },
+};
+
+const struct sm_table machine_table = { .kind = "machine", .states = states,
+					.count = MACHINE_STATES };
+
+static bool state_boots(int state)
+{
+	return state == MACHINE_BOOTING || state == MACHINE_PREPARING;
+}
+
+struct machine *machine_new(struct world *w, const struct machine_row *row,
+			    struct pool *pool)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+
+	CHECK("", m, "out of memory");
+	m->row = *row;
+	m->pool = pool;
+	m->host = pool->host;
+	list_init(&m->calls);
+	m->bound_incarnation = UINT64_MAX;
+	m->state_ms = w->now_ms;
+	m->timer.kind = TIMER_MACHINE;
+	map_put(&w->machines, row->id, m);
+
+	/* In order of slot: the list is what people see. */
+	struct list *at = &pool->machines;
+	while (at->prev != &pool->machines &&
+	       LIST_ENTRY(at->prev, struct machine, pool_link)->row.slot >
+		       row->slot)
+		at = at->prev;
+	list_add_tail(at, &m->pool_link);
+	list_add_tail(&m->host->machines, &m->host_link);
+	pool->counts[row->state]++;
+	if (state_boots(row->state))
+		m->host->booting++;
+	return m;
+}
+
+bool machine_is_free(const struct machine *m)
+{
+	return m->row.state == MACHINE_READY && m->row.wish == WISH_RUN &&
+	       m->seen && !m->row.dirty && m->job == JOB_NONE &&
+	       m->host->state == HOST_UP && !m->pool->removed;
+}
+
+void machine_update_ready(struct world *w, struct machine *m)
+{
+	bool want = machine_is_free(m);
+
+	if (want == list_linked(&m->ready_link))
+		return;
+	if (want) {
+		list_add_tail(&m->pool->ready, &m->ready_link);
+		m->pool->ready_count++;
+	} else {
+		list_remove(&m->ready_link);
+		m->pool->ready_count--;
+	}
+	pool_unbalance(w, m->pool);
+}
+
+void machine_move(struct world *w, struct effects *fx, struct machine *m,
+		  enum machine_state to, const char *fmt, ...)
+{
+	int from = m->row.state;
+	char why[ROW_TEXT_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	effects_add(fx, EFFECT_LOG)->text = effects_text(
+		fx, "machine %s: %s -> %s (%s) %lld ms", m->row.name,
+		sm_name(&machine_table, from), sm_name(&machine_table, to), why,
+		(long long)(w->now_ms - m->state_ms));
+	sm_move(&machine_table, &m->row.state, to, m->row.name);
+	TEXT_SET(m->row.reason, why);
+	m->pool->counts[from]--;
+	m->pool->counts[to]++;
+	if (state_boots(from) && !state_boots(to))
+		m->host->booting--;
+	else if (!state_boots(from) && state_boots(to))
+		m->host->booting++;
+	list_remove(&m->boot_link);
+	m->row.since_wall_ms = w->wall_ms;
+	m->state_ms = w->now_ms;
+	m->deadline_ms = 0;
+	m->retry_ms = 0;
+	timer_stop(&w->timers, &m->timer);
+	machine_update_ready(w, m);
+	pool_unbalance(w, m->pool);
+	world_save_machine(w, m);
+	if (to == MACHINE_GONE) {
+		effects_add(fx, EFFECT_DELETE_MACHINE)->machine = m->row.id;
+		list_add_tail(&w->gone, &m->gone_link);
+	}
+	machine_check(w, m);
+}
+
+/* The next moment something must be looked at: a retry or a deadline. */
+static void machine_arm(struct world *w, struct machine *m)
+{
+	int64_t at = INT64_MAX;
+
+	if (m->retry_ms > w->now_ms)
+		at = m->retry_ms;
+	if (m->deadline_ms && m->deadline_ms < at)
+		at = m->deadline_ms;
+	if (at == INT64_MAX)
+		timer_stop(&w->timers, &m->timer);
+	else
+		timer_set(&w->timers, &m->timer, at);
+}
+
+void machine_on_timer(struct world *w, struct effects *fx, struct machine *m)
+{
+	char text[16];
+
+	if (!m->deadline_ms || w->now_ms < m->deadline_ms) {
+		machine_kick(w, fx, m);
+		return;
+	}
+	text_duration(text, sizeof(text), w->now_ms - m->state_ms);
+	if (m->row.state == MACHINE_BOOTING) {
+		char why[80];
+
+		snprintf(why, sizeof(why), "%s within %s of its start",
+			 m->created ? "the guest agent did not answer" :
+				      "the domain was not created", text);
+		machine_fail(w, fx, m, why);
+	} else if (m->row.state == MACHINE_PREPARING) {
+		machine_fail(w, fx, m, "the ready hook did not agree in time");
+	} else if (m->row.state == MACHINE_RESERVED) {
+		session_give_up(w, fx, m);
+	}
+}
+
+static void kick_defined(struct machine *m)
+{
+	if (!list_linked(&m->boot_link))
+		list_add_tail(&m->host->boot_queue, &m->boot_link);
+}
+
+/* A boot slot is ours. */
+static void start_boot(struct world *w, struct effects *fx, struct machine *m)
+{
+	machine_move(w, fx, m, MACHINE_BOOTING, "starting on %s",
+		     m->host->spec.name);
+	m->created = m->agent_up = m->prepared = m->seen = m->touched = false;
+	m->row.built = m->row.incarnation;
+	m->row.created_wall_ms = w->wall_ms;
+	m->deadline_ms = w->now_ms + m->pool->spec.boot_deadline_ms;
+	job_start(w, fx, m, JOB_CREATE, EFFECT_DOMAIN_CREATE,
+		  m->pool->spec.boot_deadline_ms + 5000);
+	machine_arm(w, m);
+}
+
+void host_kick_waiting(struct world *w, struct effects *fx, struct host *h)
+{
+	while (h->state == HOST_UP && h->polled && !list_empty(&h->boot_queue) &&
+	       h->booting < h->spec.boot_parallel)
+		start_boot(w, fx, LIST_ENTRY(h->boot_queue.next, struct machine,
+					     boot_link));
+}
+
+static void kick_booting(struct world *w, struct effects *fx, struct machine *m)
+{
+	if (!m->created) {
+		machine_arm(w, m);
+		return;
+	}
+	if (m->pool->application.agent && !m->agent_up) {
+		job_start(w, fx, m, JOB_PING, EFFECT_AGENT_PING, 5000);
+		machine_arm(w, m);
+		return;
+	}
+	m->row.boot_ms = w->now_ms - m->state_ms;
+	m->pool->boot_ms = m->row.boot_ms;
+	machine_move(w, fx, m, MACHINE_PREPARING, "%s",
+		     m->pool->application.agent ? "agent answered" :
+						  "domain runs");
+	machine_kick(w, fx, m);
+}
+
+static void kick_preparing(struct world *w, struct effects *fx,
+			   struct machine *m)
+{
+	if (!m->prepared && hook_defined(m, HOOK_PREPARE)) {
+		hook_start(w, fx, m, HOOK_PREPARE);
+		return;
+	}
+	m->prepared = true;
+	if (hook_defined(m, HOOK_READY)) {
+		if (!m->deadline_ms)
+			m->deadline_ms = w->now_ms +
+				m->pool->application.ready_deadline_ms;
+		hook_start(w, fx, m, HOOK_READY);
+		machine_arm(w, m);
+		return;
+	}
+	m->row.prepare_ms = w->now_ms - m->state_ms;
+	machine_move(w, fx, m, MACHINE_READY, "prepared");
+}
+
+static void kick_ready(struct world *w, struct effects *fx, struct machine *m)
+{
+	if (m->row.wish == WISH_HOLD)
+		machine_move(w, fx, m, MACHINE_HELD, "held by an operator");
+	else if (m->row.wish == WISH_RETIRE)
+		machine_move(w, fx, m, MACHINE_RETIRING, "not needed any more");
+	else
+		return;
+	machine_kick(w, fx, m);
+}
+
+static void kick_parked(struct world *w, struct effects *fx, struct machine *m)
+{
+	if (m->row.wish == WISH_RETIRE) {
+		machine_move(w, fx, m, MACHINE_RETIRING, "taken away");
+		machine_kick(w, fx, m);
+	} else if (m->row.state == MACHINE_HELD && m->row.wish == WISH_RUN) {
+		machine_begin_clean(w, fx, m, machine_first_rung(m),
+				    "put back into the pool");
+	}
+}
+
+void machine_kick(struct world *w, struct effects *fx, struct machine *m)
+{
+	if (m->job != JOB_NONE)
+		return;
+	if (m->retry_ms > w->now_ms) {
+		machine_arm(w, m);
+		return;
+	}
+	switch ((enum machine_state)m->row.state) {
+	case MACHINE_DEFINED:
+		if (m->row.wish == WISH_RETIRE) {
+			machine_move(w, fx, m, MACHINE_RETIRING, "not needed any more");
+			machine_kick(w, fx, m);
+		} else {
+			kick_defined(m);
+			pool_unbalance(w, m->pool);
+		}
+		return;
+	case MACHINE_BOOTING:
+		kick_booting(w, fx, m);
+		return;
+	case MACHINE_PREPARING:
+		kick_preparing(w, fx, m);
+		return;
+	case MACHINE_READY:
+		kick_ready(w, fx, m);
+		return;
+	case MACHINE_CLEANING:
+		clean_kick(w, fx, m);
+		return;
+	case MACHINE_HELD:
+	case MACHINE_QUARANTINED:
+		kick_parked(w, fx, m);
+		return;
+	case MACHINE_RETIRING:
+		if (m->host->state == HOST_UP)
+			job_start(w, fx, m, JOB_DESTROY, EFFECT_DOMAIN_DESTROY,
+				  60000);
+		return;
+	case MACHINE_RESERVED:
+	case MACHINE_IN_SESSION:
+	case MACHINE_SAVING:
+	case MACHINE_SAVED:
+	case MACHINE_WAKING:
+	case MACHINE_GONE:
+	case MACHINE_STATES:
+		return;
+	}
+}
+
+static void created(struct world *w, struct effects *fx, struct machine *m)
+{
+	m->created = m->seen = true;
+	/* A poll on its way was asked before: its silence proves nothing. */
+	m->trust_poll = m->host->poll;
+	machine_kick(w, fx, m);
+}
+
+static void on_prepare_hook(struct world *w, struct effects *fx,
+			    struct machine *m, enum call_result result,
+			    const char *text)
+{
+	char why[ROW_TEXT_SIZE];
+
+	if (m->hook == HOOK_PREPARE && result != CALL_OK) {
+		snprintf(why, sizeof(why), "prepare: %s", text);
+		machine_fail(w, fx, m, why);
+	} else if (m->hook == HOOK_PREPARE) {
+		m->prepared = true;
+		machine_kick(w, fx, m);
+	} else if (result != CALL_OK) {
+		TEXT_SET(m->row.reason, text);
+		m->retry_ms = w->now_ms + READY_INTERVAL_MS;
+		machine_arm(w, m);
+	} else {
+		m->row.prepare_ms = w->now_ms - m->state_ms;
+		machine_move(w, fx, m, MACHINE_READY, "prepared and checked");
+		world_event(w, fx, SEVERITY_INFO, false, "READY",
+			    m->row.name, "booted in %lld ms, prepared in %lld ms",
+			    (long long)m->row.boot_ms,
+			    (long long)m->row.prepare_ms);
+		machine_kick(w, fx, m);
+	}
+}
+
+void machine_on_job(struct world *w, struct effects *fx, struct machine *m,
+		    enum call_result result, const char *text)
+{
+	switch ((enum machine_state)m->row.state) {
+	case MACHINE_BOOTING:
+		if (!m->created && result == CALL_OK) {
+			created(w, fx, m);
+		} else if (!m->created) {
+			machine_fail(w, fx, m, text);
+		} else {
+			m->agent_up = result == CALL_OK;
+			if (!m->agent_up)
+				m->retry_ms = w->now_ms + PING_INTERVAL_MS;
+			machine_kick(w, fx, m);
+		}
+		return;
+	case MACHINE_PREPARING:
+		on_prepare_hook(w, fx, m, result, text);
+		return;
+	case MACHINE_RESERVED:
+		assign_on_job(w, fx, m, result, text);
+		return;
+	case MACHINE_CLEANING:
+		clean_on_job(w, fx, m, result, text);
+		return;
+	case MACHINE_RETIRING:
+		if (result == CALL_OK) {
+			machine_move(w, fx, m, MACHINE_GONE, "destroyed");
+		} else {
+			m->row.failures++;
+			TEXT_SET(m->row.reason, text);
+			world_save_machine(w, m);
+			m->retry_ms = w->now_ms + 5000;
+			machine_arm(w, m);
+		}
+		return;
+	case MACHINE_DEFINED:
+	case MACHINE_READY:
+	case MACHINE_SAVING:
+	case MACHINE_SAVED:
+	case MACHINE_WAKING:
+	case MACHINE_IN_SESSION:
+	case MACHINE_HELD:
+	case MACHINE_QUARANTINED:
+	case MACHINE_GONE:
+	case MACHINE_STATES:
+		CHECK("", false, "%s has a job in state %s", m->row.name,
+		      sm_name(&machine_table, m->row.state));
+	}
+}
+
+bool machine_expects_domain(const struct machine *m)
+{
+	return m->created && m->row.state != MACHINE_CLEANING &&
+	       m->row.state != MACHINE_RETIRING &&
+	       m->row.state != MACHINE_QUARANTINED &&
+	       m->row.state != MACHINE_GONE;
+}
+
+enum rung machine_first_rung(const struct machine *m)
+{
+	if (!m->created || m->pool->spec.recycle == RECYCLE_REBUILD)
+		return RUNG_REBUILD;
+	if (m->pool->spec.recycle == RECYCLE_NONE)
+		return RUNG_NONE;
+	return hook_defined(m, HOOK_CLEAN) ? RUNG_CLEAN : RUNG_REBUILD;
+}
+
+void machine_begin_clean(struct world *w, struct effects *fx,
+			 struct machine *m, enum rung rung, const char *why)
+{
+	machine_cancel_calls(w, fx, m);
+	resource_machine_lost(w, fx, m);
+	m->row.dirty = true;
+	m->row.rung = rung;
+	machine_move(w, fx, m, MACHINE_CLEANING, "%s", why);
+	machine_kick(w, fx, m);
+}
+
+void machine_fail(struct world *w, struct effects *fx, struct machine *m,
+		  const char *why)
+{
+	m->row.failures++;
+	m->created = m->created && m->row.state != MACHINE_BOOTING;
+	world_event(w, fx, SEVERITY_FAIL, false, "FAIL", m->row.name, "%s", why);
+	if (m->row.state != MACHINE_CLEANING)
+		machine_begin_clean(w, fx, m, RUNG_REBUILD, why);
+	else
+		machine_cancel_calls(w, fx, m);
+	if (m->row.state == MACHINE_CLEANING && m->row.failures >= FAILURES_MAX) {
+		machine_cancel_calls(w, fx, m);
+		session_cleaned(w, fx, m, false, why);
+		m->row.session = 0;
+		machine_move(w, fx, m, MACHINE_QUARANTINED, "%u failures: %s",
+			     m->row.failures, why);
+		world_event(w, fx, SEVERITY_FAIL, false, "QUARANT", m->row.name,
+			    "out of the pool after %u failures: %s",
+			    m->row.failures, why);
+		machine_kick(w, fx, m);
+		return;
+	}
+	if (m->job == JOB_NONE)
+		machine_back_off(w, m);
+	world_save_machine(w, m);
+}
+
+/* A doubled pause for each failure in a row: 2, 4 s. */
+void machine_back_off(struct world *w, struct machine *m)
+{
+	if (m->row.failures)
+		m->retry_ms = w->now_ms + (1000ll << m->row.failures);
+	machine_arm(w, m);
+}
+
+void machine_died(struct world *w, struct effects *fx, struct machine *m,
+		  const char *why)
+{
+	struct session *s = world_session(w, m->row.session);
+
+	if (m->row.state == MACHINE_READY &&
+	    w->now_ms - m->state_ms > HEALTHY_MS)
+		m->row.failures = 0;
+	m->created = m->seen = m->agent_up = m->prepared = false;
+	if (state_boots(m->row.state) || m->row.state == MACHINE_READY) {
+		machine_fail(w, fx, m, why);
+	} else if (s && !session_is_final(s)) {
+		session_finish(w, fx, s, SESSION_LOST, why);
+	} else {
+		machine_begin_clean(w, fx, m, RUNG_REBUILD, why);
+	}
+}
+
+void machine_cancel_calls(struct world *w, struct effects *fx,
+			  struct machine *m)
+{
+	if (m->job == JOB_HOOK)
+		effects_add(fx, EFFECT_HOOK_KILL)->call = m->call;
+	machine_forget_calls(w, m);
+}
+
+/* Their answers, should they come, are dropped. */
+void machine_forget_calls(struct world *w, struct machine *m)
+{
+	LIST_EACH(&m->calls, it)
+		call_free(w, LIST_ENTRY(it, struct call, machine_link));
+	m->job = JOB_NONE;
+	m->call = m->step_call = m->step = 0;
+	m->opens = 0;
+}
+
+/* What each state promises; the table's .holds says the same in words. */
+void machine_check(const struct world *w, const struct machine *m)
+{
+	const struct session *s = world_session(w, m->row.session);
+	int state = m->row.state;
+
+	if (state == MACHINE_READY)
+		CHECK("S4", !m->row.dirty && !m->row.session,
+		      "%s is ready and dirty", m->row.name);
+	if (list_linked(&m->ready_link))
+		CHECK("S4", machine_is_free(m), "%s is offered in state %s",
+		      m->row.name, sm_name(&machine_table, state));
+	if (state == MACHINE_RESERVED || state == MACHINE_IN_SESSION) {
+		CHECK("S2", s && s->row.machine == m->row.id,
+		      "%s has no session of its own", m->row.name);
+		CHECK("S1", s->row.incarnation == m->row.incarnation,
+		      "%s serves incarnation %llu at %llu", m->row.name,
+		      (unsigned long long)s->row.incarnation,
+		      (unsigned long long)m->row.incarnation);
+		CHECK("S5", m->row.dirty, "%s has a user and counts as clean",
+		      m->row.name);
+	}
+	if (state == MACHINE_CLEANING)
+		CHECK("S5", m->row.dirty, "%s is cleaned and counts as clean",
+		      m->row.name);
+}

@@ -1,0 +1,217 @@
+/*
+ * Pool sizing (spec 1.1): `serve` machines are kept, `spare` of them free and
+ * ready, `max` bounds growth.  Refill counts what is free or on its way to be,
+ * on the event, never total machines.  pool_decide is the pure choice; the
+ * rest carries it out.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/core/internal.h"
+
+uint32_t pool_total(const struct pool *p)
+{
+	uint32_t n = 0;
+
+	for (int s = 0; s < MACHINE_STATES; s++)
+		if (s != MACHINE_GONE)
+			n += p->counts[s];
+	return n;
+}
+
+/* With a user, or still with what a user left. */
+uint32_t pool_busy(const struct pool *p)
+{
+	return p->counts[MACHINE_RESERVED] + p->counts[MACHINE_IN_SESSION];
+}
+
+/* Serving now or able to serve again by itself. */
+uint32_t pool_alive(const struct pool *p)
+{
+	uint32_t n = pool_total(p) - p->counts[MACHINE_RETIRING] -
+		     p->counts[MACHINE_QUARANTINED] - p->counts[MACHINE_HELD];
+
+	LIST_EACH(&p->machines, it) {
+		const struct machine *m =
+			LIST_ENTRY(it, struct machine, pool_link);
+
+		if (m->row.wish == WISH_RETIRE &&
+		    m->row.state != MACHINE_RETIRING &&
+		    m->row.state != MACHINE_GONE &&
+		    m->row.state != MACHINE_QUARANTINED &&
+		    m->row.state != MACHINE_HELD)
+			n--;
+	}
+	return n;
+}
+
+int pool_decide(const struct pool *p, char *why, size_t why_size)
+{
+	uint32_t alive = pool_alive(p), total = pool_total(p);
+	uint32_t needed = pool_busy(p) + p->spare + p->waiting_count;
+	uint32_t target = p->serve > needed ? p->serve : needed;
+
+	if (target > p->max)
+		target = p->max;
+	if (p->removed)
+		target = 0;
+	if (alive < target) {
+		uint32_t room = p->max > total ? p->max - total : 0;
+		uint32_t n = target - alive < room ? target - alive : room;
+
+		snprintf(why, why_size,
+			 n < target - alive ? "%u of %u wanted, max %u leaves no room"
+					    : "%u of %u wanted",
+			 alive, target, p->max);
+		return (int)n;
+	}
+	if (alive > target)
+		snprintf(why, why_size, "%u is more than the %u wanted", alive,
+			 target);
+	else
+		why[0] = '\0';
+	return -(int)(alive - target);
+}
+
+void pool_unbalance(struct world *w, struct pool *p)
+{
+	p->changed = w->turn;
+	if (!p->unbalanced) {
+		p->unbalanced = true;
+		list_add_tail(&w->balance, &p->balance_link);
+	}
+}
+
+static uint32_t free_slot(const struct pool *p)
+{
+	uint32_t slot = 1;
+
+	LIST_EACH(&p->machines, it) {
+		if (LIST_ENTRY(it, struct machine, pool_link)->row.slot != slot)
+			break;
+		slot++;
+	}
+	return slot;
+}
+
+static void create_one(struct world *w, struct effects *fx, struct pool *p)
+{
+	struct machine_row row = { .id = w->next_machine++,
+				   .slot = free_slot(p),
+				   .state = MACHINE_DEFINED,
+				   .wish = WISH_RUN,
+				   .clean_ms = -1,
+				   .since_wall_ms = w->wall_ms };
+
+	if (p->spec.keep && p->max == 1)
+		snprintf(row.name, sizeof(row.name), "%.50s-%u", p->spec.name,
+			 row.slot);
+	else
+		snprintf(row.name, sizeof(row.name), "%.50s-%02u", p->spec.name,
+			 row.slot);
+	TEXT_SET(row.pool, p->spec.name);
+	TEXT_SET(row.host, p->host->spec.name);
+	TEXT_SET(row.reason, "new");
+	world_uuid(w, row.id, row.uuid);
+	struct machine *m = machine_new(w, &row, p);
+	world_save_machine(w, m);
+	effects_add(fx, EFFECT_LOG)->text = effects_text(
+		fx, "machine %s: defined for pool %s", row.name, p->spec.name);
+	machine_kick(w, fx, m);
+}
+
+/* Least loss first: what has not booted, then what idles longest. */
+static struct machine *choose_victim(const struct world *w,
+				     const struct pool *p, bool idle_only)
+{
+	static const enum machine_state order[] = { MACHINE_DEFINED,
+		MACHINE_BOOTING, MACHINE_PREPARING, MACHINE_READY };
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		for (struct list *it = p->machines.prev; it != &p->machines;
+		     it = it->prev) {
+			struct machine *m =
+				LIST_ENTRY(it, struct machine, pool_link);
+
+			if (m->row.state != (int)order[i] ||
+			    m->row.wish != WISH_RUN)
+				continue;
+			if (idle_only && w->now_ms - m->state_ms <
+						 p->spec.shrink_after_ms)
+				continue;
+			return m;
+		}
+	return NULL;
+}
+
+static void retire_one(struct world *w, struct effects *fx, struct machine *m)
+{
+	m->row.wish = WISH_RETIRE;
+	world_save_machine(w, m);
+	machine_update_ready(w, m);
+	if (m->row.state == MACHINE_BOOTING || m->row.state == MACHINE_PREPARING)
+		machine_begin_clean(w, fx, m, RUNG_REBUILD,
+				    "not needed any more");
+	else
+		machine_kick(w, fx, m);
+}
+
+static void pool_balance(struct world *w, struct effects *fx, struct pool *p)
+{
+	queue_serve(w, fx, p);
+	int n = pool_decide(p, p->reason, sizeof(p->reason));
+
+	for (; n > 0; n--)
+		create_one(w, fx, p);
+	/* Above `serve` a burst may come again: wait till machines idle. */
+	bool idle_only = !p->removed && pool_alive(p) > p->serve &&
+			 !p->shrink_now;
+	for (; n < 0; n++) {
+		struct machine *m = choose_victim(w, p, idle_only);
+
+		if (!m)
+			break;
+		retire_one(w, fx, m);
+	}
+	if (n < 0 && idle_only)
+		timer_set(&w->timers, &p->shrink_timer,
+			  w->now_ms + p->spec.shrink_after_ms);
+	p->shrink_now = p->shrink_now && n < 0;
+}
+
+void pools_balance(struct world *w, struct effects *fx)
+{
+	while (!list_empty(&w->balance)) {
+		struct pool *p = LIST_ENTRY(w->balance.next, struct pool,
+					    balance_link);
+
+		list_remove(&p->balance_link);
+		p->unbalanced = false;
+		pool_balance(w, fx, p);
+		host_kick_waiting(w, fx, p->host);
+	}
+	/* A boot slot freed by one pool may be another pool's. */
+	for (size_t i = 0; i < w->host_count; i++)
+		host_kick_waiting(w, fx, w->hosts[i]);
+}
+
+void pools_forget_empty(struct world *w)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->pool_count; i++) {
+		struct pool *p = w->pools[i];
+
+		if (p->removed && list_empty(&p->machines) &&
+		    list_empty(&p->waiting)) {
+			list_remove(&p->balance_link);
+			timer_stop(&w->timers, &p->shrink_timer);
+			free(p);
+		} else {
+			w->pools[kept++] = p;
+		}
+	}
+	w->pool_count = kept;
+}

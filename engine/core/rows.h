@@ -1,0 +1,159 @@
+/*
+ * Rows: what the core has saved and finds again after a crash.  The core's
+ * objects embed their row; db/ stores and loads rows and nothing else, so what
+ * is durable is exactly what stands in this file.
+ *
+ * Wall times are milliseconds since 1970 UTC (0 = not yet) and are for people,
+ * the ledger and the calendar; decisions use boot time, which is never saved.
+ */
+#ifndef REMUDA_CORE_ROWS_H
+#define REMUDA_CORE_ROWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	ROW_NAME_SIZE = 64,	/* names, with NUL */
+	ROW_USER_SIZE = 64,
+	ROW_UUID_SIZE = 37,
+	ROW_KEY_SIZE = 80,	/* request ids */
+	ROW_TEXT_SIZE = 200,	/* reasons, for people */
+	ROW_PEER_SIZE = 64,
+};
+
+/* decisions.md 10.  The table with edges and meanings is in machine.c. */
+enum machine_state {
+	MACHINE_DEFINED,
+	MACHINE_BOOTING,
+	MACHINE_PREPARING,
+	MACHINE_READY,
+	MACHINE_SAVING,
+	MACHINE_SAVED,
+	MACHINE_WAKING,
+	MACHINE_RESERVED,
+	MACHINE_IN_SESSION,
+	MACHINE_CLEANING,
+	MACHINE_HELD,
+	MACHINE_QUARANTINED,
+	MACHINE_RETIRING,
+	MACHINE_GONE,
+	MACHINE_STATES
+};
+
+/* What is wanted of a machine, beside what is true (its state). */
+enum machine_wish {
+	WISH_RUN,
+	WISH_HOLD,	/* out of the pool for debugging, after its session */
+	WISH_RETIRE,	/* drain, then destroy */
+};
+
+/* How a machine becomes clean; rows name the rung being climbed. */
+enum rung { RUNG_CLEAN, RUNG_REVERT, RUNG_REBUILD, RUNG_NONE };
+
+struct machine_row {
+	uint64_t id;
+	char name[ROW_NAME_SIZE];	/* pool and slot: mail-07 */
+	char pool[ROW_NAME_SIZE];
+	char host[ROW_NAME_SIZE];
+	char uuid[ROW_UUID_SIZE];	/* stable for the slot */
+	uint32_t slot;			/* from 1, unique in the pool */
+	uint64_t incarnation;		/* completed cleanings */
+	uint64_t built;			/* incarnation its domain was made at */
+	int state;			/* enum machine_state */
+	int wish;			/* enum machine_wish */
+	int rung;			/* while cleaning: enum rung */
+	bool dirty;
+	uint64_t session;		/* live or being cleaned after; 0 = none */
+	uint32_t failures;		/* in a row */
+	char reason[ROW_TEXT_SIZE];	/* why it is in this state */
+	int64_t since_wall_ms;		/* in this state */
+	int64_t created_wall_ms;	/* our recorded create result; 0 = off */
+	int64_t boot_ms;		/* create to agent, last time */
+	int64_t prepare_ms;
+	int64_t clean_ms;
+	uint64_t sessions;		/* served so far */
+};
+
+enum session_state {
+	SESSION_ASSIGNED,	/* durable; the machine has not accepted yet */
+	SESSION_ACTIVE,		/* accepted, bytes may flow */
+	SESSION_CLOSED,		/* final: ended in order */
+	SESSION_LOST,		/* final: client, machine or gateway vanished */
+	SESSION_FAILED,		/* final: the machine never accepted */
+	SESSION_STATES
+};
+
+struct session_row {
+	uint64_t id;
+	uint64_t machine;
+	uint64_t incarnation;		/* (machine, incarnation) is the epoch */
+	uint64_t nonce;
+	char machine_name[ROW_NAME_SIZE];
+	char pool[ROW_NAME_SIZE];
+	char user[ROW_USER_SIZE];	/* = the alternate user */
+	char application[ROW_NAME_SIZE];
+	char listener[ROW_NAME_SIZE];
+	char peer[ROW_PEER_SIZE];	/* where the client is */
+	char request_key[ROW_KEY_SIZE];	/* client's request id, or "" */
+	uint32_t gateway;
+	uint64_t conn;			/* of that gateway */
+	int state;			/* enum session_state */
+	int64_t requested_wall_ms;
+	int64_t assigned_wall_ms;
+	int64_t accepted_wall_ms;
+	int64_t ended_wall_ms;
+	int64_t wait_ms;		/* request to assign */
+	int64_t accept_ms;		/* assign to accept */
+	int64_t clean_ms;		/* end to confirmed clean; -1 = not clean */
+	int64_t cleaned_wall_ms;
+	uint64_t bytes_in;		/* client to machine */
+	uint64_t bytes_out;
+	char end_text[ROW_TEXT_SIZE];
+};
+
+enum request_state {
+	REQUEST_WAITING,
+	REQUEST_ASSIGNED,	/* final: became session */
+	REQUEST_REFUSED,	/* final */
+	REQUEST_CANCELLED,	/* final: the client went away */
+	REQUEST_STATES
+};
+
+/* Saved when final and it waited, was refused or cancelled. */
+struct request_row {
+	uint64_t id;
+	char user[ROW_USER_SIZE];
+	char application[ROW_NAME_SIZE];
+	char listener[ROW_NAME_SIZE];
+	char peer[ROW_PEER_SIZE];
+	char request_key[ROW_KEY_SIZE];
+	int state;
+	uint64_t session;		/* when assigned */
+	int64_t requested_wall_ms;
+	int64_t decided_wall_ms;
+	int64_t wait_ms;
+	char code[32];			/* refusal code, closed list in queue.c */
+	char text[ROW_TEXT_SIZE];
+};
+
+enum severity { SEVERITY_INFO, SEVERITY_WARN, SEVERITY_FAIL };
+
+/* One line of history, with its reason. */
+struct event_row {
+	uint64_t id;
+	int64_t wall_ms;
+	int severity;
+	char kind[16];			/* "ASSIGN", "CLEAN", "FAIL" ... */
+	char object[ROW_NAME_SIZE + 16];	/* "machine/mail-07" */
+	char text[ROW_TEXT_SIZE];
+};
+
+/* A run-time change over the site file (decisions.md 27). */
+struct override_row {
+	char key[ROW_NAME_SIZE * 2];	/* "pool/mail/serve" */
+	int64_t value;
+	char who[ROW_USER_SIZE];
+	int64_t wall_ms;
+};
+
+#endif

@@ -1,0 +1,238 @@
+/*
+ * Sessions: one user on one machine, from assignment to a final state, and
+ * the bookkeeping until the machine is clean again.  Every message about a
+ * session carries (machine, incarnation); one that does not match the row is
+ * of another life and changes nothing (S6).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/core/internal.h"
+
+static const struct sm_state states[SESSION_STATES] = {
+	[SESSION_ASSIGNED] = {
+		.name = "assigned", .flags = SM_INITIAL,
+		.allowed = SM_TO(SESSION_ACTIVE) | SM_TO(SESSION_CLOSED) |
+			   SM_TO(SESSION_LOST) | SM_TO(SESSION_FAILED),
+		.holds = "row durable, machine reserved, no byte yet" },
+	[SESSION_ACTIVE] = {
+		.name = "active",
+		.allowed = SM_TO(SESSION_CLOSED) | SM_TO(SESSION_LOST),
+		.holds = "the machine accepted, bytes may flow" },
+	[SESSION_CLOSED] = { .name = "closed", .flags = SM_FINAL,
+			     .holds = "ended in order" },
+	[SESSION_LOST] = { .name = "lost", .flags = SM_FINAL,
+			   .holds = "client, machine or gateway vanished" },
+	[SESSION_FAILED] = { .name = "failed", .flags = SM_FINAL,
+			     .holds = "the machine never accepted" },
+};
+
+const struct sm_table session_table = { .kind = "session", .states = states,
+					.count = SESSION_STATES };
+
+bool session_is_final(const struct session *s)
+{
+	return sm_is_final(&session_table, s->row.state);
+}
+
+static uint64_t name_hash(const char *name)
+{
+	uint64_t h = 14695981039346656037ull;
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * 1099511628211ull;
+	return h ? h : 1;
+}
+
+struct user_use *user_use(struct world *w, const char *name)
+{
+	struct user_use *first = map_get(&w->users, name_hash(name)), *u;
+
+	for (u = first; u; u = u->next)
+		if (strcmp(u->name, name) == 0)
+			return u;
+	u = calloc(1, sizeof(*u));
+	CHECK("", u, "out of memory");
+	TEXT_SET(u->name, name);
+	u->next = first;
+	map_put(&w->users, name_hash(name), u);
+	return u;
+}
+
+struct session *session_new(struct world *w, const struct session_row *row)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	CHECK("", s, "out of memory");
+	s->row = *row;
+	s->changed = w->turn;
+	map_put(&w->sessions, row->id, s);
+	if (!session_is_final(s)) {
+		list_add_tail(&w->live, &s->live_link);
+		user_use(w, s->row.user)->sessions++;
+		if (row->gateway < WORLD_GATEWAYS_MAX)
+			w->gateways[row->gateway].sessions++;
+	}
+	return s;
+}
+
+static void stop(struct effects *fx, uint32_t gateway, uint64_t session,
+		 const char *text)
+{
+	struct effect *e = effects_add(fx, EFFECT_STOP);
+
+	e->gateway = gateway;
+	e->session = session;
+	e->text = effects_text(fx, "%s", text);
+}
+
+/* The live session a gateway's message is about, if its epoch is right. */
+static struct session *of_message(struct world *w, const struct event *ev)
+{
+	struct session *s = world_session(w, ev->session.session);
+
+	if (!s || session_is_final(s) || s->row.gateway != ev->session.gateway ||
+	    s->row.machine != ev->session.machine ||
+	    s->row.incarnation != ev->session.incarnation)
+		return NULL;
+	return s;
+}
+
+void session_on_accepted(struct world *w, struct effects *fx,
+			 const struct event *ev)
+{
+	struct session *s = of_message(w, ev);
+
+	if (!s || s->row.state != SESSION_ASSIGNED) {
+		/* A late accept is fenced here; its machine counts as dirty. */
+		if (!s)
+			stop(fx, ev->session.gateway, ev->session.session,
+			     "accepted too late");
+		return;
+	}
+	struct machine *m = world_machine(w, s->row.machine);
+	CHECK("S2", m && m->row.session == s->row.id);
+	sm_move(&session_table, &s->row.state, SESSION_ACTIVE, m->row.name);
+	s->row.accept_ms = w->now_ms - s->assigned_ms;
+	s->row.accepted_wall_ms = w->wall_ms;
+	world_save_session(w, s);
+	m->row.failures = 0;
+	machine_move(w, fx, m, MACHINE_IN_SESSION, "%s", s->row.user);
+}
+
+void session_finish(struct world *w, struct effects *fx, struct session *s,
+		    enum session_state final, const char *text)
+{
+	struct machine *m = world_machine(w, s->row.machine);
+
+	CHECK("S9", !session_is_final(s));
+	CHECK("S2", m && m->row.session == s->row.id);
+	sm_move(&session_table, &s->row.state, final, s->row.machine_name);
+	s->row.ended_wall_ms = w->wall_ms;
+	TEXT_SET(s->row.end_text, text);
+	list_remove(&s->live_link);
+	user_use(w, s->row.user)->sessions--;
+	if (s->row.gateway < WORLD_GATEWAYS_MAX)
+		w->gateways[s->row.gateway].sessions--;
+	world_save_session(w, s);
+	for (int i = 0; i <= WORLD_RESOURCES_MAX; i++)
+		if (s->port_fds[i])
+			effects_add(fx, EFFECT_DROP_FD)->call = s->port_fds[i];
+	memset(s->port_fds, 0, sizeof(s->port_fds));
+	if (s->told && m->pool->application.resources.count) {
+		struct effect *e = effects_add(fx, EFFECT_RESOURCE_CLOSE);
+
+		e->session = s->row.id;
+		e->machine = m->row.id;
+	}
+	world_event(w, fx, final == SESSION_CLOSED ? SEVERITY_INFO : SEVERITY_WARN,
+		    true, final == SESSION_CLOSED ? "LEAVE" : "LOST",
+		    s->row.user, "left %s%s%s", m->row.name, text[0] ? ": " : "",
+		    text);
+	enum rung rung = machine_first_rung(m);
+	/* Unread bytes may stand in a port that was not drained. */
+	if (rung == RUNG_CLEAN && s->told && !s->drained && !s->untouched &&
+	    m->pool->application.endpoint == ENDPOINT_CHANNEL)
+		rung = RUNG_REBUILD;
+	machine_begin_clean(w, fx, m, rung,
+			    final == SESSION_CLOSED ? "session ended" : text);
+}
+
+void session_on_failed(struct world *w, struct effects *fx,
+		       const struct event *ev)
+{
+	struct session *s = of_message(w, ev);
+	char text[ROW_TEXT_SIZE];
+
+	if (!s)
+		return;
+	text_copy_slice(text, sizeof(text), ev->session.text);
+	s->untouched = !ev->session.touched;
+	session_finish(w, fx, s, s->row.state == SESSION_ASSIGNED ?
+					 SESSION_FAILED : SESSION_LOST, text);
+}
+
+void session_on_ended(struct world *w, struct effects *fx,
+		      const struct event *ev)
+{
+	struct session *s = of_message(w, ev);
+	enum session_state final = SESSION_LOST;
+	char text[ROW_TEXT_SIZE];
+
+	if (!s)
+		return;
+	if (ev->session.how == END_CLOSED || ev->session.how == END_STOPPED)
+		final = SESSION_CLOSED;
+	s->row.bytes_in = ev->session.bytes_in;
+	s->row.bytes_out = ev->session.bytes_out;
+	s->confirm = ev->session.confirm;
+	s->drained = ev->session.drained;
+	text_copy_slice(text, sizeof(text), ev->session.text);
+	session_finish(w, fx, s, final, text);
+}
+
+void session_give_up(struct world *w, struct effects *fx, struct machine *m)
+{
+	struct session *s = world_session(w, m->row.session);
+
+	CHECK("S2", s && !session_is_final(s));
+	stop(fx, s->row.gateway, s->row.id, "no accept in time");
+	session_finish(w, fx, s, SESSION_FAILED, "no accept in time");
+}
+
+void session_on_bytes(struct world *w, const struct event *ev)
+{
+	struct session *s = world_session(w, ev->session.session);
+
+	if (!s || session_is_final(s))
+		return;
+	s->row.bytes_in = ev->session.bytes_in;
+	s->row.bytes_out = ev->session.bytes_out;
+	s->changed = w->turn;	/* shown; saved with the session's end */
+}
+
+void session_cleaned(struct world *w, struct effects *fx, struct machine *m,
+		     bool clean, const char *text)
+{
+	struct session *s = world_session(w, m->row.session);
+
+	if (!s || list_linked(&s->done_link))
+		return;
+	CHECK("S9", session_is_final(s), "%s cleaned under its live session",
+	      m->row.name);
+	if (clean) {
+		s->row.clean_ms = w->wall_ms - s->row.ended_wall_ms;
+		s->row.cleaned_wall_ms = w->wall_ms;
+	}
+	world_save_session(w, s);
+	list_add_tail(&w->done, &s->done_link);
+	if (s->confirm) {
+		struct effect *e = effects_add(fx, EFFECT_CONFIRMED);
+
+		e->gateway = s->row.gateway;
+		e->session = s->row.id;
+		e->ok = clean;
+		e->text = effects_text(fx, "%s", text);
+	}
+}

@@ -1,0 +1,184 @@
+/*
+ * The site as it is declared: what the site file says, checked, with every
+ * default filled in and every reference known to resolve.  Plain data: arrays
+ * in the order of their declaration, durations in ms, memory in MiB.
+ *
+ * engine/loop/site.c makes it from the JSON of the rules role and frees it
+ * (site_decode, site_spec_fini); whoever holds a struct site_spec owns all
+ * its arrays.  A NULL array has count 0.  Paths are as written: relative ones
+ * are relative to the folder of the site file.
+ */
+#ifndef REMUDA_CORE_SPEC_H
+#define REMUDA_CORE_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	SITE_NAME_SIZE = 64,		/* text_is_name, with its NUL */
+	SITE_PATH_SIZE = 1024,
+	SITE_SOCKET_SIZE = 108,		/* sun_path, with its NUL */
+	SITE_CMDLINE_SIZE = 2048,
+	SITE_URI_SIZE = 256,
+	SITE_PASSWORD_SIZE = 256,	/* a crypt(3) hash */
+	SITE_HASH_SIZE = 65,		/* hex SHA-256 */
+	SITE_FILE_SIZE = 256,
+	SITE_COUNT_MAX = 1000,		/* objects of one kind, names in a list */
+};
+
+/* Values equal those of engine/wire/message.h where it has the same enum. */
+enum site_endpoint {
+	ENDPOINT_CHANNEL = 1,	/* framed virtio-serial port (decisions.md 17) */
+	ENDPOINT_TCP = 2,
+	ENDPOINT_UNIX = 3,
+};
+enum site_identity {
+	IDENTITY_NONE = 1,
+	IDENTITY_PROXY = 2,
+	IDENTITY_AGENT = 3,	/* applications only: the accept hook */
+};
+enum site_recycle {
+	RECYCLE_CLEAN = 1,	/* the clean hook, confirmed */
+	RECYCLE_REBUILD = 2,
+	RECYCLE_NONE = 3,	/* the machine keeps nothing of a user */
+};
+enum site_door {
+	DOOR_DIRECT = 1,
+	DOOR_NATIVE = 2,
+};
+enum site_user_source {
+	USER_FIXED = 1,
+	USER_PEER = 2,
+	USER_PASSWORD = 3,
+};
+enum site_hook {	/* bits of site_application.hooks: 1 << SITE_HOOK_x */
+	SITE_HOOK_PREPARE = 1,
+	SITE_HOOK_READY = 2,
+	SITE_HOOK_ACCEPT = 3,
+	SITE_HOOK_CLEAN = 4,
+};
+
+/* Where a statement stands, for messages: "site.lua", 12. */
+struct site_place {
+	char file[SITE_FILE_SIZE];
+	uint32_t line;
+};
+
+/* A list of names; all = "*", then names is empty. */
+struct site_names {
+	bool all;
+	char (*names)[SITE_NAME_SIZE];
+	size_t count;
+};
+
+struct site_host {
+	char name[SITE_NAME_SIZE];
+	struct site_place place;
+	char uri[SITE_URI_SIZE];	/* libvirt URI or "auto" */
+	uint32_t boot_parallel;		/* machines booting at once, 1..64 */
+};
+
+struct site_application {
+	char name[SITE_NAME_SIZE];
+	struct site_place place;
+	char version[SITE_HASH_SIZE];	/* hash of the bundle it came with */
+	enum site_endpoint endpoint;
+	/*
+	 * TCP: host is empty (the machine's own address) or a pattern of an
+	 * address; UNIX: path is a pattern of a socket path on the machine's
+	 * host.  Patterns hold {index} and {machine}.
+	 */
+	char host[SITE_NAME_SIZE];
+	uint32_t port;
+	char path[SITE_SOCKET_SIZE];
+	enum site_identity identity;
+	bool agent;			/* machines run the guest agent */
+	struct site_names resources;	/* never "all" */
+	uint32_t hooks;			/* 1 << enum site_hook */
+	int64_t prepare_deadline_ms;
+	int64_t ready_deadline_ms;
+	int64_t accept_deadline_ms;
+	int64_t clean_deadline_ms;
+};
+
+struct site_pool {
+	char name[SITE_NAME_SIZE];
+	struct site_place place;
+	char application[SITE_NAME_SIZE];
+	char host[SITE_NAME_SIZE];
+	uint32_t serve, spare, max;	/* spare <= serve <= max <= 1000 */
+	/* Either kernel (initrd and cmdline optional) or template. */
+	char kernel[SITE_PATH_SIZE];
+	char initrd[SITE_PATH_SIZE];
+	char cmdline[SITE_CMDLINE_SIZE];
+	char template_path[SITE_PATH_SIZE];
+	uint32_t vcpus;			/* 1..256 */
+	uint64_t memory_mib;
+	uint64_t volume_mib;		/* 0: no data disk */
+	enum site_recycle recycle;
+	bool keep;			/* machines outlive sessions and keep their volume */
+	bool untrusted;
+	int64_t boot_deadline_ms;
+	int64_t shrink_after_ms;
+};
+
+struct site_listener {
+	char name[SITE_NAME_SIZE];
+	struct site_place place;
+	enum site_door door;
+	char path[SITE_SOCKET_SIZE];	/* unix socket, or empty */
+	char ip[SITE_NAME_SIZE];	/* "127.0.0.1", "::1" without brackets */
+	uint32_t port;
+	enum site_user_source user_source;
+	char user[SITE_NAME_SIZE];	/* FIXED: an existing user */
+	/* DIRECT: exactly one.  NATIVE: one or more, or all. */
+	struct site_names applications;
+	int64_t wait_ms;		/* longest wait for a machine, 0 = none */
+};
+
+struct site_user {
+	char name[SITE_NAME_SIZE];	/* [A-Za-z0-9_][A-Za-z0-9._@-]* */
+	struct site_place place;
+	char password[SITE_PASSWORD_SIZE];	/* crypt(3) hash, or empty */
+	char token[SITE_HASH_SIZE];	/* hex SHA-256 of a token, or empty */
+	int64_t uid;			/* for peer credentials, -1 = none */
+	char login[SITE_NAME_SIZE];	/* login name instead of uid, or empty */
+	struct site_names applications;
+	uint32_t limit;			/* sessions at once */
+};
+
+struct site_access {
+	char user[SITE_NAME_SIZE];	/* "*" = everybody not named */
+	bool allowed;
+};
+
+struct site_resource {
+	char name[SITE_NAME_SIZE];
+	struct site_place place;
+	char pool[SITE_NAME_SIZE];	/* a pool with keep = true */
+	enum site_identity identity;	/* PROXY or NONE */
+	struct site_access *access;	/* sorted by user, byte order */
+	size_t access_count;
+};
+
+struct site_spec {
+	char name[SITE_NAME_SIZE];
+	char bundle[SITE_HASH_SIZE];	/* hash given with bundle_load */
+	bool peers;	/* any local uid is the user of its login name */
+
+	struct site_host *hosts;
+	size_t host_count;
+	struct site_application *applications;
+	size_t application_count;
+	struct site_pool *pools;
+	size_t pool_count;
+	struct site_listener *listeners;
+	size_t listener_count;
+	struct site_user *users;
+	size_t user_count;
+	struct site_resource *resources;
+	size_t resource_count;
+};
+
+#endif

@@ -1,0 +1,173 @@
+/* The one entrance of the core; see step.h. */
+#include "engine/core/step.h"
+
+#include "engine/base/check.h"
+#include "engine/core/internal.h"
+
+const char *event_name(enum event_kind kind)
+{
+	static const char *const names[EVENT_KINDS] = {
+		[EVENT_TICK] = "tick", [EVENT_SITE] = "site",
+		[EVENT_COMMAND] = "command", [EVENT_HOST_STATE] = "host_state",
+		[EVENT_HOST_LOST] = "host_lost", [EVENT_CALL_DONE] = "call_done",
+		[EVENT_DOMAIN_SEEN] = "domain_seen",
+		[EVENT_DOMAIN_HINT] = "domain_hint",
+		[EVENT_HOOK_STEP] = "hook_step", [EVENT_HOOK_DONE] = "hook_done",
+		[EVENT_HOOK_LOST] = "hook_lost", [EVENT_RULES_LOST] = "rules_lost",
+		[EVENT_GATEWAY_UP] = "gateway_up",
+		[EVENT_GATEWAY_SESSION] = "gateway_session",
+		[EVENT_GATEWAY_READY] = "gateway_ready",
+		[EVENT_GATEWAY_LOST] = "gateway_lost",
+		[EVENT_REQUEST] = "request", [EVENT_REFUSED] = "refused",
+		[EVENT_CANCEL] = "cancel", [EVENT_ACCEPTED] = "accepted",
+		[EVENT_FAILED] = "failed", [EVENT_ENDED] = "ended",
+		[EVENT_BYTES] = "bytes", [EVENT_RESOURCE_USED] = "resource_used",
+		[EVENT_RESOURCE_LOST] = "resource_lost",
+	};
+
+	CHECK("", kind < EVENT_KINDS);
+	return names[kind];
+}
+
+#define OWNER(t, type, member) LIST_ENTRY(t, type, member)
+
+static void on_tick(struct world *w, struct effects *fx)
+{
+	struct timer *t;
+
+	while ((t = timers_take_due(&w->timers, w->now_ms))) {
+		switch ((enum timer_kind)t->kind) {
+		case TIMER_MACHINE:
+			machine_on_timer(w, fx, OWNER(t, struct machine, timer));
+			break;
+		case TIMER_CALL:
+			call_on_timer(w, fx, OWNER(t, struct call, timer));
+			break;
+		case TIMER_REQUEST:
+			queue_on_timer(w, fx, OWNER(t, struct request, timer));
+			break;
+		case TIMER_HOST:
+			host_on_timer(w, fx, OWNER(t, struct host, timer));
+			break;
+		case TIMER_POOL:
+			pool_unbalance(w, OWNER(t, struct pool, shrink_timer));
+			break;
+		}
+	}
+}
+
+static void on_host_lost(struct world *w, struct effects *fx,
+			 const struct event *ev)
+{
+	struct host *h = world_host(w, ev->host.host);
+
+	if (h)
+		host_on_lost(w, fx, h);
+}
+
+static void on_resource_used(struct world *w, struct effects *fx,
+			     const struct event *ev)
+{
+	if (ev->resource.allowed)
+		return;
+	world_event(w, fx, SEVERITY_WARN, false, "RESOURCE", "resource",
+		    "%.*s refused to %.*s (session/%llu)",
+		    (int)ev->resource.resource.length, ev->resource.resource.ptr,
+		    (int)ev->resource.user.length, ev->resource.user.ptr,
+		    (unsigned long long)ev->resource.session);
+}
+
+static void dispatch(struct world *w, const struct event *ev,
+		     struct effects *fx)
+{
+	switch (ev->kind) {
+	case EVENT_TICK:
+		on_tick(w, fx);
+		return;
+	case EVENT_SITE:
+		apply_site(w, fx, ev->site.spec, ev->site.rows);
+		return;
+	case EVENT_COMMAND:
+		command_run(w, fx, ev);
+		return;
+	case EVENT_HOST_STATE:
+		host_on_state(w, fx, ev);
+		return;
+	case EVENT_HOST_LOST:
+		on_host_lost(w, fx, ev);
+		return;
+	case EVENT_CALL_DONE:
+		call_on_done(w, fx, ev);
+		return;
+	case EVENT_DOMAIN_SEEN:
+		host_on_seen(w, fx, ev);
+		return;
+	case EVENT_DOMAIN_HINT:
+		host_on_hint(w, fx, ev);
+		return;
+	case EVENT_HOOK_STEP:
+		hook_on_step(w, fx, ev);
+		return;
+	case EVENT_HOOK_DONE:
+	case EVENT_HOOK_LOST:
+		hook_on_done(w, fx, ev->hook.call,
+			     ev->kind == EVENT_HOOK_DONE && ev->hook.ok,
+			     ev->hook.text, ev->kind == EVENT_HOOK_LOST);
+		return;
+	case EVENT_RULES_LOST:
+		hook_on_rules_lost(w, fx);
+		return;
+	case EVENT_GATEWAY_UP:
+		adopt_on_up(w, fx, ev);
+		return;
+	case EVENT_GATEWAY_SESSION:
+		adopt_on_session(w, fx, ev);
+		return;
+	case EVENT_GATEWAY_READY:
+		adopt_on_ready(w, fx, ev->gateway.index);
+		return;
+	case EVENT_GATEWAY_LOST:
+		adopt_on_lost(w, fx, ev->gateway.index);
+		return;
+	case EVENT_REQUEST:
+		queue_on_request(w, fx, ev);
+		return;
+	case EVENT_REFUSED:
+		queue_on_refused(w, fx, ev);
+		return;
+	case EVENT_CANCEL:
+		queue_on_cancel(w, fx, ev->request.gateway, ev->request.conn);
+		return;
+	case EVENT_ACCEPTED:
+		session_on_accepted(w, fx, ev);
+		return;
+	case EVENT_FAILED:
+		session_on_failed(w, fx, ev);
+		return;
+	case EVENT_ENDED:
+		session_on_ended(w, fx, ev);
+		return;
+	case EVENT_BYTES:
+		session_on_bytes(w, ev);
+		return;
+	case EVENT_RESOURCE_USED:
+		on_resource_used(w, fx, ev);
+		return;
+	case EVENT_RESOURCE_LOST:
+		resource_on_lost(w, fx, ev);
+		return;
+	case EVENT_KINDS:
+		break;
+	}
+	CHECK("", false, "event %d", (int)ev->kind);
+}
+
+void engine_step(struct world *w, const struct event *ev, struct effects *fx)
+{
+	CHECK("", ev->now_ms >= w->now_ms, "time went back");
+	w->now_ms = ev->now_ms;
+	w->wall_ms = ev->wall_ms;
+	dispatch(w, ev, fx);
+	pools_balance(w, fx);
+	resources_kick(w, fx);
+}

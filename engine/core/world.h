@@ -1,0 +1,266 @@
+/*
+ * The world: everything the engine knows and decides about.  Pure: it is
+ * changed by engine_step (step.h) and by nothing else, reads no clock, no
+ * file, no random number, and lives in one thread.
+ *
+ * Relations between objects are ids, but for pool and host of a machine: those
+ * live as long as any machine of theirs.  Objects found by id are borrowed for
+ * the turn; world_end_turn frees what has ended.
+ */
+#ifndef REMUDA_CORE_WORLD_H
+#define REMUDA_CORE_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/list.h"
+#include "engine/base/map.h"
+#include "engine/base/sm.h"
+#include "engine/core/effect.h"
+#include "engine/core/event.h"
+#include "engine/core/rows.h"
+#include "engine/core/spec.h"
+#include "engine/core/timer.h"
+
+enum {
+	WORLD_RESOURCES_MAX = 8,	/* of one application */
+	WORLD_GATEWAYS_MAX = 64,
+	QUEUE_MAX = 10000,		/* waiting requests of one pool (S18) */
+	FAILURES_MAX = 3,		/* in a row: quarantine */
+	HOST_POLL_MS = 5000,
+	HOST_ANSWER_MS = 6000,		/* a poll older than this: not answering */
+	HOST_RESTART_MS = 60000,	/* not answering so long: restart the role */
+	PING_INTERVAL_MS = 250,
+	READY_INTERVAL_MS = 500,	/* between two tries of a ready hook */
+	HEALTHY_MS = 60000,		/* ready so long: earlier failures forgotten */
+};
+
+/* What timers belong to. */
+enum timer_kind { TIMER_MACHINE = 1, TIMER_CALL, TIMER_REQUEST, TIMER_HOST,
+		  TIMER_POOL };
+
+enum host_state { HOST_CONNECTING, HOST_UP, HOST_NOT_ANSWERING };
+
+struct host {
+	struct site_host spec;
+	int state;		/* enum host_state */
+	bool removed;		/* no longer in the site file */
+	char text[ROW_TEXT_SIZE];
+	int64_t since_wall_ms;
+	uint64_t poll;		/* number of the newest poll sent */
+	uint64_t poll_call;	/* outstanding, 0 = none */
+	int64_t poll_sent_ms;
+	bool poll_again;	/* a hint came while one was out */
+	bool polled;		/* one poll has been answered */
+	uint32_t booting;	/* machines in BOOTING and PREPARING */
+	struct list machines;
+	struct list boot_queue;	/* machines that wait for a boot slot */
+	struct timer timer;
+	uint64_t changed;	/* turn of the last change, for shows */
+};
+
+struct pool {
+	struct site_pool spec;
+	struct site_application application;
+	struct host *host;
+	bool removed;
+	uint32_t serve, spare, max;	/* spec with overrides */
+	struct list machines;		/* in order of slot */
+	struct list ready;		/* machines free to be assigned */
+	uint32_t ready_count;
+	struct list waiting;		/* requests, oldest first */
+	uint32_t waiting_count;
+	uint32_t counts[MACHINE_STATES];
+	bool unbalanced;		/* on the world's list to balance */
+	struct list balance_link;
+	bool shrink_now;		/* an operator asked: do not wait */
+	struct timer shrink_timer;
+	char reason[ROW_TEXT_SIZE];	/* why it is short, or "" */
+	int64_t boot_ms;		/* of the last machine that came up */
+	uint64_t changed;
+};
+
+/* What is being done to a machine right now: at most one thing. */
+enum job {
+	JOB_NONE,
+	JOB_CREATE,
+	JOB_DESTROY,
+	JOB_PING,
+	JOB_HOOK,	/* which one: machine.hook */
+	JOB_OPEN,	/* channels for a session */
+};
+
+struct machine {
+	struct machine_row row;
+	struct pool *pool;
+	struct host *host;
+	struct list pool_link, host_link, ready_link, boot_link, save_link,
+		gone_link;
+	enum job job;
+	uint64_t call;		/* of the job */
+	struct list calls;	/* all outstanding, also of steps and opens */
+	enum hook hook;		/* while JOB_HOOK */
+	uint64_t step;		/* last step of that hook, 0 = none */
+	uint64_t step_call;	/* the act behind it, 0 = none */
+	enum hook_verb step_verb;
+	bool confirmed;		/* a CONFIRM step of this hook came back right */
+	uint32_t opens;		/* channels still to open */
+	bool created;		/* its domain was made or found running */
+	bool agent_up;
+	bool prepared;		/* prepare hook done in this life */
+	bool seen;		/* a poll or a create has shown it running */
+	bool touched;		/* the guest learned of the session's user */
+	uint64_t bound_incarnation;	/* the last that had a user (S1) */
+	uint64_t seen_poll;
+	uint64_t trust_poll;	/* polls up to this one say nothing of it */
+	int64_t retry_ms;	/* not before, boot time; 0 = at once */
+	int64_t state_ms;	/* boot time the state was entered */
+	int64_t job_ms;		/* boot time the job began */
+	int64_t deadline_ms;	/* of boot or prepare, 0 = none */
+	struct timer timer;
+	uint64_t changed;
+};
+
+enum call_kind {
+	CALL_KIND_JOB,		/* create, destroy, ping, hook */
+	CALL_KIND_STEP,		/* an act for a hook's step */
+	CALL_KIND_OPEN,		/* session channel (index 0) or resource (1..) */
+	CALL_KIND_POLL,
+	CALL_KIND_ORPHAN,	/* destroy of a domain without a machine */
+	CALL_KIND_TARGET,	/* channel of a resource's own machine */
+};
+
+struct call {
+	uint64_t id;
+	enum call_kind kind;
+	uint64_t machine;	/* 0 for polls and orphans */
+	struct host *host;
+	uint32_t index;
+	struct list machine_link;
+	struct timer timer;
+	bool hook;		/* outstanding at the rules role */
+};
+
+struct session {
+	struct session_row row;
+	struct list live_link, save_link, done_link;
+	uint64_t port_fds[WORLD_RESOURCES_MAX + 1];	/* calls, [0] = session */
+	bool told;		/* ASSIGN went to the gateway */
+	bool reported;		/* the adopted gateway holds it */
+	bool confirm;		/* the client waits for CONFIRMED */
+	bool drained;		/* the guest helper confirmed its port empty */
+	bool untouched;		/* no accept, no byte reached the machine */
+	int64_t assigned_ms;
+	uint64_t changed;
+};
+
+struct request {
+	struct request_row row;
+	struct pool *pool;
+	uint32_t gateway;
+	uint64_t conn;
+	uint64_t nonce;
+	int64_t requested_ms, deadline_ms;
+	struct list wait_link;
+	struct list key_link;
+	struct timer timer;
+	uint64_t changed;
+};
+
+struct gateway {
+	bool up;		/* connected and its report is complete */
+	bool reporting;		/* between UP and READY */
+	uint32_t sessions;
+	int64_t since_wall_ms;
+	uint64_t changed;
+};
+
+/* A resource and where it is served. */
+struct resource {
+	struct site_resource spec;
+	uint64_t machine;	/* of the target sent to the gateway, 0 = none */
+	uint64_t incarnation;
+	uint64_t call;		/* opening its channel */
+	int64_t retry_ms;
+};
+
+/* Live sessions of one user, for limits. */
+struct user_use {
+	char name[ROW_USER_SIZE];
+	uint32_t sessions;
+	struct user_use *next;	/* same hash */
+};
+
+struct world {
+	uint64_t site_key;	/* part of every machine's uuid */
+	uint64_t term;		/* of this engine */
+	struct site_spec spec;
+	bool has_spec;
+	int64_t now_ms, wall_ms;
+	uint64_t turn;
+
+	struct host **hosts;
+	size_t host_count;
+	struct pool **pools;
+	size_t pool_count;
+	struct resource *resources;
+	size_t resource_count;
+	struct gateway gateways[WORLD_GATEWAYS_MAX];
+
+	struct map machines, sessions, requests, calls, users, conns;
+	struct list live;	/* sessions not final, oldest first */
+	struct list keyed;	/* waiting requests with a key */
+	struct timers timers;
+
+	struct list balance;	/* pools whose sizing must be looked at */
+	struct list save_machines, save_sessions;	/* the SAVE phase's lists */
+	struct list gone;	/* machines to free at the end of the turn */
+	struct list done;	/* sessions to free once saved */
+
+	struct override_row *overrides;
+	size_t override_count;
+
+	uint64_t next_machine, next_session, next_request, next_event, next_call;
+	uint64_t commits_lost;
+};
+
+/* The next ids come from the store (db_counter); site_key from the site. */
+void world_init(struct world *w, uint64_t site_key, uint64_t term);
+void world_fini(struct world *w);
+
+/* Lookups: borrowed, NULL when there is none. */
+struct machine *world_machine(const struct world *w, uint64_t id);
+struct machine *world_machine_by_name(const struct world *w, struct slice name);
+struct machine *world_machine_by_uuid(const struct world *w, struct slice uuid);
+struct session *world_session(const struct world *w, uint64_t id);
+struct pool *world_pool(const struct world *w, struct slice name);
+struct host *world_host(const struct world *w, struct slice name);
+struct resource *world_resource(const struct world *w, struct slice name);
+const struct site_listener *world_listener(const struct world *w,
+					   struct slice name);
+const struct site_user *world_user(const struct world *w, const char *name);
+
+/* Time of the next EVENT_TICK the core wants, or INT64_MAX. */
+int64_t world_next_deadline(const struct world *w);
+
+/* Called by the shell after the effects were performed: empties the save
+ * lists, frees ended objects, clears fx. */
+void world_end_turn(struct world *w, struct effects *fx);
+
+/* Marks for saving and showing. */
+void world_save_machine(struct world *w, struct machine *m);
+void world_save_session(struct world *w, struct session *s);
+
+/* A line of history. object "machine/mail-07".  transient ones are shown and
+ * not stored: their facts stand in the session's row already. */
+void world_event(struct world *w, struct effects *fx, enum severity severity,
+		 bool transient, const char *kind, const char *object,
+		 const char *fmt, ...) __attribute__((format(printf, 7, 8)));
+
+/* Key of a connection in w->conns: gateway and conn in one number. */
+uint64_t world_conn_key(uint32_t gateway, uint64_t conn);
+
+/* Copies a row's uuid text for a machine id. */
+void world_uuid(const struct world *w, uint64_t machine, char out[ROW_UUID_SIZE]);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * The control protocol: JSON, one object per line, on the engine's control
+ * socket (decisions.md 3).  Used by the console, the commands and scripts.
+ *
+ * Engine's first line:
+ *   {"hello":"remuda","api":1,"version":"0.1","site":"demo","engine":"embedded"|"headless",
+ *    "rights":"change"|"read","pid":N,"time":"2026-11-22T05:42:05.123Z"}
+ *
+ * Request:  {"id":1,"verb":"pool.list", ...arguments}
+ * Answer:   {"id":1,"ok":true,"kind":"pool_list","items":[...]}          (lists)
+ *           {"id":1,"ok":true,"kind":"machine","item":{...}}             (one object)
+ *           {"id":1,"ok":true,"text":"pool/mail serve 3 -> 5"}           (a change)
+ *           {"id":1,"ok":false,"error":{"code":"not_found","object":"pool/x",
+ *             "message":"...","hint":"..."}}
+ * Codes: usage, not_found, refused, read_only, failed, busy, timeout.
+ * Unknown verbs and unknown arguments are refused with code usage.
+ *
+ * Verbs (arguments in brackets are optional):
+ *   info                                     kind info
+ *   host.list  pool.list  machine.list [pool]  session.list [history=true,user,machine,
+ *     application,limit,before]  request.list [history=true]  listener.list  application.list
+ *     resource.list  gateway.list  event.list [limit,before,object]
+ *   pool.show machine.show session.show host.show   name=... or id=...
+ *   pool.scale name [serve] [spare] [max] [dry_run]
+ *   machine.hold|release|restart|delete name
+ *   session.end id [text]
+ *   whois name|session|address
+ *   engine.stop [machines="stay"]            machines stay up (the only choice now)
+ *   site.reload
+ *   machine.console name                     then lines {"console":"mail-07","data":"..."}:
+ *     data is text with every byte >= 0x80 or < 0x20 as \u00XX (one code point per byte), both
+ *     ways; {"console":"mail-07","closed":true,"text":"why"} ends it; the client sends
+ *     {"console":"mail-07","close":true} to leave.
+ *   subscribe [topics=["pools","machines","sessions","requests","hosts","gateways","events","site"]]
+ *     -> answer, then a full state and then changes, at most 5 a second, as lines
+ *     {"topic":"machines","full":true|false,"items":[...],"time_ms":WALL}
+ *     Items carry the same fields as the lists.  An object that ended comes once more
+ *     with its final state (machines "gone", sessions closed/lost/failed, requests final)
+ *     and "removed":true.  {"topic":"tick","time_ms":WALL} at least every second, so a client
+ *     knows the engine lives.
+ *
+ * Items (times: RFC 3339 UTC text or null; *_ms integers; unknown = null):
+ *   host:     name uri state("up"|"not_answering"|"connecting") text version hostname cpus
+ *             memory_mib kvm machines since
+ *   pool:     name application host serve spare max keep recycle counts{state:n...} in_use ready
+ *             starting bad waiting total removed reason boot_ms vcpus memory_mib endpoint identity
+ *   machine:  id ref("machine/mail-07") name pool host state wish dirty incarnation session user
+ *             reason since boot_ms prepare_ms clean_ms sessions failures uuid job("create","prepare"..)
+ *   session:  id ref("session/4711") state user application listener peer machine pool gateway
+ *             requested assigned accepted ended wait_ms accept_ms clean_ms bytes_in bytes_out
+ *             end_text request_key incarnation
+ *   request:  id ref user application listener peer state place requested deadline wait_ms code text
+ *   listener: name door address user application state
+ *   resource: name pool machine access
+ *   gateway:  index pid state("up"|"gone"|"starting") sessions adopted
+ *   event:    id time severity("info"|"warn"|"fail") kind object text
+ *   application: name pools endpoint identity resources hooks version
+ *   info:     version site paths{} pid uptime_ms term turns commits libvirt counts{}
+ */
+#ifndef REMUDA_WIRE_CONTROL_H
+#define REMUDA_WIRE_CONTROL_H
+
+#include <stddef.h>
+
+enum {
+	CONTROL_API = 1,
+	CONTROL_LINE_MAX = 1024 * 1024,
+	CONTROL_DEPTH_MAX = 16,
+};
+
+struct json_t;
+struct error;
+
+/* Parses one line strictly: an object, no duplicate keys, depth and size
+ * limited.  Returns a new reference or NULL. */
+struct json_t *control_parse(const char *line, size_t length, struct error *err);
+/* One line with its newline, malloc'd; *length without NUL. */
+char *control_print(const struct json_t *object, size_t *length);
+
+#endif

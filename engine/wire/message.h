@@ -1,0 +1,336 @@
+/*
+ * Messages between the engine and its roles, declared once (decisions.md 3).
+ *
+ * One message is one AF_UNIX SOCK_SEQPACKET packet of at most WIRE_PACKET_MAX
+ * bytes and at most WIRE_FDS_MAX descriptors: a fixed header, then the fields
+ * in the order of their declaration, little-endian, texts and blobs counted by
+ * a u32.  Larger payloads travel as a memfd.
+ *
+ * Decoded texts and blobs are slices into the packet's buffer: they live until
+ * the next receive on the same struct wire_buffer.
+ */
+#ifndef REMUDA_WIRE_MESSAGE_H
+#define REMUDA_WIRE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/text.h"
+
+struct error;
+
+enum {
+	WIRE_MAGIC = 0x41444d52,	/* "RMDA" */
+	WIRE_VERSION = 1,
+	WIRE_PACKET_MAX = 64 * 1024,
+	WIRE_FDS_MAX = 2,
+};
+
+/*
+ * Field types: u8 u32 u64 i64 text blob.  G = gateway, H = hypervisor,
+ * R = rules, E = engine.  "call" in a comment is the header's request id:
+ * the answer carries the same one.  Every message about a machine carries the
+ * machine's incarnation in the header: the pair is the epoch each role checks.
+ */
+
+/* ---- E > G: work for the gateway ------------------------------------- */
+
+/* + fd: the listening socket.  door, user_source: enums below. */
+#define WIRE_gateway_listener(F)                                               \
+	F(u64, listener) F(text, name) F(u8, door) F(u8, user_source)          \
+	F(text, user) F(text, application)
+#define WIRE_gateway_unlisten(F) F(u64, listener)
+/* The machine for a connection's request.  endpoint, identity: enums below;
+ * channel and unix endpoints bring + fd, tcp dials address "ip:port". */
+#define WIRE_session_assign(F)                                                 \
+	F(u64, conn) F(u64, session) F(u64, machine) F(text, machine_name)     \
+	F(u8, endpoint) F(text, address) F(u8, identity) F(u64, nonce)         \
+	F(text, user) F(text, application) F(text, listener)                   \
+	F(i64, accept_deadline_ms)
+#define WIRE_session_refuse(F) F(u64, conn) F(text, code) F(text, text)
+#define WIRE_session_waiting(F) F(u64, conn) F(u32, place) F(i64, left_ms)
+/* Operator or engine ends a session: cut it and answer session_ended. */
+#define WIRE_session_stop(F) F(u64, session) F(text, text)
+/* The machine was cleaned (ok) or given up; pass CONFIRMED or ERROR on. */
+#define WIRE_session_confirmed(F) F(u64, session) F(u8, ok) F(text, text)
+/* + fd: a machine's port for one resource, for the time of one session. */
+#define WIRE_resource_port(F)                                                  \
+	F(u64, machine) F(u64, session) F(text, resource) F(text, user)        \
+	F(u8, allowed)
+#define WIRE_resource_close(F) F(u64, machine) F(u64, session)
+/* Where a resource is served.  channel: + fd.  Replaces an older target;
+ * machine 0 = nowhere now. */
+#define WIRE_resource_target(F)                                                \
+	F(text, resource) F(u64, machine) F(u8, endpoint) F(text, address)     \
+	F(u8, identity)
+/* First message of an engine on a rendezvous connection: proof is the hex
+ * HMAC-SHA256 of "gateway-adopt INDEX TERM" under the site key. */
+#define WIRE_gateway_adopt(F) F(u32, index) F(u64, term) F(text, proof)
+#define WIRE_gateway_drain(F) F(u8, unused)
+#define WIRE_gateway_stop(F) F(u8, unused)
+
+/* ---- G > E ------------------------------------------------------------ */
+
+#define WIRE_gateway_hello(F)                                                  \
+	F(u32, index) F(u32, pid) F(u64, term) F(u8, fresh)
+/* One per session held, between hello and ready; flowing = accepted. */
+#define WIRE_gateway_session(F)                                                \
+	F(u64, session) F(u64, conn) F(u64, machine) F(u8, flowing)            \
+	F(u64, bytes_in) F(u64, bytes_out)
+/* End of the report: now the engine may send work. */
+#define WIRE_gateway_ready(F) F(u32, sessions) F(u32, ended)
+/* secret: password or token, only with user_source PASSWORD.  uid: peer
+ * credentials, only with PEER.  application empty: the listener's own. */
+#define WIRE_session_request(F)                                                \
+	F(u64, conn) F(u64, listener) F(text, application) F(u8, user_source)  \
+	F(text, user) F(blob, secret) F(u32, uid) F(text, peer)                \
+	F(i64, wait_ms) F(text, request_id) F(u32, count)
+/* The client of a request went away before it was assigned. */
+#define WIRE_session_cancel(F) F(u64, conn)
+#define WIRE_session_accepted(F) F(u64, session) F(u64, machine) F(i64, took_ms)
+/* No accept.  touched: an accept or a byte may have reached the machine. */
+#define WIRE_session_failed(F)                                                 \
+	F(u64, session) F(u64, machine) F(u8, touched) F(text, text)
+/* how: enum wire_end.  confirm: the client waits for session_confirmed. */
+#define WIRE_session_ended(F)                                                  \
+	F(u64, session) F(u64, machine) F(u8, how) F(u64, bytes_in)            \
+	F(u64, bytes_out) F(u8, confirm) F(u8, drained) F(text, text)
+/* At most once a second for each session whose counts changed. */
+#define WIRE_session_bytes(F) F(u64, session) F(u64, bytes_in) F(u64, bytes_out)
+#define WIRE_resource_used(F)                                                  \
+	F(u64, session) F(u64, machine) F(text, resource) F(text, user)        \
+	F(u8, allowed) F(u64, bytes_in) F(u64, bytes_out) F(text, text)
+/* The channel of a resource target was closed or stopped answering. */
+#define WIRE_resource_target_lost(F) F(text, resource) F(u64, machine) F(text, text)
+
+/* ---- E > H: libvirt calls, each answered by call_done ----------------- */
+
+#define WIRE_host_open(F) F(text, uri) F(text, site) F(blob, key)
+/* Creates and starts; replies when the domain runs.  template: domain XML or
+ * empty; channels: extra virtio-serial port names, comma separated; volume:
+ * path of a data disk made (raw, volume_mib) when missing, or empty. */
+#define WIRE_domain_create(F)                                                  \
+	F(u64, machine) F(text, name) F(text, uuid) F(u32, vcpus)              \
+	F(u64, memory_mib) F(text, kernel) F(text, initrd) F(text, cmdline)    \
+	F(blob, template) F(text, channels) F(text, volume) F(u64, volume_mib)
+/* Done when no domain of that uuid exists.  Only ours: checked by metadata. */
+#define WIRE_domain_destroy(F) F(u64, machine) F(text, name) F(text, uuid)
+#define WIRE_agent_ping(F) F(u64, machine) F(text, uuid)
+/* argv: NUL-terminated words one after another.  out/errout are capped. */
+#define WIRE_agent_exec(F)                                                     \
+	F(u64, machine) F(text, uuid) F(blob, argv) F(blob, input)             \
+	F(i64, timeout_ms)
+#define WIRE_agent_write(F)                                                    \
+	F(u64, machine) F(text, uuid) F(text, path) F(blob, bytes) F(u32, mode)
+/* Answer brings + fd: connected stream of the machine's port `channel`. */
+#define WIRE_channel_open(F) F(u64, machine) F(text, uuid) F(text, channel)
+/* Answer brings + fd: a stream of the serial console. */
+#define WIRE_console_open(F) F(u64, machine) F(text, uuid)
+/* Host-side connect(2) to a machine's address: ok or failed. */
+#define WIRE_tcp_probe(F) F(u64, machine) F(text, address) F(i64, timeout_ms)
+/* Asks for one domain_seen per domain, then call_done of this call. */
+#define WIRE_host_poll(F) F(u64, poll)
+
+/* ---- H > E ------------------------------------------------------------ */
+
+#define WIRE_host_state(F)                                                     \
+	F(u8, up) F(text, uri) F(text, version) F(text, hostname)              \
+	F(u32, cpus) F(u64, memory_mib) F(u8, kvm) F(text, text)
+/* result: enum wire_result.  code: exit status of a guest command.
+ * + fd for channel_open and console_open. */
+#define WIRE_call_done(F)                                                      \
+	F(u64, machine) F(u8, result) F(i64, code) F(blob, out)                \
+	F(blob, errout) F(text, text)
+/* state: enum wire_domain_state.  owner: enum wire_owner. */
+#define WIRE_domain_seen(F)                                                    \
+	F(u64, poll) F(u64, machine) F(text, uuid) F(text, name)               \
+	F(u8, state) F(u8, owner)
+/* A hint only (reliability.md finding 5): kind: enum wire_hint. */
+#define WIRE_domain_hint(F) F(text, uuid) F(u8, kind)
+
+/* ---- E > R -------------------------------------------------------------- */
+
+/* + memfd: Lua text of the site file.  file: its name for messages. */
+#define WIRE_bundle_load(F) F(text, hash) F(text, file)
+/* Answer to bundle_need; + memfd with the module's text, or none: not found. */
+#define WIRE_bundle_module(F) F(text, name) F(text, file)
+/* call; hook: enum wire_hook. */
+#define WIRE_hook_run(F)                                                       \
+	F(u64, machine) F(text, machine_name) F(text, pool)                    \
+	F(text, application) F(u32, index) F(text, address) F(u8, hook)        \
+	F(u64, session) F(text, user) F(text, listener) F(i64, deadline_ms)
+/* Result of one hook_step of that call. */
+#define WIRE_step_result(F)                                                    \
+	F(u64, step) F(u8, ok) F(i64, code) F(blob, out) F(blob, errout)       \
+	F(text, text)
+#define WIRE_hook_kill(F) F(u8, unused)
+
+/* ---- R > E -------------------------------------------------------------- */
+
+/* A module the bundle requires: answer bundle_module. */
+#define WIRE_bundle_need(F) F(text, name)
+/* + memfd: the site as JSON (engine/rules/site.h describes it). */
+#define WIRE_bundle_done(F) F(text, hash)
+#define WIRE_bundle_error(F)                                                   \
+	F(text, hash) F(text, file) F(u32, line) F(text, text) F(text, hint)
+/* verb: enum wire_step.  Fields by verb: EXEC argv input ms; CONFIRM argv ms;
+ * WRITE path input mode; TCP port ms; SLEEP ms; LOG path=text (no result). */
+#define WIRE_hook_step(F)                                                      \
+	F(u64, step) F(u8, verb) F(blob, argv) F(blob, input) F(text, path)    \
+	F(u32, mode) F(u32, port) F(i64, ms)
+#define WIRE_hook_done(F) F(u8, ok) F(text, text)
+/* The child of a hook died or was killed: the machine is dirty. */
+#define WIRE_hook_lost(F) F(text, text)
+/* The role is up (first message of H and R). */
+#define WIRE_role_ready(F) F(u32, pid)
+
+#define WIRE_MESSAGES(M)                                                       \
+	M(1, gateway_listener) M(2, gateway_unlisten) M(3, session_assign)     \
+	M(4, session_refuse) M(5, session_waiting) M(6, session_stop)          \
+	M(7, session_confirmed) M(8, resource_port) M(9, resource_close)       \
+	M(10, resource_target) M(11, gateway_adopt) M(12, gateway_drain)       \
+	M(13, gateway_stop)                                                    \
+	M(20, gateway_hello) M(21, gateway_session) M(22, gateway_ready)       \
+	M(23, session_request) M(24, session_cancel) M(25, session_accepted)   \
+	M(26, session_failed) M(27, session_ended) M(28, session_bytes)        \
+	M(29, resource_used) M(30, resource_target_lost)                       \
+	M(40, host_open) M(41, domain_create) M(42, domain_destroy)            \
+	M(43, agent_ping) M(44, agent_exec) M(45, agent_write)                 \
+	M(46, channel_open) M(47, console_open) M(48, tcp_probe)               \
+	M(49, host_poll)                                                       \
+	M(60, host_state) M(61, call_done) M(62, domain_seen)                  \
+	M(63, domain_hint)                                                     \
+	M(80, bundle_load) M(81, bundle_module) M(82, hook_run)                \
+	M(83, step_result) M(84, hook_kill)                                    \
+	M(90, bundle_need) M(91, bundle_done) M(92, bundle_error)              \
+	M(93, hook_step) M(94, hook_done) M(95, hook_lost) M(96, role_ready)
+
+enum wire_type {
+#define M(code, name) WIRE_TYPE_##name = (code),
+	WIRE_MESSAGES(M)
+#undef M
+};
+
+enum wire_door { WIRE_DOOR_DIRECT = 1, WIRE_DOOR_NATIVE = 2 };
+enum wire_user_source {
+	WIRE_USER_FIXED = 1,	/* the listener names the user */
+	WIRE_USER_PEER = 2,	/* unix socket peer credentials */
+	WIRE_USER_PASSWORD = 3,	/* user and password or token */
+};
+enum wire_endpoint {
+	WIRE_ENDPOINT_CHANNEL = 1,	/* framed, guest helper */
+	WIRE_ENDPOINT_TCP = 2,
+	WIRE_ENDPOINT_UNIX = 3,
+};
+enum wire_identity {
+	WIRE_IDENTITY_NONE = 1,
+	WIRE_IDENTITY_PROXY = 2,	/* PROXY v2 header (decisions.md 19) */
+	WIRE_IDENTITY_AGENT = 3,	/* accept hook, then as NONE */
+};
+enum wire_end {
+	WIRE_END_CLOSED = 1,	/* orderly, both directions or by the machine */
+	WIRE_END_LOST = 2,	/* reset, time-out, vanished client */
+	WIRE_END_MACHINE = 3,	/* the machine's side broke */
+	WIRE_END_STOPPED = 4,	/* session_stop */
+};
+enum wire_result {
+	WIRE_OK = 0,
+	WIRE_FAILED = 1,	/* it certainly did not happen, or said no */
+	WIRE_UNKNOWN = 2,	/* time-out, connection lost in mid call */
+};
+enum wire_domain_state {
+	WIRE_DOMAIN_RUNNING = 1,
+	WIRE_DOMAIN_PAUSED = 2,
+	WIRE_DOMAIN_OFF = 3,
+};
+enum wire_owner {
+	WIRE_OWNER_FOREIGN = 0,	/* no metadata of ours, or a bad signature */
+	WIRE_OWNER_OURS = 1,
+};
+enum wire_hint {
+	WIRE_HINT_STARTED = 1,
+	WIRE_HINT_STOPPED = 2,
+	WIRE_HINT_AGENT_UP = 3,
+	WIRE_HINT_AGENT_DOWN = 4,
+	WIRE_HINT_OTHER = 5,
+};
+enum wire_hook {
+	WIRE_HOOK_PREPARE = 1,
+	WIRE_HOOK_READY = 2,
+	WIRE_HOOK_ACCEPT = 3,
+	WIRE_HOOK_CLEAN = 4,
+};
+enum wire_step {
+	WIRE_STEP_EXEC = 1,
+	WIRE_STEP_CONFIRM = 2,
+	WIRE_STEP_WRITE = 3,
+	WIRE_STEP_TCP = 4,
+	WIRE_STEP_SLEEP = 5,
+	WIRE_STEP_LOG = 6,
+};
+
+#define WIRE_C_u8 uint8_t
+#define WIRE_C_u32 uint32_t
+#define WIRE_C_u64 uint64_t
+#define WIRE_C_i64 int64_t
+#define WIRE_C_text struct slice
+#define WIRE_C_blob struct slice
+
+#define F(type, name) WIRE_C_##type name;
+#define M(code, name) struct wire_##name { WIRE_##name(F) };
+WIRE_MESSAGES(M)
+#undef M
+#undef F
+
+struct message {
+	uint16_t type;		/* enum wire_type */
+	uint64_t request;	/* call id, or 0 */
+	uint64_t incarnation;	/* of the machine, or 0 */
+	int fds[WIRE_FDS_MAX];	/* owned by the receiver of a decoded message */
+	int fd_count;
+	union {
+#define M(code, name) struct wire_##name name;
+		WIRE_MESSAGES(M)
+#undef M
+	};
+};
+
+struct wire_buffer {
+	uint8_t bytes[WIRE_PACKET_MAX];
+};
+
+const char *wire_type_name(uint16_t type);
+
+/* Encodes into out (WIRE_PACKET_MAX bytes); returns the length or -1 when the
+ * message does not fit or its type is unknown. */
+int wire_encode(const struct message *m, uint8_t *out, struct error *err);
+/* Decodes a packet of exactly length bytes.  Trailing bytes, a wrong magic or
+ * version, a text with NUL: -1.  m->fds are not touched. */
+int wire_decode(const uint8_t *in, size_t length, struct message *m,
+		struct error *err);
+
+/*
+ * Sends one message; m->fds[0..fd_count) travel with it and stay the caller's.
+ * Returns 1 when sent, 0 when the socket's buffer is full (EAGAIN), -1 on error.
+ */
+int wire_send(int fd, const struct message *m, struct error *err);
+/*
+ * Receives one message into m, slices into buf.  Returns 1 with a message,
+ * 0 when there is none now, -1 on end of file or error (err says which).
+ * Descriptors arrive with O_CLOEXEC; the caller must close or keep each.
+ */
+int wire_receive(int fd, struct wire_buffer *buf, struct message *m,
+		 struct error *err);
+/* Closes the descriptors a received message brought and nobody took. */
+void wire_close_fds(struct message *m);
+/* Takes descriptor i of the message (sets it to -1), or returns -1. */
+int wire_take_fd(struct message *m, int i);
+
+/* A sealed memfd holding bytes; -1 on error. */
+int wire_memfd(const void *bytes, size_t length, struct error *err);
+/* Reads a whole memfd (at most limit bytes) into malloc'd, NUL-terminated
+ * memory; NULL on error.  fd stays the caller's. */
+char *wire_read_memfd(int fd, size_t limit, size_t *length, struct error *err);
+
+#endif
