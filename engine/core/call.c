@@ -121,5 +121,8 @@ void call_on_timer(struct world *w, struct effects *fx, struct call *c)
 			     SLICE("the hook did not return in time"), true);
 		return;
 	}
+	const struct machine *m = world_machine(w, c->machine);
+	if (c->kind == CALL_KIND_STEP && m->step_verb == VERB_SLEEP)
+		ev.done.result = CALL_OK;
 	call_on_done(w, fx, &ev);
 }

@@ -147,7 +147,9 @@ void hook_on_step(struct world *w, struct effects *fx, const struct event *ev)
 	case VERB_TCP:
 		step_act(w, fx, m, ev, EFFECT_TCP_PROBE, ms);
 		return;
-	case VERB_SLEEP:	/* the rules role waits by itself */
+	case VERB_SLEEP:	/* the call's own deadline ends it */
+		m->step_call = call_new(w, CALL_KIND_STEP, m, m->host, ms)->id;
+		return;
 	case VERB_LOG:
 		break;
 	}

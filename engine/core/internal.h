@@ -79,7 +79,6 @@ void hook_on_rules_lost(struct world *w, struct effects *fx);
 void pool_unbalance(struct world *w, struct pool *p);
 void pools_balance(struct world *w, struct effects *fx);
 void pools_forget_empty(struct world *w);
-uint32_t pool_total(const struct pool *p);
 uint32_t pool_busy(const struct pool *p);
 uint32_t pool_alive(const struct pool *p);
 /* What sizing would do now: +n create, -n retire; why for people. */

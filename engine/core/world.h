@@ -243,6 +243,9 @@ const struct site_user *world_user(const struct world *w, const char *name);
 /* Time of the next EVENT_TICK the core wants, or INT64_MAX. */
 int64_t world_next_deadline(const struct world *w);
 
+/* Machines of a pool that are not gone. */
+uint32_t pool_total(const struct pool *p);
+
 /* Called by the shell after the effects were performed: empties the save
  * lists, frees ended objects, clears fx. */
 void world_end_turn(struct world *w, struct effects *fx);

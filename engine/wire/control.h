@@ -20,10 +20,10 @@
  *   host.list  pool.list  machine.list [pool]  session.list [history=true,user,machine,
  *     application,limit,before]  request.list [history=true]  listener.list  application.list
  *     resource.list  gateway.list  event.list [limit,before,object]
- *   pool.show machine.show session.show host.show   name=... or id=...
+ *   pool.show machine.show host.show name   session.show session=N
  *   pool.scale name [serve] [spare] [max] [dry_run]
  *   machine.hold|release|restart|delete name
- *   session.end id [text]
+ *   session.end session=N [text]
  *   whois name|session|address
  *   engine.stop [machines="stay"]            machines stay up (the only choice now)
  *   site.reload

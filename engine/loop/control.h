@@ -1,0 +1,74 @@
+/*
+ * The control socket's server side: clients, their lines, their subscriptions.
+ * verbs.c answers requests; nothing here changes the world but through events.
+ */
+#ifndef REMUDA_LOOP_CONTROL_H
+#define REMUDA_LOOP_CONTROL_H
+
+#include <jansson.h>
+
+#include "engine/loop/shell.h"
+
+enum {
+	CONTROL_CLIENTS_MAX = 256,
+	CONTROL_BACKLOG_MAX = 16 << 20,	/* bytes a client may leave unread */
+	CONTROL_EVENTS = 200,		/* recent events kept for subscribers */
+	CONTROL_PART = 500,		/* items in one line */
+	CONTROL_FLUSH_MS = 200,
+};
+
+struct control_client {
+	struct control *control;
+	struct list link;
+	uv_pipe_t pipe;
+	uint64_t number;
+	bool may_change, closing;
+	char who[ROW_USER_SIZE];
+	char *line;			/* received, not yet whole */
+	size_t used, size, backlog;
+	unsigned topics;		/* subscribed, bits */
+	bool full;			/* next flush sends everything */
+	uint64_t seen_turn;		/* changes up to here were sent */
+	uint64_t seen_event;
+	int64_t said_ms;		/* last line of any kind */
+	uint64_t console_call;		/* being opened, or 0 */
+	int64_t console_request;
+	char console_name[ROW_NAME_SIZE];
+	struct console_stream *console;
+};
+
+struct control {
+	struct shell *shell;
+	uv_pipe_t server;
+	uv_timer_t flush;
+	struct list clients;
+	uint64_t next_client;
+	struct map replies;		/* token -> struct reply */
+	uint64_t next_reply;
+	struct event_row events[CONTROL_EVENTS];
+	uint64_t event_count;
+	/* Final sessions and requests of the last turns, for subscribers. */
+	json_t *ended_sessions, *ended_requests, *gone_machines;
+};
+
+/* Who waits for the outcome of an EVENT_COMMAND. */
+struct reply {
+	uint64_t client;
+	json_int_t id;
+};
+
+/* Takes the reference. */
+void control_send(struct control_client *c, json_t *o);
+void control_error(struct control_client *c, json_int_t id, const char *code,
+		   const char *object, const char *message, const char *hint);
+/* Sends items (reference taken) in parts as one answer. */
+void control_items(struct control_client *c, json_int_t id, const char *kind,
+		   json_t *items);
+void verbs_run(struct control_client *c, json_int_t id, const char *verb,
+	       json_t *request);
+void subscription_flush(struct control_client *c);
+void console_open(struct control_client *c, json_int_t id, const char *machine);
+void console_input(struct control_client *c, json_t *o);
+void console_free(struct control_client *c);
+
+#endif

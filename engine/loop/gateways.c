@@ -1,0 +1,327 @@
+/*
+ * Gateway roles.  A gateway outlives its engine: at start each rendezvous
+ * socket is tried first, and whoever answers is adopted with a proof of the
+ * site key and our term; else a fresh one is started (decisions.md 5).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "engine/base/check.h"
+#include "engine/base/log.h"
+#include "engine/loop/shell.h"
+
+enum { RESTART_MS = 200, SILENT_MS = 5000 };
+
+static void gateway_start(struct gateway_role *g);
+
+void gateways_send(struct shell *sh, uint32_t index, const struct message *m)
+{
+	if (index < sh->gateway_count && sh->gateways[index].linked)
+		link_send(&sh->gateways[index].link, m);
+}
+
+static void on_hello(struct gateway_role *g, const struct message *m)
+{
+	struct event ev = { .kind = EVENT_GATEWAY_UP };
+
+	g->pid = (pid_t)m->gateway_hello.pid;
+	g->known = true;
+	g->adopted = !m->gateway_hello.fresh;
+	g->since_wall_ms = shell_wall_ms();
+	ev.gateway.index = g->index;
+	ev.gateway.fresh = m->gateway_hello.fresh;
+	log_info("gateway %u %s, pid %d", g->index,
+		 g->adopted ? "adopted" : "up", (int)g->pid);
+	shell_step(g->shell, &ev);
+}
+
+static bool to_session_event(struct gateway_role *g, const struct message *m,
+			     struct event *ev)
+{
+	ev->session.gateway = g->index;
+	ev->session.incarnation = m->incarnation;
+	switch (m->type) {
+	case WIRE_TYPE_session_accepted:
+		ev->kind = EVENT_ACCEPTED;
+		ev->session.session = m->session_accepted.session;
+		ev->session.machine = m->session_accepted.machine;
+		ev->session.took_ms = m->session_accepted.took_ms;
+		return true;
+	case WIRE_TYPE_session_failed:
+		ev->kind = EVENT_FAILED;
+		ev->session.session = m->session_failed.session;
+		ev->session.machine = m->session_failed.machine;
+		ev->session.touched = m->session_failed.touched;
+		ev->session.text = m->session_failed.text;
+		return true;
+	case WIRE_TYPE_session_ended:
+		ev->kind = EVENT_ENDED;
+		ev->session.session = m->session_ended.session;
+		ev->session.machine = m->session_ended.machine;
+		ev->session.how = (enum session_end)m->session_ended.how;
+		ev->session.bytes_in = m->session_ended.bytes_in;
+		ev->session.bytes_out = m->session_ended.bytes_out;
+		ev->session.confirm = m->session_ended.confirm;
+		ev->session.drained = m->session_ended.drained;
+		ev->session.text = m->session_ended.text;
+		return true;
+	case WIRE_TYPE_session_bytes:
+		ev->kind = EVENT_BYTES;
+		ev->session.session = m->session_bytes.session;
+		ev->session.bytes_in = m->session_bytes.bytes_in;
+		ev->session.bytes_out = m->session_bytes.bytes_out;
+		return true;
+	}
+	return false;
+}
+
+static void on_message(struct link *l, struct message *m)
+{
+	struct gateway_role *g = l->owner;
+	struct shell *sh = g->shell;
+	struct event ev = { 0 };
+
+	if (m->type == WIRE_TYPE_gateway_hello) {
+		on_hello(g, m);
+		return;
+	}
+	switch (m->type) {
+	case WIRE_TYPE_gateway_session:
+		ev.kind = EVENT_GATEWAY_SESSION;
+		ev.held.gateway = g->index;
+		ev.held.session = m->gateway_session.session;
+		ev.held.conn = m->gateway_session.conn;
+		ev.held.machine = m->gateway_session.machine;
+		ev.held.incarnation = m->incarnation;
+		ev.held.flowing = m->gateway_session.flowing;
+		ev.held.bytes_in = m->gateway_session.bytes_in;
+		ev.held.bytes_out = m->gateway_session.bytes_out;
+		break;
+	case WIRE_TYPE_gateway_ready:
+		ev.kind = EVENT_GATEWAY_READY;
+		ev.gateway.index = g->index;
+		log_info("gateway %u holds %u sessions, %u ended meanwhile",
+			 g->index, m->gateway_ready.sessions,
+			 m->gateway_ready.ended);
+		uv_timer_stop(&g->restart);
+		listeners_tell(sh, g->index);
+		break;
+	case WIRE_TYPE_session_request:
+		auth_request(sh, g->index, m);
+		return;
+	case WIRE_TYPE_session_cancel:
+		ev.kind = EVENT_CANCEL;
+		ev.request.gateway = g->index;
+		ev.request.conn = m->session_cancel.conn;
+		break;
+	case WIRE_TYPE_resource_used:
+		ev.kind = EVENT_RESOURCE_USED;
+		ev.resource.session = m->resource_used.session;
+		ev.resource.machine = m->resource_used.machine;
+		ev.resource.resource = m->resource_used.resource;
+		ev.resource.user = m->resource_used.user;
+		ev.resource.allowed = m->resource_used.allowed;
+		ev.resource.text = m->resource_used.text;
+		break;
+	case WIRE_TYPE_resource_target_lost:
+		ev.kind = EVENT_RESOURCE_LOST;
+		ev.resource.machine = m->resource_target_lost.machine;
+		ev.resource.resource = m->resource_target_lost.resource;
+		ev.resource.text = m->resource_target_lost.text;
+		break;
+	default:
+		if (to_session_event(g, m, &ev))
+			break;
+		log_warn("gateway %u: unexpected message %s", g->index,
+			 wire_type_name(m->type));
+		return;
+	}
+	shell_step(sh, &ev);
+}
+
+static void on_restart(uv_timer_t *timer)
+{
+	struct gateway_role *g = timer->data;
+
+	if (g->linked) {	/* said nothing since it was adopted or started */
+		log_error("gateway %u does not report; ending it", g->index);
+		if (g->child.running)
+			uv_process_kill(&g->child.process, SIGKILL);
+		link_close(&g->link);
+		g->linked = false;
+	}
+	gateway_start(g);
+}
+
+static void on_close(struct link *l, const char *why)
+{
+	struct gateway_role *g = l->owner;
+	struct event ev = { .kind = EVENT_GATEWAY_LOST };
+
+	g->linked = false;
+	if (g->shell->stopping)
+		return;
+	log_error("gateway %u: %s", g->index, why);
+	if (g->child.running)
+		uv_process_kill(&g->child.process, SIGKILL);
+	if (g->known) {
+		ev.gateway.index = g->index;
+		shell_step(g->shell, &ev);
+	}
+	g->known = false;
+	g->pid = 0;
+	uv_timer_start(&g->restart, on_restart, RESTART_MS, 0);
+}
+
+static void on_exit_role(struct child *c, int64_t status, int signal)
+{
+	struct gateway_role *g = c->owner;
+
+	if (!g->shell->stopping)
+		log_warn("gateway %u ended, status %lld signal %d", g->index,
+			 (long long)status, signal);
+}
+
+static void rendezvous_address(const struct gateway_role *g,
+			       struct sockaddr_un *a)
+{
+	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(a->sun_path, sizeof(a->sun_path), "%s/gateway-%u.sock",
+		 g->shell->o.run_dir, g->index);
+}
+
+static void link_up(struct gateway_role *g, int fd)
+{
+	link_open(g->shell, &g->link, fd);
+	g->linked = true;
+	/* Until gateway_ready: a gateway that hangs is not waited for. */
+	uv_timer_start(&g->restart, on_restart, SILENT_MS, 0);
+}
+
+/* Returns true when an older gateway answered its rendezvous socket. */
+static bool adopt(struct gateway_role *g)
+{
+	struct shell *sh = g->shell;
+	uint8_t mac[EVP_MAX_MD_SIZE];
+	char text[64], proof[2 * EVP_MAX_MD_SIZE + 1];
+	unsigned mac_size = 0;
+	struct sockaddr_un a;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	rendezvous_address(g, &a);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	int n = snprintf(text, sizeof(text), "gateway-adopt %u %llu", g->index,
+			 (unsigned long long)sh->world.term);
+	HMAC(EVP_sha256(), sh->key, SHELL_KEY_SIZE, (uint8_t *)text, (size_t)n,
+	     mac, &mac_size);
+	for (unsigned i = 0; i < mac_size; i++)
+		snprintf(proof + 2 * i, 3, "%02x", mac[i]);
+	link_up(g, fd);
+	struct message m = { .type = WIRE_TYPE_gateway_adopt,
+			     .gateway_adopt = { .index = g->index,
+						.term = sh->world.term,
+						.proof = slice_of(proof) } };
+	link_send(&g->link, &m);
+	return true;
+}
+
+static int spawn(struct gateway_role *g, struct error *err)
+{
+	struct shell *sh = g->shell;
+	char index[16], term[24];
+	const char *args[] = { "gateway", "--engine-fd", "3",
+			       "--rendezvous-fd", "4", "--key-fd", "5",
+			       "--index", index, "--term", term, NULL };
+	struct sockaddr_un a;
+	int pair[2], meet, key, rc = -1;
+
+	snprintf(index, sizeof(index), "%u", g->index);
+	snprintf(term, sizeof(term), "%llu", (unsigned long long)sh->world.term);
+	rendezvous_address(g, &a);
+	unlink(a.sun_path);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, "socketpair");
+	meet = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	key = wire_memfd(sh->key, SHELL_KEY_SIZE, err);
+	if (key >= 0 && meet >= 0)
+		lseek(key, 0, SEEK_SET);
+	mode_t mask = umask(0077);
+	if (meet < 0 || bind(meet, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    listen(meet, 8) < 0)
+		error_errno(err, "socket %s", a.sun_path);
+	else if (key >= 0)
+		rc = child_start(sh, &g->child, args,
+				 (int[]){ pair[1], meet, key }, 3, true, err);
+	umask(mask);
+	if (meet >= 0)
+		close(meet);
+	if (key >= 0)
+		close(key);
+	close(pair[1]);
+	if (rc < 0)
+		close(pair[0]);
+	else
+		link_up(g, pair[0]);
+	return rc;
+}
+
+static void gateway_start(struct gateway_role *g)
+{
+	struct error err = { "" };
+
+	if (g->child.running) {
+		uv_timer_start(&g->restart, on_restart, 50, 0);
+		return;
+	}
+	if (adopt(g))
+		return;
+	if (spawn(g, &err) < 0) {
+		log_error("gateway %u: %s", g->index, err.text);
+		uv_timer_start(&g->restart, on_restart, 1000, 0);
+	}
+}
+
+void gateways_start(struct shell *sh)
+{
+	for (uint32_t i = 0; i < sh->gateway_count; i++) {
+		struct gateway_role *g = &sh->gateways[i];
+
+		g->shell = sh;
+		g->index = i;
+		g->link.fd = -1;
+		g->link.owner = g->child.owner = g->restart.data = g;
+		g->link.on_message = on_message;
+		g->link.on_close = on_close;
+		g->child.on_exit = on_exit_role;
+		uv_timer_init(&sh->loop, &g->restart);
+		gateway_start(g);
+	}
+}
+
+void gateways_stop(struct shell *sh, bool keep)
+{
+	struct message m = { .type = WIRE_TYPE_gateway_stop };
+	struct error err;
+
+	for (uint32_t i = 0; i < sh->gateway_count; i++) {
+		struct gateway_role *g = &sh->gateways[i];
+
+		/* With sessions they go on alone until the next engine. */
+		if (g->linked && !keep && !sh->world.gateways[i].sessions)
+			wire_send(g->link.fd, &m, &err);
+		link_close(&g->link);
+	}
+}

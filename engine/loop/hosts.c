@@ -1,0 +1,235 @@
+/*
+ * Hypervisor roles, one for each host of the site.  A role that dies is
+ * restarted after a pause; meanwhile its host counts as not answering and the
+ * outcomes of its calls as unknown.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "engine/base/log.h"
+#include "engine/loop/shell.h"
+
+enum { RESTART_MS = 500 };
+
+static void host_start(struct host_role *r);
+
+struct host_role *hosts_find(struct shell *sh, const char *host)
+{
+	for (struct host_role *r = sh->hosts; r; r = r->next)
+		if (strcmp(r->host, host) == 0)
+			return r;
+	return NULL;
+}
+
+bool hosts_send(struct shell *sh, const char *host, const struct message *m)
+{
+	struct host_role *r = hosts_find(sh, host);
+
+	if (!r || !r->ready)
+		return false;
+	link_send(&r->link, m);
+	return true;
+}
+
+static void send_open(struct host_role *r)
+{
+	struct shell *sh = r->shell;
+	const struct host *h = world_host(&sh->world, slice_of(r->host));
+	struct message m = { .type = WIRE_TYPE_host_open };
+
+	if (!h)
+		return;
+	m.host_open.uri = slice_of(h->spec.uri);
+	m.host_open.site = slice_of(sh->world.spec.name);
+	m.host_open.key = (struct slice){ (const char *)sh->key, SHELL_KEY_SIZE };
+	link_send(&r->link, &m);
+}
+
+static void on_call_done(struct host_role *r, struct message *m)
+{
+	struct shell *sh = r->shell;
+	int fd = wire_take_fd(m, 0);
+	struct event ev = {
+		.kind = EVENT_CALL_DONE,
+		.done = { .call = m->request,
+			  .result = (enum call_result)m->call_done.result,
+			  .code = m->call_done.code,
+			  .out = m->call_done.out,
+			  .errout = m->call_done.errout,
+			  .text = m->call_done.text,
+			  .has_fd = fd >= 0 },
+	};
+
+	if (m->request & SHELL_CALL_BIT) {
+		char text[300];
+
+		text_copy_slice(text, sizeof(text), m->call_done.text);
+		control_on_console(sh, m->request,
+				   m->call_done.result == WIRE_OK, fd, text);
+		return;
+	}
+	if (m->call_done.result > WIRE_UNKNOWN)
+		ev.done.result = CALL_UNKNOWN;
+	if (fd >= 0)
+		shell_keep_fd(sh, m->request, fd);
+	shell_step(sh, &ev);
+}
+
+static void on_message(struct link *l, struct message *m)
+{
+	struct host_role *r = l->owner;
+	struct event ev = { 0 };
+
+	switch (m->type) {
+	case WIRE_TYPE_role_ready:
+		r->ready = true;
+		send_open(r);
+		return;
+	case WIRE_TYPE_host_state:
+		ev.kind = EVENT_HOST_STATE;
+		ev.host.host = slice_of(r->host);
+		ev.host.up = m->host_state.up;
+		ev.host.text = m->host_state.up ? m->host_state.version :
+						  m->host_state.text;
+		log_info("host %s: %s %.*s%s", r->host,
+			 m->host_state.up ? "up," : "not answering:",
+			 (int)ev.host.text.length, ev.host.text.ptr,
+			 !m->host_state.up ? "" : m->host_state.kvm ?
+			 " with KVM" : " (TCG: NO ISOLATION between guests)");
+		break;
+	case WIRE_TYPE_call_done:
+		on_call_done(r, m);
+		return;
+	case WIRE_TYPE_domain_seen:
+		ev.kind = EVENT_DOMAIN_SEEN;
+		ev.domain.host = slice_of(r->host);
+		ev.domain.poll = m->domain_seen.poll;
+		ev.domain.machine = m->domain_seen.machine;
+		ev.domain.incarnation = m->incarnation;
+		ev.domain.uuid = m->domain_seen.uuid;
+		ev.domain.name = m->domain_seen.name;
+		ev.domain.state = (enum domain_state)m->domain_seen.state;
+		ev.domain.ours = m->domain_seen.owner == WIRE_OWNER_OURS;
+		break;
+	case WIRE_TYPE_domain_hint:
+		ev.kind = EVENT_DOMAIN_HINT;
+		ev.hint.host = slice_of(r->host);
+		ev.hint.uuid = m->domain_hint.uuid;
+		ev.hint.hint = (enum domain_hint)m->domain_hint.kind;
+		break;
+	default:
+		log_warn("host %s: unexpected message %s", r->host,
+			 wire_type_name(m->type));
+		return;
+	}
+	shell_step(l->shell, &ev);
+}
+
+static void on_restart(uv_timer_t *timer)
+{
+	host_start(timer->data);
+}
+
+static void host_down(struct host_role *r)
+{
+	struct event ev = { .kind = EVENT_HOST_LOST };
+
+	if (r->shell->stopping)
+		return;
+	if (r->ready) {
+		ev.host.host = slice_of(r->host);
+		shell_step(r->shell, &ev);
+	}
+	r->ready = false;
+	uv_timer_start(&r->restart, on_restart, RESTART_MS, 0);
+}
+
+static void on_close(struct link *l, const char *why)
+{
+	struct host_role *r = l->owner;
+
+	log_warn("host %s: hypervisor role: %s", r->host, why);
+	if (r->child.running)
+		uv_process_kill(&r->child.process, SIGKILL);
+	host_down(r);
+}
+
+static void on_exit_role(struct child *c, int64_t status, int signal)
+{
+	struct host_role *r = c->owner;
+
+	if (!r->shell->stopping)
+		log_warn("host %s: hypervisor role ended, status %lld signal %d",
+			 r->host, (long long)status, signal);
+}
+
+static void host_start(struct host_role *r)
+{
+	static const char *const args[] = { "hypervisor", "--engine-fd", "3", NULL };
+	struct error err = { "" };
+	int pair[2] = { -1, -1 };
+
+	if (r->child.running || r->link.fd >= 0) {
+		/* The old process or handle is still on its way out. */
+		uv_timer_start(&r->restart, on_restart, 50, 0);
+		return;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
+	    child_start(r->shell, &r->child, args, &pair[1], 1, false, &err) < 0) {
+		log_error("host %s: %s", r->host,
+			  err.text[0] ? err.text : strerror(errno));
+		if (pair[0] >= 0) {
+			close(pair[0]);
+			close(pair[1]);
+		}
+		uv_timer_start(&r->restart, on_restart, RESTART_MS, 0);
+		return;
+	}
+	close(pair[1]);
+	r->started_ms = shell_now_ms();
+	link_open(r->shell, &r->link, pair[0]);
+}
+
+void hosts_sync(struct shell *sh)
+{
+	for (size_t i = 0; i < sh->world.host_count; i++) {
+		const struct host *h = sh->world.hosts[i];
+
+		if (h->removed || hosts_find(sh, h->spec.name))
+			continue;
+		struct host_role *r = calloc(1, sizeof(*r));
+		CHECK("", r, "out of memory");
+		r->shell = sh;
+		TEXT_SET(r->host, h->spec.name);
+		r->link.fd = -1;
+		r->link.owner = r->child.owner = r->restart.data = r;
+		r->link.on_message = on_message;
+		r->link.on_close = on_close;
+		r->child.on_exit = on_exit_role;
+		uv_timer_init(&sh->loop, &r->restart);
+		r->next = sh->hosts;
+		sh->hosts = r;
+		host_start(r);
+	}
+}
+
+void hosts_restart(struct shell *sh, const char *host)
+{
+	struct host_role *r = hosts_find(sh, host);
+
+	if (r && r->child.running)
+		uv_process_kill(&r->child.process, SIGKILL);
+}
+
+void hosts_stop(struct shell *sh)
+{
+	for (struct host_role *r = sh->hosts; r; r = r->next) {
+		link_close(&r->link);
+		if (r->child.running)
+			uv_process_kill(&r->child.process, SIGKILL);
+	}
+}

@@ -1,0 +1,196 @@
+/*
+ * Listening sockets.  The engine makes them (it may have the rights) and every
+ * gateway gets one of its own: SO_REUSEPORT for TCP, the same socket for unix.
+ * The engine keeps its descriptor, so a restarted gateway finds the backlog.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "engine/base/log.h"
+#include "engine/loop/shell.h"
+
+enum { BACKLOG = 4096 };
+
+static int listen_unix(struct shell *sh, const char *path, struct error *err)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int n = path[0] == '/' ?
+		snprintf(a.sun_path, sizeof(a.sun_path), "%s", path) :
+		snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", sh->o.run_dir,
+			 path);
+
+	if (n >= (int)sizeof(a.sun_path)) {
+		error_set(err, "the socket path is longer than %zu bytes",
+			  sizeof(a.sun_path) - 1);
+		goto fail;
+	}
+	unlink(a.sun_path);
+	/* Anybody may connect: who it is says the kernel (peer credentials). */
+	mode_t mask = umask(0);
+	int rc = bind(fd, (struct sockaddr *)&a, sizeof(a));
+	umask(mask);
+	if (fd < 0 || rc < 0 || listen(fd, BACKLOG) < 0) {
+		error_errno(err, "%s", a.sun_path);
+		goto fail;
+	}
+	return fd;
+fail:
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int listen_tcp(const struct site_listener *l, struct error *err)
+{
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6,
+				    .sin6_port = htons((uint16_t)l->port) };
+	struct sockaddr_in four = { .sin_family = AF_INET,
+				    .sin_port = htons((uint16_t)l->port) };
+	bool is_six = strchr(l->ip, ':') != NULL;
+	int on = 1;
+	int fd = socket(is_six ? AF_INET6 : AF_INET,
+			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return error_errno(err, "socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (inet_pton(is_six ? AF_INET6 : AF_INET, l->ip,
+		      is_six ? (void *)&six.sin6_addr :
+			       (void *)&four.sin_addr) != 1) {
+		error_set(err, "\"%s\" is no numeric address", l->ip);
+	} else if (bind(fd, is_six ? (struct sockaddr *)&six :
+				     (struct sockaddr *)&four,
+			is_six ? sizeof(six) : sizeof(four)) < 0 ||
+		   listen(fd, BACKLOG) < 0) {
+		error_errno(err, "%s:%u", l->ip, l->port);
+	} else {
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+static bool same_address(const struct site_listener *a,
+			 const struct site_listener *b)
+{
+	return strcmp(a->path, b->path) == 0 && strcmp(a->ip, b->ip) == 0 &&
+	       a->port == b->port;
+}
+
+static void listener_open(struct shell *sh, struct listener *l)
+{
+	struct error err = { "" };
+
+	TEXT_SET(l->state, "listening");
+	for (uint32_t i = 0; i < sh->gateway_count; i++) {
+		if (l->spec.path[0] && i > 0)
+			l->fds[i] = dup(l->fds[0]);
+		else
+			l->fds[i] = l->spec.path[0] ?
+				listen_unix(sh, l->spec.path, &err) :
+				listen_tcp(&l->spec, &err);
+		if (l->fds[i] >= 0)
+			continue;
+		TEXT_SET(l->state, err.text);
+		log_error("listener %s: %s", l->name, err.text);
+		if (sh->o.ready_fd >= 0)	/* at start a busy port is fatal */
+			shell_die(sh, "listener %s: %s", l->name, err.text);
+	}
+}
+
+static void listener_close(struct shell *sh, struct listener *l)
+{
+	struct message m = { .type = WIRE_TYPE_gateway_unlisten };
+
+	m.gateway_unlisten.listener = l->id;
+	for (uint32_t i = 0; i < sh->gateway_count; i++) {
+		gateways_send(sh, i, &m);
+		if (l->fds[i] >= 0)
+			close(l->fds[i]);
+	}
+}
+
+static void tell(struct shell *sh, const struct listener *l, uint32_t gateway)
+{
+	struct message m = { .type = WIRE_TYPE_gateway_listener };
+
+	if (l->fds[gateway] < 0)
+		return;
+	m.fds[0] = l->fds[gateway];
+	m.fd_count = 1;
+	m.gateway_listener = (struct wire_gateway_listener){
+		.listener = l->id,
+		.name = slice_of(l->name),
+		.door = (uint8_t)l->spec.door,
+		.user_source = (uint8_t)l->spec.user_source,
+		.user = slice_of(l->spec.user),
+		.application = slice_of(l->spec.applications.count == 1 ?
+					l->spec.applications.names[0] : ""),
+	};
+	gateways_send(sh, gateway, &m);
+}
+
+void listeners_tell(struct shell *sh, uint32_t gateway)
+{
+	for (const struct listener *l = sh->listeners; l; l = l->next)
+		tell(sh, l, gateway);
+}
+
+const struct listener *listeners_by_id(const struct shell *sh, uint64_t id)
+{
+	for (const struct listener *l = sh->listeners; l; l = l->next)
+		if (l->id == id)
+			return l;
+	return NULL;
+}
+
+void listeners_sync(struct shell *sh)
+{
+	const struct site_spec *spec = &sh->world.spec;
+	struct listener *old = sh->listeners, **at = &sh->listeners;
+
+	sh->listeners = NULL;
+	for (size_t i = 0; i < spec->listener_count; i++) {
+		const struct site_listener *want = &spec->listeners[i];
+		struct listener **found = &old;
+
+		while (*found && (strcmp((*found)->name, want->name) != 0 ||
+				  !same_address(&(*found)->spec, want)))
+			found = &(*found)->next;
+		struct listener *l = *found;
+		if (l) {
+			*found = l->next;
+			l->spec = *want;
+		} else {
+			l = calloc(1, sizeof(*l));
+			CHECK("", l, "out of memory");
+			l->id = ++sh->next_listener;
+			TEXT_SET(l->name, want->name);
+			l->spec = *want;
+			listener_open(sh, l);
+		}
+		l->next = NULL;
+		*at = l;
+		at = &l->next;
+		for (uint32_t g = 0; g < sh->gateway_count; g++)
+			if (sh->gateways[g].known)
+				tell(sh, l, g);
+	}
+	while (old) {
+		struct listener *next = old->next;
+
+		listener_close(sh, old);
+		free(old);
+		old = next;
+	}
+}

@@ -1,0 +1,216 @@
+/*
+ * The engine's shell: everything around the pure core.  One thread, one libuv
+ * loop.  Callbacks turn what happened into events and step the core at once;
+ * when the loop has nothing more to read, the turn ends: one commit, then acts,
+ * sends and shows in that order (house.md 2).  Nothing here waits for a role.
+ */
+#ifndef REMUDA_LOOP_SHELL_H
+#define REMUDA_LOOP_SHELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "db/db.h"
+#include "engine/base/error.h"
+#include "engine/core/step.h"
+#include "engine/engine.h"
+#include "engine/wire/message.h"
+
+enum {
+	SHELL_KEY_SIZE = 32,
+};
+/* Calls of the shell itself, not the core's, have this bit. */
+#define SHELL_CALL_BIT (1ull << 63)
+
+struct shell;
+
+/* ---- link.c: one SEQPACKET connection to a role ----------------------- */
+
+struct link_packet;
+struct held_message;
+struct link {
+	struct shell *shell;
+	int fd;				/* -1 = closed */
+	uv_poll_t poll;
+	struct link_packet *first, **last;	/* not sent yet */
+	void (*on_message)(struct link *l, struct message *m);
+	void (*on_close)(struct link *l, const char *why);
+	void (*on_freed)(struct link *l);	/* the poll handle is gone */
+	void *owner;
+};
+
+/* Takes fd. */
+void link_open(struct shell *sh, struct link *l, int fd);
+/* Queues when the socket is full.  Descriptors stay the caller's. */
+void link_send(struct link *l, const struct message *m);
+void link_close(struct link *l);
+
+/* ---- child.c: role processes --------------------------------------------- */
+
+struct child {
+	uv_process_t process;
+	bool running;
+	void (*on_exit)(struct child *c, int64_t status, int signal);
+	void *owner;
+};
+
+/*
+ * Starts `remuda role ARGS...` with fds[i] as descriptor 3 + i.  Detached
+ * children outlive the engine.  fds stay the caller's.
+ */
+int child_start(struct shell *sh, struct child *c, const char *const args[],
+		const int *fds, int fd_count, bool detached, struct error *err);
+
+/* ---- roles ------------------------------------------------------------------- */
+
+struct host_role {
+	struct shell *shell;
+	char host[SITE_NAME_SIZE];
+	struct link link;
+	struct child child;
+	uv_timer_t restart;
+	int64_t started_ms;
+	bool ready;
+	struct host_role *next;
+};
+
+struct gateway_role {
+	struct shell *shell;
+	uint32_t index;
+	struct link link;
+	struct child child;
+	uv_timer_t restart;
+	pid_t pid;
+	bool adopted;
+	bool linked;		/* link open */
+	bool known;		/* said hello */
+	int64_t since_wall_ms;
+};
+
+struct rules_role {
+	struct link link;
+	struct child child;
+	uv_timer_t restart;
+	bool ready, loaded;
+	char hash[SITE_HASH_SIZE];	/* of the bundle being loaded */
+	struct held_message *held, **held_last;	/* hook_run till loaded */
+};
+
+struct listener {
+	struct listener *next;
+	uint64_t id;
+	char name[SITE_NAME_SIZE];
+	struct site_listener spec;
+	int fds[WORLD_GATEWAYS_MAX];	/* one each with SO_REUSEPORT, or shared */
+	char state[96];			/* "listening", or why not */
+};
+
+struct kept_fd {
+	uint64_t call;
+	int fd;
+	struct kept_fd *next;
+};
+
+struct control;
+
+/* Who waits for the outcome of site.reload; client 0 = nobody. */
+struct reload {
+	uint64_t client;
+	int64_t id;
+};
+
+struct shell {
+	struct engine_options o;
+	uv_loop_t loop;
+	uv_check_t check;
+	uv_timer_t timer;
+	uv_signal_t sigterm, sigint, sighup;
+	struct world world;
+	struct effects fx;
+	struct db *db;
+	uint64_t reserved[DB_COUNTERS];	/* ids below are covered by the store */
+	uint8_t key[SHELL_KEY_SIZE];
+	char site_dir[1024], exe[1024];
+	bool pending;			/* stepped, not yet committed */
+	bool in_turn;
+	bool stopping, started, keep_gateways;
+	int exit_code;
+	uint64_t turns, commits, next_shell_call;
+	uint64_t saved_turn;		/* the world's turn last made durable */
+	int64_t started_ms;
+	struct host_role *hosts;
+	struct gateway_role gateways[WORLD_GATEWAYS_MAX];
+	uint32_t gateway_count;
+	struct rules_role rules;
+	struct listener *listeners;
+	uint64_t next_listener;
+	struct map kept;		/* call id -> struct kept_fd */
+	struct control *control;
+	struct reload reload;
+	char site_error[600];		/* of the last reload, or "" */
+};
+
+/* ---- turn.c -------------------------------------------------------------------- */
+
+int64_t shell_now_ms(void);	/* CLOCK_BOOTTIME */
+int64_t shell_wall_ms(void);
+void shell_random(void *out, size_t size);
+/* Stamps the event and steps the core. */
+void shell_step(struct shell *sh, struct event *ev);
+/* Ends the turn if one is pending. */
+void shell_turn(struct shell *sh);
+/* A broken store or environment: says why and ends the process. */
+void shell_die(struct shell *sh, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
+void shell_stop(struct shell *sh, int exit_code);
+void shell_keep_fd(struct shell *sh, uint64_t call, int fd);
+int shell_take_fd(struct shell *sh, uint64_t call);	/* -1 = none */
+
+/* ---- act.c: one effect to the roles ------------------------------------------------ */
+void shell_perform(struct shell *sh, const struct effect *e);
+/* "ip:port" of a machine with a tcp endpoint, else "". */
+void shell_machine_address(const struct machine *m, char *out, size_t size);
+
+/* ---- hosts.c, gateways.c, rules_link.c, listen.c, auth.c ----------------------------- */
+void hosts_sync(struct shell *sh);	/* a role for each host of the site */
+struct host_role *hosts_find(struct shell *sh, const char *host);
+void hosts_restart(struct shell *sh, const char *host);
+void hosts_stop(struct shell *sh);
+
+void gateways_start(struct shell *sh);
+void gateways_send(struct shell *sh, uint32_t index, const struct message *m);
+void gateways_stop(struct shell *sh, bool keep);
+
+int rules_start(struct shell *sh, struct error *err);
+/* Reads the site file anew; the result is an EVENT_SITE or site_error. */
+int rules_load_site(struct shell *sh, struct error *err);
+void rules_send(struct shell *sh, const struct message *m);
+void rules_stop(struct shell *sh);
+/* First good site: restores what was saved (turn.c's rows). */
+void shell_apply_site(struct shell *sh, struct site_spec *spec);
+void shell_site_applied(struct shell *sh);
+
+void listeners_sync(struct shell *sh);
+void listeners_tell(struct shell *sh, uint32_t gateway);
+const struct listener *listeners_by_id(const struct shell *sh, uint64_t id);
+
+void auth_request(struct shell *sh, uint32_t gateway, const struct message *m);
+
+/* ---- control.c, verbs.c, show.c ----------------------------------------------------------- */
+int control_start(struct shell *sh, struct error *err);
+void control_stop(struct shell *sh);
+/* Answers a request of a client that may be gone meanwhile. */
+void control_answer(struct shell *sh, uint64_t client, int64_t id, bool ok,
+		    const char *code, const char *text);
+void control_on_reply(struct shell *sh, const struct effect *e);
+void control_on_event(struct shell *sh, const struct event_row *row);
+/* Called at the end of each turn. */
+void control_on_turn(struct shell *sh);
+void control_on_console(struct shell *sh, uint64_t call, bool ok, int fd,
+			const char *text);
+/* Sends a message to a host's role; false when it is down. */
+bool hosts_send(struct shell *sh, const char *host, const struct message *m);
+
+#endif

@@ -1,0 +1,347 @@
+/* The world as JSON; see show.h.  Unknown is null, never a guess. */
+#include "engine/loop/show.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+
+json_t *show_time(int64_t wall_ms)
+{
+	char text[40], out[48];
+	time_t s = (time_t)(wall_ms / 1000);
+	struct tm tm;
+
+	if (!wall_ms)
+		return json_null();
+	gmtime_r(&s, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out, sizeof(out), "%s.%03dZ", text, (int)(wall_ms % 1000));
+	return json_string(out);
+}
+
+/* Text that may hold anything: invalid UTF-8 is made visible first. */
+static json_t *text(const char *s)
+{
+	json_t *j = s[0] ? json_string(s) : json_null();
+	char shown[1024];
+
+	if (j)
+		return j;
+	text_display(shown, sizeof(shown), s, strlen(s));
+	return json_string(shown);
+}
+
+static json_t *ref(const char *kind, uint64_t id)
+{
+	return json_sprintf("%s/%llu", kind, (unsigned long long)id);
+}
+
+static json_t *duration(int64_t ms)
+{
+	return ms > 0 ? json_integer(ms) : json_null();
+}
+
+#define SET(o, key, value) json_object_set_new_nocheck(o, key, value)
+
+json_t *show_host(const struct shell *sh, const struct host *h)
+{
+	static const char *const states[] = { "connecting", "up", "not_answering" };
+	json_t *o = json_object();
+	json_int_t machines = 0;
+
+	(void)sh;
+	LIST_EACH(&h->machines, it)
+		machines++;
+	SET(o, "name", text(h->spec.name));
+	SET(o, "uri", text(h->spec.uri));
+	SET(o, "state", json_string(states[h->state]));
+	SET(o, "text", text(h->text));
+	SET(o, "machines", json_integer(machines));
+	SET(o, "booting", json_integer(h->booting));
+	SET(o, "since", show_time(h->since_wall_ms));
+	SET(o, "removed", json_boolean(h->removed && !machines));
+	return o;
+}
+
+static const char *const recycles[] = { "", "clean", "rebuild", "none" };
+static const char *const endpoints[] = { "", "channel", "tcp", "unix" };
+static const char *const identities[] = { "", "none", "proxy", "agent" };
+
+json_t *show_pool(const struct shell *sh, const struct pool *p)
+{
+	json_t *o = json_object(), *counts = json_object();
+	const uint32_t *n = p->counts;
+
+	(void)sh;
+	for (int s = 0; s < MACHINE_STATES; s++)
+		if (n[s])
+			SET(counts, sm_name(&machine_table, s),
+			    json_integer(n[s]));
+	SET(o, "name", text(p->spec.name));
+	SET(o, "application", text(p->spec.application));
+	SET(o, "host", text(p->host->spec.name));
+	SET(o, "serve", json_integer(p->serve));
+	SET(o, "spare", json_integer(p->spare));
+	SET(o, "max", json_integer(p->max));
+	SET(o, "keep", json_boolean(p->spec.keep));
+	SET(o, "recycle", json_string(recycles[p->spec.recycle]));
+	SET(o, "endpoint", json_string(endpoints[p->application.endpoint]));
+	SET(o, "identity", json_string(identities[p->application.identity]));
+	SET(o, "counts", counts);
+	SET(o, "in_use", json_integer(n[MACHINE_RESERVED] + n[MACHINE_IN_SESSION]));
+	SET(o, "ready", json_integer(p->ready_count));
+	SET(o, "starting", json_integer(n[MACHINE_DEFINED] + n[MACHINE_BOOTING] +
+					n[MACHINE_PREPARING] + n[MACHINE_CLEANING]));
+	SET(o, "bad", json_integer(n[MACHINE_QUARANTINED] + n[MACHINE_HELD] +
+				   n[MACHINE_RETIRING]));
+	SET(o, "waiting", json_integer(p->waiting_count));
+	SET(o, "total", json_integer(pool_total(p)));
+	SET(o, "vcpus", json_integer(p->spec.vcpus));
+	SET(o, "memory_mib", json_integer((json_int_t)p->spec.memory_mib));
+	SET(o, "boot_ms", duration(p->boot_ms));
+	SET(o, "reason", text(p->reason));
+	SET(o, "removed", json_boolean(p->removed && list_empty(&p->machines)));
+	return o;
+}
+
+json_t *show_machine(const struct shell *sh, const struct machine *m)
+{
+	static const char *const wishes[] = { "run", "hold", "retire" };
+	static const char *const jobs[] = { "", "create", "destroy", "ping",
+					    "hook", "open" };
+	static const char *const hooks[] = { "", "prepare", "ready", "accept",
+					     "clean" };
+	const struct session *s = world_session(&sh->world, m->row.session);
+	json_t *o = json_object();
+
+	SET(o, "id", json_integer((json_int_t)m->row.id));
+	SET(o, "ref", json_sprintf("machine/%s", m->row.name));
+	SET(o, "name", text(m->row.name));
+	SET(o, "pool", text(m->row.pool));
+	SET(o, "host", text(m->row.host));
+	SET(o, "state", json_string(sm_name(&machine_table, m->row.state)));
+	SET(o, "wish", json_string(wishes[m->row.wish]));
+	SET(o, "dirty", json_boolean(m->row.dirty));
+	SET(o, "known", json_boolean(m->host->state == HOST_UP));
+	SET(o, "incarnation", json_integer((json_int_t)m->row.incarnation));
+	SET(o, "session", m->row.session ?
+		json_integer((json_int_t)m->row.session) : json_null());
+	SET(o, "user", s ? text(s->row.user) : json_null());
+	SET(o, "reason", text(m->row.reason));
+	SET(o, "since", show_time(m->row.since_wall_ms));
+	SET(o, "job", text(m->job == JOB_HOOK ? hooks[m->hook] : jobs[m->job]));
+	SET(o, "boot_ms", duration(m->row.boot_ms));
+	SET(o, "prepare_ms", duration(m->row.prepare_ms));
+	SET(o, "clean_ms", duration(m->row.clean_ms));
+	SET(o, "sessions", json_integer((json_int_t)m->row.sessions));
+	SET(o, "failures", json_integer(m->row.failures));
+	SET(o, "uuid", text(m->row.uuid));
+	SET(o, "removed", json_boolean(m->row.state == MACHINE_GONE));
+	return o;
+}
+
+json_t *show_session_row(const struct session_row *r)
+{
+	json_t *o = json_object();
+
+	SET(o, "id", json_integer((json_int_t)r->id));
+	SET(o, "ref", ref("session", r->id));
+	SET(o, "state", json_string(sm_name(&session_table, r->state)));
+	SET(o, "user", text(r->user));
+	SET(o, "application", text(r->application));
+	SET(o, "listener", text(r->listener));
+	SET(o, "peer", text(r->peer));
+	SET(o, "machine", text(r->machine_name));
+	SET(o, "incarnation", json_integer((json_int_t)r->incarnation));
+	SET(o, "pool", text(r->pool));
+	SET(o, "gateway", json_integer(r->gateway));
+	SET(o, "requested", show_time(r->requested_wall_ms));
+	SET(o, "assigned", show_time(r->assigned_wall_ms));
+	SET(o, "accepted", show_time(r->accepted_wall_ms));
+	SET(o, "ended", show_time(r->ended_wall_ms));
+	SET(o, "cleaned", show_time(r->cleaned_wall_ms));
+	SET(o, "wait_ms", json_integer(r->wait_ms));
+	SET(o, "accept_ms", r->accepted_wall_ms ? json_integer(r->accept_ms) :
+						  json_null());
+	SET(o, "clean_ms", r->cleaned_wall_ms ? json_integer(r->clean_ms) :
+						json_null());
+	SET(o, "bytes_in", json_integer((json_int_t)r->bytes_in));
+	SET(o, "bytes_out", json_integer((json_int_t)r->bytes_out));
+	SET(o, "end_text", text(r->end_text));
+	SET(o, "request_key", text(r->request_key));
+	SET(o, "removed", json_boolean(sm_is_final(&session_table, r->state)));
+	return o;
+}
+
+json_t *show_request_row(const struct request_row *r, uint32_t place,
+			 int64_t deadline_wall_ms)
+{
+	static const char *const states[] = { "waiting", "assigned", "refused",
+					      "cancelled" };
+	json_t *o = json_object();
+
+	SET(o, "id", json_integer((json_int_t)r->id));
+	SET(o, "ref", ref("request", r->id));
+	SET(o, "user", text(r->user));
+	SET(o, "application", text(r->application));
+	SET(o, "listener", text(r->listener));
+	SET(o, "peer", text(r->peer));
+	SET(o, "state", json_string(states[r->state]));
+	SET(o, "place", place ? json_integer(place) : json_null());
+	SET(o, "requested", show_time(r->requested_wall_ms));
+	SET(o, "deadline", show_time(deadline_wall_ms));
+	SET(o, "wait_ms", json_integer(r->wait_ms));
+	SET(o, "code", text(r->code));
+	SET(o, "text", text(r->text));
+	SET(o, "session", r->session ? json_integer((json_int_t)r->session) :
+				       json_null());
+	SET(o, "removed", json_boolean(r->state != REQUEST_WAITING));
+	return o;
+}
+
+json_t *show_request(const struct shell *sh, const struct request *r)
+{
+	struct request_row row = r->row;
+	uint32_t place = 1;
+
+	LIST_EACH(&r->pool->waiting, it) {
+		if (it == &r->wait_link)
+			break;
+		place++;
+	}
+	row.wait_ms = sh->world.now_ms - r->requested_ms;
+	return show_request_row(&row, place, sh->world.wall_ms +
+				r->deadline_ms - sh->world.now_ms);
+}
+
+static json_t *names(const struct site_names *n)
+{
+	json_t *a = json_array();
+
+	if (n->all)
+		json_array_append_new(a, json_string("*"));
+	for (size_t i = 0; i < n->count; i++)
+		json_array_append_new(a, text(n->names[i]));
+	return a;
+}
+
+json_t *show_listener(const struct shell *sh, const struct listener *l)
+{
+	json_t *o = json_object();
+
+	(void)sh;
+	SET(o, "name", text(l->name));
+	SET(o, "door", json_string(l->spec.door == DOOR_DIRECT ? "direct" :
+								 "native"));
+	if (l->spec.path[0])
+		SET(o, "address", json_sprintf("unix:%s%s%s",
+			l->spec.path[0] == '/' ? "" : sh->o.run_dir,
+			l->spec.path[0] == '/' ? "" : "/", l->spec.path));
+	else
+		SET(o, "address", json_sprintf("%s:%u", l->spec.ip, l->spec.port));
+	SET(o, "user", l->spec.user_source == USER_FIXED ? text(l->spec.user) :
+		json_string(l->spec.user_source == USER_PEER ? "peer" :
+							       "password"));
+	SET(o, "application", names(&l->spec.applications));
+	SET(o, "state", text(l->state));
+	return o;
+}
+
+json_t *show_resource(const struct shell *sh, const struct resource *r)
+{
+	const struct machine *m = world_machine(&sh->world, r->machine);
+	json_t *o = json_object(), *access = json_object();
+
+	for (size_t i = 0; i < r->spec.access_count; i++)
+		SET(access, r->spec.access[i].user,
+		    json_boolean(r->spec.access[i].allowed));
+	SET(o, "name", text(r->spec.name));
+	SET(o, "pool", text(r->spec.pool));
+	SET(o, "machine", m ? text(m->row.name) : json_null());
+	SET(o, "access", access);
+	return o;
+}
+
+json_t *show_gateway(const struct shell *sh, uint32_t index)
+{
+	const struct gateway_role *g = &sh->gateways[index];
+	const struct gateway *w = &sh->world.gateways[index];
+	json_t *o = json_object();
+
+	SET(o, "index", json_integer(index));
+	SET(o, "pid", g->pid ? json_integer(g->pid) : json_null());
+	SET(o, "state", json_string(w->up ? "up" : g->linked ? "starting" : "gone"));
+	SET(o, "sessions", json_integer(w->sessions));
+	SET(o, "adopted", json_boolean(g->adopted));
+	SET(o, "since", show_time(g->since_wall_ms));
+	return o;
+}
+
+json_t *show_event(const struct event_row *row)
+{
+	static const char *const severities[] = { "info", "warn", "fail" };
+	json_t *o = json_object();
+
+	SET(o, "id", json_integer((json_int_t)row->id));
+	SET(o, "time", show_time(row->wall_ms));
+	SET(o, "severity", json_string(severities[row->severity]));
+	SET(o, "kind", text(row->kind));
+	SET(o, "object", text(row->object));
+	SET(o, "text", text(row->text));
+	return o;
+}
+
+json_t *show_application(const struct shell *sh,
+			 const struct site_application *a)
+{
+	static const char *const hooks[] = { "", "prepare", "ready", "accept",
+					     "clean" };
+	json_t *o = json_object(), *list = json_array(), *pools = json_array();
+
+	for (int h = HOOK_PREPARE; h <= HOOK_CLEAN; h++)
+		if (a->hooks & 1u << h)
+			json_array_append_new(list, json_string(hooks[h]));
+	for (size_t i = 0; i < sh->world.pool_count; i++)
+		if (strcmp(sh->world.pools[i]->spec.application, a->name) == 0)
+			json_array_append_new(pools,
+				text(sh->world.pools[i]->spec.name));
+	SET(o, "name", text(a->name));
+	SET(o, "pools", pools);
+	SET(o, "endpoint", json_string(endpoints[a->endpoint]));
+	SET(o, "identity", json_string(identities[a->identity]));
+	SET(o, "resources", names(&a->resources));
+	SET(o, "hooks", list);
+	SET(o, "version", text(a->version));
+	return o;
+}
+
+json_t *show_info(const struct shell *sh)
+{
+	const struct world *w = &sh->world;
+	json_t *o = json_object(), *paths = json_object(), *counts = json_object();
+
+	SET(paths, "site_file", text(sh->o.site_file));
+	SET(paths, "state", text(sh->o.state_dir));
+	SET(paths, "run", text(sh->o.run_dir));
+	SET(counts, "pools", json_integer((json_int_t)w->pool_count));
+	SET(counts, "machines", json_integer((json_int_t)w->machines.used));
+	json_int_t live = 0;
+	LIST_EACH(&w->live, it)
+		live++;
+	SET(counts, "sessions", json_integer(live));
+	SET(counts, "waiting", json_integer((json_int_t)w->requests.used));
+	SET(o, "version", json_string(REMUDA_VERSION));
+	SET(o, "site", text(w->spec.name));
+	SET(o, "site_error", text(sh->site_error));
+	SET(o, "paths", paths);
+	SET(o, "pid", json_integer(getpid()));
+	SET(o, "uptime_ms", json_integer(shell_now_ms() - sh->started_ms));
+	SET(o, "term", json_integer((json_int_t)w->term));
+	SET(o, "turns", json_integer((json_int_t)sh->turns));
+	SET(o, "commits", json_integer((json_int_t)sh->commits));
+	SET(o, "counts", counts);
+	return o;
+}

@@ -1,0 +1,29 @@
+/*
+ * Objects of the world as JSON, as engine/wire/control.h describes them.  Every
+ * function returns a new reference.
+ */
+#ifndef REMUDA_LOOP_SHOW_H
+#define REMUDA_LOOP_SHOW_H
+
+#include <jansson.h>
+
+#include "engine/loop/shell.h"
+
+json_t *show_host(const struct shell *sh, const struct host *h);
+json_t *show_pool(const struct shell *sh, const struct pool *p);
+json_t *show_machine(const struct shell *sh, const struct machine *m);
+json_t *show_session_row(const struct session_row *row);
+json_t *show_request_row(const struct request_row *row, uint32_t place,
+			 int64_t deadline_wall_ms);
+json_t *show_request(const struct shell *sh, const struct request *r);
+json_t *show_listener(const struct shell *sh, const struct listener *l);
+json_t *show_resource(const struct shell *sh, const struct resource *r);
+json_t *show_gateway(const struct shell *sh, uint32_t index);
+json_t *show_event(const struct event_row *row);
+json_t *show_application(const struct shell *sh,
+			 const struct site_application *a);
+json_t *show_info(const struct shell *sh);
+/* RFC 3339 UTC with milliseconds, or null for 0. */
+json_t *show_time(int64_t wall_ms);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * The rules role's JSON (engine/rules/site.h describes it) to struct site_spec.
+ *
+ * The JSON comes from a process that has run somebody's Lua, so nothing in it
+ * is believed: unknown, missing and doubled keys, wrong types, numbers out of
+ * range, bad names, references that lead nowhere are refused.  An error names
+ * the object and its place in the site file.
+ */
+#ifndef REMUDA_LOOP_SITE_H
+#define REMUDA_LOOP_SITE_H
+
+#include <stddef.h>
+
+#include "engine/core/spec.h"
+
+struct error;
+
+/*
+ * Fills out; on an error returns -1 and leaves out empty.  The caller frees
+ * with site_spec_fini.
+ */
+int site_decode(const char *json, size_t length, struct site_spec *out,
+		struct error *err);
+/* Frees the arrays and empties the struct; an empty one is allowed. */
+void site_spec_fini(struct site_spec *spec);
+
+#endif

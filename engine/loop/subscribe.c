@@ -1,0 +1,227 @@
+/*
+ * Subscriptions: the full state once, then what changed, at most five times a
+ * second whatever the rate of turns.  Objects carry the turn of their last
+ * change; each client the turn it has seen.
+ */
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/loop/control.h"
+#include "engine/loop/show.h"
+#include "engine/loop/subscribe.h"
+
+enum topic { POOLS, MACHINES, SESSIONS, REQUESTS, HOSTS, GATEWAYS, EVENTS, SITE,
+	     TOPICS };
+
+static const char *const topic_names[TOPICS] = {
+	[POOLS] = "pools", [MACHINES] = "machines", [SESSIONS] = "sessions",
+	[REQUESTS] = "requests", [HOSTS] = "hosts", [GATEWAYS] = "gateways",
+	[EVENTS] = "events", [SITE] = "site",
+};
+
+/* 0 for a topic that does not exist. */
+unsigned subscription_topic(const char *name)
+{
+	for (int i = 0; i < TOPICS; i++)
+		if (strcmp(topic_names[i], name) == 0)
+			return 1u << i;
+	return 0;
+}
+
+unsigned subscription_all(void)
+{
+	return (1u << TOPICS) - 1;
+}
+
+static void add(json_t *items, json_t *item)
+{
+	json_array_append_new(items, item);
+}
+
+static void add_pools(struct control_client *c, json_t *items)
+{
+	const struct shell *sh = c->control->shell;
+
+	for (size_t i = 0; i < sh->world.pool_count; i++)
+		if (c->full || sh->world.pools[i]->changed >= c->seen_turn)
+			add(items, show_pool(sh, sh->world.pools[i]));
+}
+
+static void add_machines(struct control_client *c, json_t *items)
+{
+	const struct shell *sh = c->control->shell;
+
+	for (size_t i = 0; i < sh->world.pool_count; i++) {
+		if (!c->full && sh->world.pools[i]->changed < c->seen_turn)
+			continue;	/* a machine's change is its pool's too */
+		LIST_EACH(&sh->world.pools[i]->machines, it) {
+			const struct machine *m =
+				LIST_ENTRY(it, struct machine, pool_link);
+
+			if (c->full || m->changed >= c->seen_turn)
+				add(items, show_machine(sh, m));
+		}
+	}
+	if (!c->full)
+		json_array_extend(items, c->control->gone_machines);
+}
+
+static void add_sessions(struct control_client *c, json_t *items)
+{
+	const struct shell *sh = c->control->shell;
+
+	LIST_EACH(&sh->world.live, it) {
+		const struct session *s =
+			LIST_ENTRY(it, struct session, live_link);
+
+		if (c->full || s->changed >= c->seen_turn)
+			add(items, show_session_row(&s->row));
+	}
+	if (!c->full)
+		json_array_extend(items, c->control->ended_sessions);
+}
+
+static void add_requests(struct control_client *c, json_t *items)
+{
+	const struct shell *sh = c->control->shell;
+
+	for (size_t i = 0; i < sh->world.pool_count; i++)
+		LIST_EACH(&sh->world.pools[i]->waiting, it) {
+			const struct request *r =
+				LIST_ENTRY(it, struct request, wait_link);
+
+			if (c->full || r->changed >= c->seen_turn)
+				add(items, show_request(sh, r));
+		}
+	if (!c->full)
+		json_array_extend(items, c->control->ended_requests);
+}
+
+static void add_hosts(struct control_client *c, json_t *items)
+{
+	const struct shell *sh = c->control->shell;
+
+	for (size_t i = 0; i < sh->world.host_count; i++)
+		if (c->full || sh->world.hosts[i]->changed >= c->seen_turn)
+			add(items, show_host(sh, sh->world.hosts[i]));
+}
+
+static void add_gateways(struct control_client *c, json_t *items)
+{
+	const struct shell *sh = c->control->shell;
+
+	for (uint32_t i = 0; i < sh->gateway_count; i++)
+		if (c->full || sh->world.gateways[i].changed >= c->seen_turn)
+			add(items, show_gateway(sh, i));
+}
+
+static void add_events(struct control_client *c, json_t *items)
+{
+	const struct control *ctl = c->control;
+	uint64_t from = c->full ? 0 : c->seen_event;
+
+	if (ctl->event_count > CONTROL_EVENTS &&
+	    from < ctl->event_count - CONTROL_EVENTS)
+		from = ctl->event_count - CONTROL_EVENTS;
+	for (uint64_t i = from; i < ctl->event_count; i++)
+		add(items, show_event(&ctl->events[i % CONTROL_EVENTS]));
+}
+
+static void send_topic(struct control_client *c, enum topic topic)
+{
+	json_t *items = json_array();
+
+	switch (topic) {
+	case POOLS:
+		add_pools(c, items);
+		break;
+	case MACHINES:
+		add_machines(c, items);
+		break;
+	case SESSIONS:
+		add_sessions(c, items);
+		break;
+	case REQUESTS:
+		add_requests(c, items);
+		break;
+	case HOSTS:
+		add_hosts(c, items);
+		break;
+	case GATEWAYS:
+		add_gateways(c, items);
+		break;
+	case EVENTS:
+		add_events(c, items);
+		break;
+	case SITE:
+		if (c->full)
+			add(items, show_info(c->control->shell));
+		break;
+	case TOPICS:
+		break;
+	}
+	size_t n = json_array_size(items);
+	bool first = true;
+	for (size_t at = 0; (at < n || (first && c->full)) && !c->closing;) {
+		json_t *part = json_array();
+
+		for (size_t i = 0; i < CONTROL_PART && at < n; i++, at++)
+			json_array_append(part, json_array_get(items, at));
+		control_send(c, json_pack("{s:s, s:b, s:o, s:I}", "topic",
+					  topic_names[topic], "full",
+					  c->full && first, "items", part,
+					  "time_ms",
+					  (json_int_t)shell_wall_ms()));
+		first = false;
+	}
+	json_decref(items);
+}
+
+void subscription_flush(struct control_client *c)
+{
+	const struct shell *sh = c->control->shell;
+
+	if (!c->topics || c->closing)
+		return;
+	for (int t = 0; t < TOPICS && !c->closing; t++)
+		if (c->topics & 1u << t)
+			send_topic(c, (enum topic)t);
+	c->full = false;
+	c->seen_turn = sh->world.turn;
+	c->seen_event = c->control->event_count;
+	if (!c->closing && shell_now_ms() - c->said_ms >= 900)
+		control_send(c, json_pack("{s:s, s:I}", "topic", "tick",
+					  "time_ms",
+					  (json_int_t)shell_wall_ms()));
+}
+
+static bool anybody_subscribes(const struct control *ctl)
+{
+	LIST_EACH(&ctl->clients, it)
+		if (LIST_ENTRY(it, struct control_client, link)->topics)
+			return true;
+	return false;
+}
+
+/* Objects that end are remembered for the next flush: the world forgets them. */
+void control_on_turn(struct shell *sh)
+{
+	struct control *ctl = sh->control;
+
+	if (!anybody_subscribes(ctl))
+		return;
+	LIST_EACH(&sh->world.save_sessions, it) {
+		const struct session *s =
+			LIST_ENTRY(it, struct session, save_link);
+
+		if (sm_is_final(&session_table, s->row.state))
+			add(ctl->ended_sessions, show_session_row(&s->row));
+	}
+	LIST_EACH(&sh->world.gone, it)
+		add(ctl->gone_machines,
+		    show_machine(sh, LIST_ENTRY(it, struct machine, gone_link)));
+	for (size_t i = 0; i < sh->fx.count; i++)
+		if (sh->fx.items[i].kind == EFFECT_SAVE_REQUEST)
+			add(ctl->ended_requests,
+			    show_request_row(&sh->fx.items[i].row->request, 0, 0));
+}

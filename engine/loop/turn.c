@@ -1,0 +1,284 @@
+/*
+ * The turn: save, act, send, show.  Everything stepped since the last turn is
+ * made durable by one commit before any role or person hears of it (S3).  A
+ * commit that fails ends the process: what was told before stands, what was
+ * not told never happened, and the next start adopts (reliability.md F7).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "engine/base/log.h"
+#include "engine/loop/shell.h"
+
+static int64_t clock_ms(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t shell_now_ms(void)
+{
+	return clock_ms(CLOCK_BOOTTIME);
+}
+
+int64_t shell_wall_ms(void)
+{
+	return clock_ms(CLOCK_REALTIME);
+}
+
+void shell_random(void *out, size_t size)
+{
+	CHECK("", getrandom(out, size, 0) == (ssize_t)size, "getrandom");
+}
+
+void shell_die(struct shell *sh, const char *fmt, ...)
+{
+	char text[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_error("%s", text);
+	if (sh->o.ready_fd >= 0)
+		dprintf(sh->o.ready_fd, "error: %s\n", text);
+	_exit(1);
+}
+
+void shell_stop(struct shell *sh, int exit_code)
+{
+	sh->stopping = true;
+	sh->exit_code = exit_code;
+	uv_stop(&sh->loop);
+}
+
+void shell_step(struct shell *sh, struct event *ev)
+{
+	CHECK("", !sh->in_turn, "an event while a turn ends: %s",
+	      event_name(ev->kind));
+	ev->now_ms = shell_now_ms();
+	ev->wall_ms = shell_wall_ms();
+	engine_step(&sh->world, ev, &sh->fx);
+	sh->pending = true;
+}
+
+static void save_counters(struct shell *sh, struct error *err)
+{
+	const struct world *w = &sh->world;
+	const uint64_t next[DB_COUNTERS] = {
+		[DB_COUNTER_MACHINE] = w->next_machine,
+		[DB_COUNTER_SESSION] = w->next_session,
+		[DB_COUNTER_REQUEST] = w->next_request,
+		[DB_COUNTER_EVENT] = w->next_event,
+	};
+
+	for (int i = 0; i < DB_COUNTERS; i++) {
+		if (next[i] < sh->reserved[i])
+			continue;
+		sh->reserved[i] = next[i] + DB_COUNTER_BLOCK;
+		if (db_save_counter(sh->db, (enum db_counter)i,
+				    sh->reserved[i], err) < 0)
+			shell_die(sh, "the store failed: %s", err->text);
+	}
+}
+
+static int save_effect(struct shell *sh, const struct effect *e,
+		       struct error *err)
+{
+	switch (e->kind) {
+	case EFFECT_SAVE_REQUEST:
+		return db_save_request(sh->db, &e->row->request, err);
+	case EFFECT_SAVE_EVENT:
+		return e->transient ? 0 :
+			db_save_event(sh->db, &e->row->event, err);
+	case EFFECT_SAVE_OVERRIDE:
+		return db_save_override(sh->db, &e->row->override, err);
+	case EFFECT_DELETE_MACHINE:
+		return db_delete_machine(sh->db, e->machine, err);
+	default:
+		CHECK("", false, "%s is no save", effect_name(e->kind));
+	}
+}
+
+static bool something_to_save(const struct shell *sh)
+{
+	if (!list_empty(&sh->world.save_machines) ||
+	    !list_empty(&sh->world.save_sessions))
+		return true;
+	for (size_t i = 0; i < sh->fx.count; i++)
+		if (effect_phase(sh->fx.items[i].kind) == PHASE_SAVE &&
+		    !sh->fx.items[i].transient)
+			return true;
+	return false;
+}
+
+static void save(struct shell *sh)
+{
+	struct world *w = &sh->world;
+	struct error err = { "" };
+	int rc;
+
+	if (!something_to_save(sh)) {
+		sh->saved_turn = w->turn;
+		return;
+	}
+	rc = db_begin(sh->db, &err);
+	if (rc == 0)
+		save_counters(sh, &err);
+	LIST_EACH(&w->save_sessions, it)
+		if (rc == 0)
+			rc = db_save_session(sh->db,
+				&LIST_ENTRY(it, struct session, save_link)->row,
+				&err);
+	LIST_EACH(&w->save_machines, it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, save_link);
+
+		if (rc == 0 && m->row.state != MACHINE_GONE)
+			rc = db_save_machine(sh->db, &m->row, &err);
+	}
+	for (size_t i = 0; rc == 0 && i < sh->fx.count; i++)
+		if (effect_phase(sh->fx.items[i].kind) == PHASE_SAVE)
+			rc = save_effect(sh, &sh->fx.items[i], &err);
+	if (rc == 0)
+		rc = db_commit(sh->db, &err);
+	if (rc < 0)
+		shell_die(sh, "the store failed, nothing of this turn was told to anybody: %s",
+			  err.text);
+	sh->commits++;
+	sh->saved_turn = w->turn;
+}
+
+static void show(struct shell *sh)
+{
+	for (size_t i = 0; i < sh->fx.count; i++) {
+		const struct effect *e = &sh->fx.items[i];
+
+		if (e->kind == EFFECT_LOG)
+			log_info("%.*s", (int)e->text.length, e->text.ptr);
+		else if (e->kind == EFFECT_SAVE_EVENT)
+			control_on_event(sh, &e->row->event);
+		else if (e->kind == EFFECT_REPLY)
+			control_on_reply(sh, e);
+	}
+	control_on_turn(sh);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct shell *sh = timer->data;
+	struct event ev = { .kind = EVENT_TICK };
+
+	shell_step(sh, &ev);
+	shell_turn(sh);
+}
+
+static void arm(struct shell *sh)
+{
+	int64_t at = world_next_deadline(&sh->world);
+
+	if (at == INT64_MAX) {
+		uv_timer_stop(&sh->timer);
+		return;
+	}
+	int64_t left = at - shell_now_ms();
+	uv_update_time(&sh->loop);
+	uv_timer_start(&sh->timer, on_timer, left > 0 ? (uint64_t)left : 0, 0);
+}
+
+void shell_turn(struct shell *sh)
+{
+	if (!sh->pending)
+		return;
+	sh->in_turn = true;
+	save(sh);
+	for (int phase = PHASE_ACT; phase <= PHASE_SEND; phase++)
+		for (size_t i = 0; i < sh->fx.count; i++)
+			if (effect_phase(sh->fx.items[i].kind) ==
+			    (enum effect_phase)phase)
+				shell_perform(sh, &sh->fx.items[i]);
+	show(sh);
+	world_end_turn(&sh->world, &sh->fx);
+	sh->turns++;
+	sh->pending = false;
+	sh->in_turn = false;
+	arm(sh);
+}
+
+void shell_keep_fd(struct shell *sh, uint64_t call, int fd)
+{
+	struct kept_fd *k = malloc(sizeof(*k));
+
+	CHECK("", k, "out of memory");
+	*k = (struct kept_fd){ .call = call, .fd = fd };
+	map_put(&sh->kept, call, k);
+}
+
+int shell_take_fd(struct shell *sh, uint64_t call)
+{
+	struct kept_fd *k = map_remove(&sh->kept, call);
+	int fd = k ? k->fd : -1;
+
+	free(k);
+	return fd;
+}
+
+struct rows {
+	struct machine_row *machines;
+	struct session_row *sessions;
+	struct override_row *overrides;
+	size_t machine_count, session_count, override_count;
+};
+
+#define ADD_ROW(name, type)                                                    \
+	static void add_##name(void *arg, const struct type *row)              \
+	{                                                                      \
+		struct rows *r = arg;                                          \
+		size_t n = r->name##_count;                                    \
+                                                                               \
+		if ((n & (n - 1)) == 0)                                        \
+			r->name##s = realloc(r->name##s, (n ? n * 2 : 1) *     \
+							 sizeof(*row));        \
+		CHECK("", r->name##s, "out of memory");                        \
+		r->name##s[r->name##_count++] = *row;                          \
+	}
+ADD_ROW(machine, machine_row)
+ADD_ROW(session, session_row)
+ADD_ROW(override, override_row)
+
+void shell_apply_site(struct shell *sh, struct site_spec *spec)
+{
+	struct event ev = { .kind = EVENT_SITE, .site = { .spec = spec } };
+	struct rows r = { 0 };
+	struct world_rows rows;
+	struct error err;
+
+	if (!sh->world.has_spec) {
+		if (db_load_machines(sh->db, add_machine, &r, &err) < 0 ||
+		    db_load_live_sessions(sh->db, add_session, &r, &err) < 0 ||
+		    db_load_overrides(sh->db, add_override, &r, &err) < 0)
+			shell_die(sh, "the store cannot be read: %s", err.text);
+		rows = (struct world_rows){
+			.machines = r.machines,
+			.machine_count = r.machine_count,
+			.sessions = r.sessions,
+			.session_count = r.session_count,
+			.overrides = r.overrides,
+			.override_count = r.override_count,
+		};
+		ev.site.rows = &rows;
+	}
+	shell_step(sh, &ev);
+	shell_turn(sh);
+	world_check(&sh->world);
+	free(r.machines);
+	free(r.sessions);
+	free(r.overrides);
+}
