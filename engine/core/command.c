@@ -229,7 +229,7 @@ static void session_end(struct world *w, struct effects *fx,
 	reply(fx, ev, true, "", text);
 }
 
-void command_run(struct world *w, struct effects *fx, const struct event *ev)
+void command_on_event(struct world *w, struct effects *fx, const struct event *ev)
 {
 	switch (ev->command.verb) {
 	case COMMAND_POOL_SCALE:

@@ -163,6 +163,6 @@ void resource_machine_lost(struct world *w, struct effects *fx,
 void resource_forget_targets(struct world *w);
 
 /* ---- command.c ------------------------------------------------------------------------------ */
-void command_run(struct world *w, struct effects *fx, const struct event *ev);
+void command_on_event(struct world *w, struct effects *fx, const struct event *ev);
 
 #endif

@@ -102,7 +102,6 @@ static void create_one(struct world *w, struct effects *fx, struct pool *p)
 				   .slot = free_slot(p),
 				   .state = MACHINE_DEFINED,
 				   .wish = WISH_RUN,
-				   .clean_ms = -1,
 				   .since_wall_ms = w->wall_ms };
 
 	if (p->spec.keep && p->max == 1)

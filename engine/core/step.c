@@ -88,7 +88,7 @@ static void dispatch(struct world *w, const struct event *ev,
 		apply_site(w, fx, ev->site.spec, ev->site.rows);
 		return;
 	case EVENT_COMMAND:
-		command_run(w, fx, ev);
+		command_on_event(w, fx, ev);
 		return;
 	case EVENT_HOST_STATE:
 		host_on_state(w, fx, ev);

@@ -38,7 +38,7 @@ static void client_close(struct control_client *c)
 	if (c->closing)
 		return;
 	c->closing = true;
-	console_free(c);
+	serial_free(c);
 	list_remove(&c->link);
 	uv_close((uv_handle_t *)&c->pipe, on_closed);
 }
@@ -121,7 +121,7 @@ static void on_line(struct control_client *c, const char *line, size_t length)
 	if (!o)
 		control_error(c, 0, "usage", NULL, err.text, NULL);
 	else if (json_object_get(o, "console"))
-		console_input(c, o);
+		serial_input(c, o);
 	else if (!json_is_integer(id) || !verb)
 		control_error(c, 0, "usage", NULL,
 			      "a request is an object with integer \"id\" and text \"verb\"",

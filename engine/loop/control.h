@@ -67,8 +67,8 @@ void control_items(struct control_client *c, json_int_t id, const char *kind,
 void verbs_run(struct control_client *c, json_int_t id, const char *verb,
 	       json_t *request);
 void subscription_flush(struct control_client *c);
-void console_open(struct control_client *c, json_int_t id, const char *machine);
-void console_input(struct control_client *c, json_t *o);
-void console_free(struct control_client *c);
+void serial_open(struct control_client *c, json_int_t id, const char *machine);
+void serial_input(struct control_client *c, json_t *o);
+void serial_free(struct control_client *c);
 
 #endif

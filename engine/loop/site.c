@@ -430,24 +430,6 @@ static int take_resource(void *object, json_t *json, struct error *err)
 	return 0;
 }
 
-/* ---- lists and references ------------------------------------------------ */
-
-/* Every object begins with its name, SITE_NAME_SIZE bytes. */
-static const void *find(const void *array, size_t count, size_t size,
-			const char *name)
-{
-	for (size_t i = 0; i < count; i++) {
-		const char *object = (const char *)array + i * size;
-
-		if (strcmp(object, name) == 0)
-			return object;
-	}
-	return NULL;
-}
-
-#define FIND(spec, list, count, wanted)                                        \
-	find((spec)->list, (spec)->count, sizeof((spec)->list[0]), (wanted))
-
 static int take_list(const json_t *json, void **array, size_t *count,
 		     size_t size,
 		     int (*take)(void *, json_t *, struct error *),
@@ -469,95 +451,9 @@ static int take_list(const json_t *json, void **array, size_t *count,
 		*count = i + 1;	/* so that what it holds is freed */
 		if (take(object, item, err) < 0)
 			return -1;
-		if (find(*array, i, size, object))
+		if (site_find(*array, i, size, object))
 			return error_set(err, "site: \"%s\" is there twice",
 					 object);
-	}
-	return 0;
-}
-
-static int missing(const char *kind, const char *name, const char *what,
-		   const char *target, struct error *err)
-{
-	return error_set(err, "site: %s \"%s\": there is no %s \"%s\"", kind,
-			 name, what, target);
-}
-
-static int check_names(const struct site_spec *s, const struct site_names *n,
-		       const char *kind, const char *name, struct error *err)
-{
-	for (size_t i = 0; i < n->count; i++)
-		if (!FIND(s, applications, application_count, n->names[i]))
-			return missing(kind, name, "application", n->names[i],
-				       err);
-	return 0;
-}
-
-static int check_applications(const struct site_spec *s, struct error *err)
-{
-	for (size_t i = 0; i < s->application_count; i++) {
-		const struct site_application *a = &s->applications[i];
-
-		for (size_t j = 0; j < a->resources.count; j++)
-			if (!FIND(s, resources, resource_count,
-				  a->resources.names[j]))
-				return missing("application", a->name,
-					       "resource",
-					       a->resources.names[j], err);
-	}
-	return 0;
-}
-
-static int check_pools(const struct site_spec *s, struct error *err)
-{
-	for (size_t i = 0; i < s->pool_count; i++) {
-		const struct site_pool *p = &s->pools[i];
-		const struct site_application *a =
-			FIND(s, applications, application_count, p->application);
-
-		if (!a)
-			return missing("pool", p->name, "application",
-				       p->application, err);
-		if (!FIND(s, hosts, host_count, p->host))
-			return missing("pool", p->name, "host", p->host, err);
-		if (p->recycle == RECYCLE_CLEAN &&
-		    !(a->hooks & 1u << SITE_HOOK_CLEAN))
-			return error_set(err, "site: pool \"%s\": there is no "
-					 "clean hook", p->name);
-		if (p->untrusted && p->recycle != RECYCLE_REBUILD)
-			return error_set(err, "site: pool \"%s\": untrusted "
-					 "machines must be rebuilt", p->name);
-	}
-	return 0;
-}
-
-static int check_references(const struct site_spec *s, struct error *err)
-{
-	if (check_applications(s, err) < 0 || check_pools(s, err) < 0)
-		return -1;
-	for (size_t i = 0; i < s->listener_count; i++) {
-		const struct site_listener *l = &s->listeners[i];
-
-		if (check_names(s, &l->applications, "listener", l->name, err) < 0)
-			return -1;
-		if (l->user_source == USER_FIXED &&
-		    !FIND(s, users, user_count, l->user))
-			return missing("listener", l->name, "user", l->user, err);
-	}
-	for (size_t i = 0; i < s->user_count; i++)
-		if (check_names(s, &s->users[i].applications, "user",
-				s->users[i].name, err) < 0)
-			return -1;
-	for (size_t i = 0; i < s->resource_count; i++) {
-		const struct site_resource *r = &s->resources[i];
-		const struct site_pool *p = FIND(s, pools, pool_count, r->pool);
-
-		if (!p)
-			return missing("resource", r->name, "pool", r->pool, err);
-		if (!p->keep)
-			return error_set(err, "site: resource \"%s\": pool "
-					 "\"%s\" does not keep its machines",
-					 r->name, p->name);
 	}
 	return 0;
 }
@@ -607,7 +503,7 @@ static int take_site(json_t *root, struct site_spec *out, struct error *err)
 #undef LIST
 	for (size_t i = 0; i < out->application_count; i++)
 		TEXT_SET(out->applications[i].version, bundle);
-	return check_references(out, err);
+	return site_check_references(out, err);
 }
 
 int site_decode(const char *json, size_t length, struct site_spec *out,

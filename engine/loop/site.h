@@ -21,6 +21,11 @@ struct error;
  */
 int site_decode(const char *json, size_t length, struct site_spec *out,
 		struct error *err);
+/* Part of site_decode. */
+int site_check_references(const struct site_spec *s, struct error *err);
+/* The object of that name in an array of site objects of that size, or NULL. */
+const void *site_find(const void *array, size_t count, size_t size,
+		      const char *name);
 /* Frees the arrays and empties the struct; an empty one is allowed. */
 void site_spec_fini(struct site_spec *spec);
 

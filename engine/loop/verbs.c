@@ -437,7 +437,7 @@ static void run_subscribe(const struct call_args *a)
 
 static void run_machine_console(const struct call_args *a)
 {
-	console_open(a->c, a->id, arg_text(a, "name"));
+	serial_open(a->c, a->id, arg_text(a, "name"));
 }
 
 static const struct verb {

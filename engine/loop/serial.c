@@ -36,7 +36,7 @@ static void on_freed(uv_handle_t *handle)
 	free(handle->data);
 }
 
-void console_free(struct control_client *c)
+void serial_free(struct control_client *c)
 {
 	c->console_call = 0;
 	if (!c->console)
@@ -46,7 +46,7 @@ void console_free(struct control_client *c)
 	c->console = NULL;
 }
 
-void console_open(struct control_client *c, json_int_t id, const char *machine)
+void serial_open(struct control_client *c, json_int_t id, const char *machine)
 {
 	struct shell *sh = c->control->shell;
 	const struct machine *m = world_machine_by_name(&sh->world,
@@ -98,7 +98,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		return;
 	if (n < 0) {
 		say_closed(c, "the machine's console was closed");
-		console_free(c);
+		serial_free(c);
 		return;
 	}
 	for (ssize_t i = 0; i < n; i++) {
@@ -171,12 +171,12 @@ static ssize_t to_bytes(const char *text, size_t length, char *out)
 	return used;
 }
 
-void console_input(struct control_client *c, json_t *o)
+void serial_input(struct control_client *c, json_t *o)
 {
 	json_t *data = json_object_get(o, "data");
 
 	if (json_is_true(json_object_get(o, "close"))) {
-		console_free(c);
+		serial_free(c);
 		say_closed(c, "left");
 		return;
 	}

@@ -1,0 +1,167 @@
+# A laboratory of its own for a test with real guests: namespaces, a private
+# libvirtd, a site, an engine.  Nothing outside is touched, and everything ends
+# with the test: the pid namespace takes all its processes with it.
+package Lab;
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use Exporter 'import';
+use File::Temp qw(tempdir);
+use IO::Socket::UNIX;
+use JSON::PP;
+use POSIX qw(:sys_wait_h);
+use Test::More;
+use Time::HiRes qw(time);
+
+our @EXPORT = qw(lab_enter lab_libvirtd lab_image lab_site lab_engine wait_for
+	remuda remuda_json machines machine sessions session_of connect_start
+	connect_run slurp spew run_out pids_of_role now);
+
+our ($dir, $engine, $libvirtd, $top);
+$top = abs_path($0 =~ m{^(.*)/tests/} ? $1 : '.');
+my $remuda = "$top/" . ($ENV{BUILD} // 'build') . '/remuda';
+my $json = JSON::PP->new->utf8;
+
+sub now { time }
+
+sub slurp { my ($f) = @_; local $/; open my $h, '<', $f or return ''; my $t = <$h>; $t // '' }
+sub spew { my ($f, $t) = @_; open my $h, '>', $f or die "$f: $!"; print $h $t; close $h }
+
+# Runs a command; returns (exit status, output of both streams).
+sub run_out { my $out = qx{@_ 2>&1}; ($? >> 8, $out) }
+
+sub bail_skip { plan skip_all => $_[0] }
+
+# Re-executes the test in namespaces of its own.
+sub lab_enter {
+	my (%need) = @_;
+	bail_skip('needs root for namespaces and a libvirtd of its own') if $>;
+	for my $tool (qw(unshare ip), @{ $need{tools} // [] }) {
+		bail_skip("needs $tool")
+			unless grep { -x "$_/$tool" } split(/:/, $ENV{PATH}), '/usr/sbin', '/sbin';
+	}
+	bail_skip("needs $remuda: make build") unless -x $remuda;
+	unless ($ENV{REMUDA_LAB}) {
+		$ENV{REMUDA_LAB} = 1;
+		exec 'unshare', qw(-n -m -p -f --mount-proc), $^X, $0 or die "unshare: $!";
+	}
+	system('ip link set lo up') == 0 or die 'lo';
+	for my $d (qw(/run /var/lib/libvirt /var/log/libvirt /var/cache/libvirt)) {
+		mkdir $d unless -d $d;
+		system("mount -t tmpfs -o mode=0755 none $d") == 0 or die "tmpfs on $d";
+	}
+	# Guests run as another uid: every folder on the way must let them pass.
+	$dir = tempdir('/run/remuda-lab-XXXXXX');
+	chmod 0711, $dir;
+	mkdir "$dir/site"; chmod 0755, "$dir/site";
+	@ENV{qw(REMUDA_CONFIG REMUDA_STATE_DIR REMUDA_RUN_DIR REMUDA_SITE NO_COLOR)} =
+		("$dir/site/site.lua", "$dir/state", "$dir/run", 'lab', 1);
+	$ENV{PATH} .= ':/usr/sbin:/sbin';
+	return $dir;
+}
+
+sub lab_libvirtd {
+	system('virtlogd -d && libvirtd -d -p /run/libvirtd-lab.pid') == 0 or die 'libvirtd';
+	wait_for('libvirtd answers', 20, sub {
+		(run_out('timeout 3 virsh -c qemu:///system uri'))[0] == 0 });
+	chomp($libvirtd = slurp('/run/libvirtd-lab.pid'));
+	return $libvirtd;
+}
+
+# The demo's guest image, built once and shared by all tests.
+sub lab_image {
+	my $cache = "$top/" . ($ENV{BUILD} // 'build') . '/image';
+	unless (-f "$cache/initrd.img" && -M "$cache/initrd.img" < -M "$top/share/demo/build-image.sh") {
+		my ($rc, $out) = run_out("$top/share/demo/build-image.sh $cache");
+		die "image: $out" if $rc;
+	}
+	system("cp $cache/vmlinuz $cache/initrd.img $dir/site/") == 0 or die 'cp image';
+	chmod 0644, "$dir/site/vmlinuz", "$dir/site/initrd.img";
+}
+
+sub lab_site { my ($lua) = @_; spew("$dir/site/site.lua", $lua) }
+
+# Starts the engine in the background; returns its pid.
+sub lab_engine {
+	my ($rc, $out) = run_out("$remuda engine start @_");
+	die "engine start: $out\n" . slurp("$dir/state/engine.log") if $rc;
+	my $info = remuda_json('info');
+	return $engine = $info->{item}{pid};
+}
+
+# Waits until the sub returns true; false and a diagnosis when it never does.
+sub wait_for {
+	my ($what, $seconds, $sub) = @_;
+	my $end = time + $seconds;
+	while (time < $end) {
+		my $r = $sub->();
+		return $r if $r;
+		select undef, undef, undef, 0.02;
+	}
+	diag("gave up after $seconds s: $what");
+	return;
+}
+
+sub remuda { my ($rc, $out) = run_out($remuda, @_); wantarray ? ($rc, $out) : $out }
+
+sub remuda_json {
+	my $out = qx{$remuda @_ --json 2>/dev/null};
+	my $o = eval { $json->decode($out) };
+	return $o // {};
+}
+
+sub machines {
+	my ($pool) = @_;
+	my $items = remuda_json('machine list')->{items} // [];
+	return grep { !$pool || $_->{pool} eq $pool } @$items;
+}
+
+sub machine { my ($name) = @_; my ($m) = grep { $_->{name} eq $name } machines(); $m // {} }
+
+sub sessions { my $i = remuda_json('session list', @_)->{items} // []; @$i }
+
+sub session_of { my ($user, @how) = @_; my ($s) = grep { $_->{user} eq $user } sessions(@how); $s }
+
+# A client that stays: returns { pid, in, out, err } with err a file's path.
+my $clients = 0;
+sub connect_start {
+	my (@args) = @_;
+	my $err = "$dir/client-" . ++$clients . '.err';
+	pipe my $in_r, my $in_w or die;
+	pipe my $out_r, my $out_w or die;
+	my $pid = fork // die;
+	if (!$pid) {
+		open STDIN, '<&', $in_r; open STDOUT, '>&', $out_w; open STDERR, '>', $err;
+		close $_ for $in_r, $in_w, $out_r, $out_w;
+		exec $remuda, 'connect', '-v', @args or POSIX::_exit(127);
+	}
+	close $in_r; close $out_w;
+	$in_w->autoflush(1);
+	return { pid => $pid, in => $in_w, out => $out_r, err => $err };
+}
+
+# A whole session: input in, (exit code, output, words on stderr) out.
+sub connect_run {
+	my ($input, @args) = @_;
+	my $c = connect_start(@args);
+	local $SIG{PIPE} = 'IGNORE';
+	print { $c->{in} } $input;
+	close $c->{in};
+	local $/;
+	my $out = readline $c->{out};
+	waitpid $c->{pid}, 0;
+	return ($? >> 8, $out // '', slurp($c->{err}));
+}
+
+# Pids of the engine's roles of that name: `remuda role NAME ...`.
+sub pids_of_role {
+	my ($role) = @_;
+	my @pids;
+	for my $p (glob '/proc/[0-9]*') {
+		my @argv = split /\0/, slurp("$p/cmdline");
+		push @pids, $p =~ m{(\d+)$} if @argv > 2 && $argv[1] eq 'role' && $argv[2] eq $role;
+	}
+	return sort { $a <=> $b } @pids;
+}
+
+1;
