@@ -67,7 +67,8 @@ static int open_store(struct shell *sh, struct error *err)
 	char path[1200];
 
 	snprintf(path, sizeof(path), "%s/volumes", sh->o.state_dir);
-	if (mkdir(path, 0711) < 0 && errno != EEXIST)
+	/* QEMU, another user, must pass through it; whatever our umask says. */
+	if ((mkdir(path, 0711) < 0 && errno != EEXIST) || chmod(path, 0711) < 0)
 		return error_errno(err, "folder %s", path);
 	snprintf(path, sizeof(path), "%s/remuda.db", sh->o.state_dir);
 	if (db_open(path, &sh->db, err) < 0)

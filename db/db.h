@@ -1,0 +1,107 @@
+/*
+ * The memory: one SQLite file, one writer, this process (decisions.md 7a;
+ * reliability.md findings 6, 12).  WAL, synchronous=FULL, exclusive locking.
+ *
+ * Writes are collected between db_begin and db_commit: one commit per turn of
+ * the engine for all requests that wait.  A failed commit is final: the caller
+ * must exit without having told anybody anything (S3); nothing is retried.
+ *
+ * All functions return 0 or -1 with err set unless said otherwise.
+ */
+#ifndef REMUDA_DB_H
+#define REMUDA_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/core/rows.h"
+
+struct db;
+struct error;
+
+/* Counters of ids (decisions.md 8): never reused, high-water mark saved in
+ * blocks so that a crash skips numbers and never repeats one. */
+enum db_counter {
+	DB_COUNTER_MACHINE,
+	DB_COUNTER_SESSION,
+	DB_COUNTER_REQUEST,
+	DB_COUNTER_EVENT,
+	DB_COUNTERS
+};
+enum { DB_COUNTER_BLOCK = 1000 };
+
+/*
+ * Opens or creates the file (mode 0600), applies migrations, takes the
+ * exclusive lock and raises the term by one, durably.  Fails with a clear text
+ * when another engine holds it, when it was written by a newer version, when
+ * it is damaged.
+ */
+int db_open(const char *path, struct db **out, struct error *err);
+void db_close(struct db *db);
+/* The engine's term: 1 for the first open, +1 for each. */
+uint64_t db_term(const struct db *db);
+/* First free id of a counter at open. */
+uint64_t db_counter(const struct db *db, enum db_counter counter);
+
+/* A turn's batch.  begin runs the guard (our term is still the newest). */
+int db_begin(struct db *db, struct error *err);
+int db_commit(struct db *db, struct error *err);
+/* Insert or update by id.  Only between begin and commit. */
+int db_save_machine(struct db *db, const struct machine_row *row,
+		    struct error *err);
+int db_delete_machine(struct db *db, uint64_t id, struct error *err);
+int db_save_session(struct db *db, const struct session_row *row,
+		    struct error *err);
+int db_save_request(struct db *db, const struct request_row *row,
+		    struct error *err);
+int db_save_event(struct db *db, const struct event_row *row,
+		  struct error *err);
+int db_save_override(struct db *db, const struct override_row *row,
+		     struct error *err);
+int db_delete_override(struct db *db, const char *key, struct error *err);
+/* Raises a counter's saved high-water mark to at least next. */
+int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,
+		    struct error *err);
+/* Site texts by hash (decisions.md 6). */
+int db_save_bundle(struct db *db, const char *hash, const char *json,
+		   const char *source, int64_t wall_ms, struct error *err);
+
+/* Loading at start: the callback gets each row in order of id; it copies. */
+int db_load_machines(struct db *db, void (*on_row)(void *, const struct machine_row *),
+		     void *arg, struct error *err);
+/* Sessions that are not final, and final ones whose machine is not clean yet. */
+int db_load_live_sessions(struct db *db, void (*on_row)(void *, const struct session_row *),
+			  void *arg, struct error *err);
+int db_load_overrides(struct db *db, void (*on_row)(void *, const struct override_row *),
+		      void *arg, struct error *err);
+/* Session of an earlier request with this key by this user, or id 0 (S7). */
+int db_find_request(struct db *db, const char *user, const char *key,
+		    struct session_row *out, struct error *err);
+
+/* History, newest first. */
+struct db_query {
+	uint64_t before_id;		/* 0 = from the newest */
+	uint32_t limit;			/* 0 = 100 */
+	char user[ROW_USER_SIZE];	/* "" = any, likewise below */
+	char machine[ROW_NAME_SIZE];
+	char application[ROW_NAME_SIZE];
+	int64_t since_wall_ms;		/* 0 = all */
+};
+int db_query_sessions(struct db *db, const struct db_query *q,
+		      void (*on_row)(void *, const struct session_row *),
+		      void *arg, struct error *err);
+int db_query_requests(struct db *db, const struct db_query *q,
+		      void (*on_row)(void *, const struct request_row *),
+		      void *arg, struct error *err);
+int db_query_events(struct db *db, const struct db_query *q,
+		    void (*on_row)(void *, const struct event_row *),
+		    void *arg, struct error *err);
+/* Sessions started per hour, for `hours` hours ending now; counts[0] oldest. */
+int db_count_sessions(struct db *db, const char *pool, int64_t now_wall_ms,
+		      uint32_t hours, uint64_t *counts, struct error *err);
+/* integrity_check, foreign_key_check and the audit queries (S2, S21): 0 when
+ * all are sound, else -1 naming the first that is not. */
+int db_audit(struct db *db, struct error *err);
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * Field tables of the rows, and the words under which enums are stored: people
+ * and audit queries read the file, so a state is 'ready', not 3.
+ */
+#include "db/db_fields.h"
+
+#include <string.h>
+
+#include "db/db_internal.h"
+
+#define FIELD(row, n, column, field, kind)                                     \
+	{ #column, offsetof(struct row, field),                                \
+	  sizeof(((struct row *)0)->field), kind },
+#define MACHINE(...) FIELD(machine_row, __VA_ARGS__)
+#define SESSION(...) FIELD(session_row, __VA_ARGS__)
+#define REQUEST(...) FIELD(request_row, __VA_ARGS__)
+#define EVENT(...) FIELD(event_row, __VA_ARGS__)
+#define OVERRIDE(...) FIELD(override_row, __VA_ARGS__)
+
+static const struct db_field machine_fields[] = {
+	MACHINE(1, id, id, DB_U64)
+	MACHINE_FIXED(MACHINE)
+	MACHINE_CHANGING(MACHINE, MACHINE)
+};
+static const struct db_field session_fields[] = {
+	SESSION(1, id, id, DB_U64)
+	SESSION_FIXED(SESSION)
+	SESSION_CHANGING(SESSION, SESSION)
+};
+static const struct db_field request_fields[] = {
+	REQUEST(1, id, id, DB_U64)
+	REQUEST_FIXED(REQUEST)
+	REQUEST_CHANGING(REQUEST, REQUEST)
+};
+static const struct db_field event_fields[] = {
+	EVENT(1, id, id, DB_U64)
+	EVENT_FIXED(EVENT)
+	EVENT_CHANGING(EVENT, EVENT)
+};
+static const struct db_field override_fields[] = {
+	OVERRIDE(1, key, key, DB_TEXT)
+	OVERRIDE_FIXED(OVERRIDE)
+	OVERRIDE_CHANGING(OVERRIDE, OVERRIDE)
+};
+
+#define TABLE(table, row, list)                                                \
+	{ .name = table, .fields = list,                                       \
+	  .count = sizeof(list) / sizeof(list[0]),                             \
+	  .row_size = sizeof(struct row) }
+
+const struct db_table db_machine_table =
+	TABLE("machine", machine_row, machine_fields);
+const struct db_table db_session_table =
+	TABLE("session", session_row, session_fields);
+const struct db_table db_request_table =
+	TABLE("request", request_row, request_fields);
+const struct db_table db_event_table = TABLE("event", event_row, event_fields);
+const struct db_table db_override_table =
+	TABLE("site_override", override_row, override_fields);
+
+const char *const db_counter_names[DB_COUNTERS] = {
+	[DB_COUNTER_MACHINE] = "machine",
+	[DB_COUNTER_SESSION] = "session",
+	[DB_COUNTER_REQUEST] = "request",
+	[DB_COUNTER_EVENT] = "event",
+};
+
+static const char *const machine_state_words[] = {
+	[MACHINE_DEFINED] = "defined",
+	[MACHINE_BOOTING] = "booting",
+	[MACHINE_PREPARING] = "preparing",
+	[MACHINE_READY] = "ready",
+	[MACHINE_SAVING] = "saving",
+	[MACHINE_SAVED] = "saved",
+	[MACHINE_WAKING] = "waking",
+	[MACHINE_RESERVED] = "reserved",
+	[MACHINE_IN_SESSION] = "in_session",
+	[MACHINE_CLEANING] = "cleaning",
+	[MACHINE_HELD] = "held",
+	[MACHINE_QUARANTINED] = "quarantined",
+	[MACHINE_RETIRING] = "retiring",
+	[MACHINE_GONE] = "gone",
+};
+static const char *const machine_wish_words[] = {
+	[WISH_RUN] = "run",
+	[WISH_HOLD] = "hold",
+	[WISH_RETIRE] = "retire",
+};
+static const char *const rung_words[] = {
+	[RUNG_CLEAN] = "clean",
+	[RUNG_REVERT] = "revert",
+	[RUNG_REBUILD] = "rebuild",
+	[RUNG_NONE] = "none",
+};
+static const char *const session_state_words[] = {
+	[SESSION_ASSIGNED] = "assigned",
+	[SESSION_ACTIVE] = "active",
+	[SESSION_CLOSED] = "closed",
+	[SESSION_LOST] = "lost",
+	[SESSION_FAILED] = "failed",
+};
+static const char *const request_state_words[] = {
+	[REQUEST_WAITING] = "waiting",
+	[REQUEST_ASSIGNED] = "assigned",
+	[REQUEST_REFUSED] = "refused",
+	[REQUEST_CANCELLED] = "cancelled",
+};
+static const char *const severity_words[] = {
+	[SEVERITY_INFO] = "info",
+	[SEVERITY_WARN] = "warn",
+	[SEVERITY_FAIL] = "fail",
+};
+
+#define WORDS(list) { list, sizeof(list) / sizeof(list[0]) }
+static const struct {
+	const char *const *words;
+	int count;
+} word_lists[DB_KINDS] = {
+	[DB_MACHINE_STATE] = WORDS(machine_state_words),
+	[DB_MACHINE_WISH] = WORDS(machine_wish_words),
+	[DB_RUNG] = WORDS(rung_words),
+	[DB_SESSION_STATE] = WORDS(session_state_words),
+	[DB_REQUEST_STATE] = WORDS(request_state_words),
+	[DB_SEVERITY] = WORDS(severity_words),
+};
+_Static_assert(sizeof(machine_state_words) ==
+	       MACHINE_STATES * sizeof(char *), "a word for every state");
+_Static_assert(sizeof(session_state_words) ==
+	       SESSION_STATES * sizeof(char *), "a word for every state");
+_Static_assert(sizeof(request_state_words) ==
+	       REQUEST_STATES * sizeof(char *), "a word for every state");
+
+const char *db_word(enum db_kind kind, int value)
+{
+	if (value < 0 || value >= word_lists[kind].count)
+		return NULL;
+	return word_lists[kind].words[value];
+}
+
+int db_word_value(enum db_kind kind, const char *word)
+{
+	for (int i = 0; i < word_lists[kind].count; i++)
+		if (strcmp(word_lists[kind].words[i], word) == 0)
+			return i;
+	return -1;
+}

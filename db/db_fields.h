@@ -1,0 +1,91 @@
+/*
+ * One list per kind of row: X(number of its placeholder, column, field, kind).
+ * Statements (db_stmt.c) and field tables (db_fields.c) are made from these
+ * lists, so a column cannot be bound to the wrong place.
+ *
+ * A row's key is $1.  FIXED fields are written once; CHANGING ones by every
+ * save, and their first is F so that the SET list has its commas right.
+ */
+#ifndef REMUDA_DB_FIELDS_H
+#define REMUDA_DB_FIELDS_H
+
+#define MACHINE_FIXED(X)                                                       \
+	X(2, name, name, DB_TEXT)                                              \
+	X(3, pool, pool, DB_TEXT)                                              \
+	X(4, slot, slot, DB_U32)
+#define MACHINE_CHANGING(F, X)                                                 \
+	F(5, host, host, DB_TEXT)                                              \
+	X(6, uuid, uuid, DB_TEXT)                                              \
+	X(7, incarnation, incarnation, DB_U64)                                 \
+	X(8, built, built, DB_U64)                                             \
+	X(9, state, state, DB_MACHINE_STATE)                                   \
+	X(10, wish, wish, DB_MACHINE_WISH)                                     \
+	X(11, rung, rung, DB_RUNG)                                             \
+	X(12, dirty, dirty, DB_BOOL)                                           \
+	X(13, session, session, DB_LINK)                                       \
+	X(14, failures, failures, DB_U32)                                      \
+	X(15, reason, reason, DB_TEXT)                                         \
+	X(16, since_wall_ms, since_wall_ms, DB_I64)                            \
+	X(17, created_wall_ms, created_wall_ms, DB_I64)                        \
+	X(18, boot_ms, boot_ms, DB_I64)                                        \
+	X(19, prepare_ms, prepare_ms, DB_I64)                                  \
+	X(20, clean_ms, clean_ms, DB_I64)                                      \
+	X(21, sessions, sessions, DB_U64)
+
+#define SESSION_FIXED(X)                                                       \
+	X(2, machine, machine, DB_U64)                                         \
+	X(3, incarnation, incarnation, DB_U64)                                 \
+	X(4, nonce, nonce, DB_BITS)                                            \
+	X(5, machine_name, machine_name, DB_TEXT)                              \
+	X(6, pool, pool, DB_TEXT)                                              \
+	X(7, user_name, user, DB_TEXT)                                         \
+	X(8, application, application, DB_TEXT)                                \
+	X(9, listener, listener, DB_TEXT)                                      \
+	X(10, request_key, request_key, DB_TEXT)                               \
+	X(11, requested_wall_ms, requested_wall_ms, DB_I64)                    \
+	X(12, assigned_wall_ms, assigned_wall_ms, DB_I64)                      \
+	X(13, wait_ms, wait_ms, DB_I64)
+#define SESSION_CHANGING(F, X)                                                 \
+	F(14, state, state, DB_SESSION_STATE)                                  \
+	X(15, peer, peer, DB_TEXT)                                             \
+	X(16, gateway, gateway, DB_U32)                                        \
+	X(17, conn, conn, DB_BITS)                                             \
+	X(18, accepted_wall_ms, accepted_wall_ms, DB_I64)                      \
+	X(19, ended_wall_ms, ended_wall_ms, DB_I64)                            \
+	X(20, accept_ms, accept_ms, DB_I64)                                    \
+	X(21, clean_ms, clean_ms, DB_I64)                                      \
+	X(22, cleaned_wall_ms, cleaned_wall_ms, DB_I64)                        \
+	X(23, bytes_in, bytes_in, DB_U64)                                      \
+	X(24, bytes_out, bytes_out, DB_U64)                                    \
+	X(25, end_text, end_text, DB_TEXT)
+
+#define REQUEST_FIXED(X)
+#define REQUEST_CHANGING(F, X)                                                 \
+	F(2, user_name, user, DB_TEXT)                                         \
+	X(3, application, application, DB_TEXT)                                \
+	X(4, listener, listener, DB_TEXT)                                      \
+	X(5, peer, peer, DB_TEXT)                                              \
+	X(6, request_key, request_key, DB_TEXT)                                \
+	X(7, state, state, DB_REQUEST_STATE)                                   \
+	X(8, session, session, DB_LINK)                                        \
+	X(9, requested_wall_ms, requested_wall_ms, DB_I64)                     \
+	X(10, decided_wall_ms, decided_wall_ms, DB_I64)                        \
+	X(11, wait_ms, wait_ms, DB_I64)                                        \
+	X(12, code, code, DB_TEXT)                                             \
+	X(13, text, text, DB_TEXT)
+
+#define EVENT_FIXED(X)
+#define EVENT_CHANGING(F, X)                                                   \
+	F(2, wall_ms, wall_ms, DB_I64)                                         \
+	X(3, severity, severity, DB_SEVERITY)                                  \
+	X(4, kind, kind, DB_TEXT)                                              \
+	X(5, object, object, DB_TEXT)                                          \
+	X(6, text, text, DB_TEXT)
+
+#define OVERRIDE_FIXED(X)
+#define OVERRIDE_CHANGING(F, X)                                                \
+	F(2, value, value, DB_I64)                                             \
+	X(3, who, who, DB_TEXT)                                                \
+	X(4, wall_ms, wall_ms, DB_I64)
+
+#endif

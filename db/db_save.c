@@ -1,0 +1,265 @@
+/*
+ * A turn's batch: everything the engine decided in one turn becomes durable
+ * with one commit, or none of it does.
+ *
+ * The first statement of a batch is the guard: it changes the engine's row
+ * only while our term is the newest, so an engine that was taken over cannot
+ * write (and on a store for several engines the row serialises them).  A batch
+ * without changes is rolled back and costs no sync.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "db/db_internal.h"
+#include "engine/base/check.h"
+
+static int run(struct db *db, enum db_stmt_id id, struct error *err)
+{
+	struct db_statement *st = db_stmt(db, id, err);
+
+	return st ? db_run(db, st, err) : -1;
+}
+
+static void roll_back(struct db *db)
+{
+	/* SQLite has already done so after some errors: nothing to add then. */
+	if (!sqlite3_get_autocommit(db->handle))
+		(void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+	db->in_batch = false;
+}
+
+/*
+ * Moves the WAL into the file when it has become long.  Not left to SQLite,
+ * which would do it after a commit, not tell when a sync fails, and try that
+ * sync again with the next one.
+ */
+static int checkpoint(struct db *db, struct error *err)
+{
+	int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL,
+					   SQLITE_CHECKPOINT_PASSIVE, NULL,
+					   NULL);
+
+	db->wal_pages = 0;
+	return rc == SQLITE_OK ? 0 : db_fail(db, rc, err);
+}
+
+int db_begin(struct db *db, struct error *err)
+{
+	if (db_alive(db, err))
+		return -1;
+	CHECK("", !db->in_batch, "a batch is open");
+	if (db->wal_pages >= db->checkpoint_pages && checkpoint(db, err))
+		return -1;
+	struct db_statement *guard = db_stmt(db, STMT_GUARD, err);
+
+	if (!guard || run(db, STMT_BEGIN, err))
+		return -1;
+	db->in_batch = true;
+	db->batch_failed = false;
+	db->saved = 0;
+	db_bind_int(guard, 1, (int64_t)db->term);
+	if (db_run(db, guard, err)) {
+		roll_back(db);
+		return -1;
+	}
+	if (sqlite3_changes(db->handle) != 1) {
+		roll_back(db);
+		db->dead = true;
+		error_set(&db->why, "database %s: another engine has taken over "
+			  "(term %" PRIu64 " is not the newest)", db->path,
+			  db->term);
+		return error_set(err, "%s", db->why.text);
+	}
+	return 0;
+}
+
+int db_commit(struct db *db, struct error *err)
+{
+	if (db->dead && db->in_batch)
+		roll_back(db);
+	if (db_alive(db, err))
+		return -1;
+	CHECK("", db->in_batch, "no batch is open");
+	if (db->batch_failed) {
+		roll_back(db);
+		return error_set(err, "nothing of this turn was saved: %s",
+				 db->why.text);
+	}
+	if (db->saved == 0) {
+		roll_back(db);
+		return 0;
+	}
+	if (run(db, STMT_COMMIT, err)) {
+		/* Also a broken link between rows, found only here: the caller
+		 * has to exit, so nothing more may be written. */
+		db->dead = true;
+		roll_back(db);
+		return -1;
+	}
+	db->in_batch = false;
+	return 0;
+}
+
+/* A statement of the open batch, or NULL. */
+static struct db_statement *in_batch(struct db *db, enum db_stmt_id id,
+				     struct error *err)
+{
+	if (db_alive(db, err))
+		return NULL;
+	CHECK("", db->in_batch, "saving outside of a batch");
+	return db_stmt(db, id, err);
+}
+
+/* Runs an upsert that may find its condition unmet. */
+static int save(struct db *db, struct db_statement *st, const char *unmet,
+		struct error *err)
+{
+	if (db_run(db, st, err))
+		return -1;
+	db->saved++;
+	if (unmet && sqlite3_changes(db->handle) == 0) {
+		error_set(&db->why, "%s", unmet);
+		db->batch_failed = true;
+		return error_set(err, "%s", unmet);
+	}
+	return 0;
+}
+
+static int save_row(struct db *db, enum db_stmt_id id,
+		    const struct db_table *table, const void *row,
+		    const char *unmet, struct error *err)
+{
+	struct db_statement *st = in_batch(db, id, err);
+
+	if (!st || db_bind_row(db, st, table, row, err))
+		return -1;
+	return save(db, st, unmet, err);
+}
+
+/*
+ * The same for a row that is probably there already: an UPDATE costs 5 us where
+ * the way over INSERT ... ON CONFLICT costs 9.  An UPDATE that finds nothing,
+ * because the row is new or the condition is unmet, leaves it to the upsert.
+ */
+static int save_known(struct db *db, enum db_stmt_id update, enum db_stmt_id id,
+		      const struct db_table *table, const void *row,
+		      const char *unmet, struct error *err)
+{
+	struct db_statement *st = in_batch(db, update, err);
+
+	if (!st || db_bind_row(db, st, table, row, err) ||
+	    db_run(db, st, err))
+		return -1;
+	if (sqlite3_changes(db->handle) == 0)
+		return save_row(db, id, table, row, unmet, err);
+	db->saved++;
+	return 0;
+}
+
+int db_save_machine(struct db *db, const struct machine_row *row,
+		    struct error *err)
+{
+	if (save_known(db, STMT_UPDATE_MACHINE, STMT_SAVE_MACHINE,
+		       &db_machine_table, row,
+		       "its name, pool or slot differ from the saved ones, or "
+		       "its incarnation goes back (S6)", err))
+		return error_wrap(err, "saving machine %s (%" PRIu64 ")",
+				  row->name, row->id);
+	return 0;
+}
+
+int db_delete_machine(struct db *db, uint64_t id, struct error *err)
+{
+	struct db_statement *st = in_batch(db, STMT_DELETE_MACHINE, err);
+
+	if (!st)
+		return -1;
+	db_bind_int(st, 1, (int64_t)id);
+	if (save(db, st, NULL, err))
+		return error_wrap(err, "deleting machine %" PRIu64, id);
+	return 0;
+}
+
+int db_save_session(struct db *db, const struct session_row *row,
+		    struct error *err)
+{
+	static const char unmet[] = "it has ended (S9), or its machine, "
+		"incarnation, nonce or user differ from the saved ones";
+	int rc = row->state == SESSION_ASSIGNED ?
+			 save_row(db, STMT_SAVE_SESSION, &db_session_table, row,
+				  unmet, err) :
+			 save_known(db, STMT_UPDATE_SESSION, STMT_SAVE_SESSION,
+				    &db_session_table, row, unmet, err);
+
+	if (rc)
+		return error_wrap(err, "saving session/%" PRIu64, row->id);
+	return 0;
+}
+
+int db_save_request(struct db *db, const struct request_row *row,
+		    struct error *err)
+{
+	if (save_row(db, STMT_SAVE_REQUEST, &db_request_table, row, NULL, err))
+		return error_wrap(err, "saving request/%" PRIu64, row->id);
+	return 0;
+}
+
+int db_save_event(struct db *db, const struct event_row *row,
+		  struct error *err)
+{
+	if (save_row(db, STMT_SAVE_EVENT, &db_event_table, row, NULL, err))
+		return error_wrap(err, "saving event/%" PRIu64, row->id);
+	return 0;
+}
+
+int db_save_override(struct db *db, const struct override_row *row,
+		     struct error *err)
+{
+	if (save_row(db, STMT_SAVE_OVERRIDE, &db_override_table, row, NULL,
+		     err))
+		return error_wrap(err, "saving override %s", row->key);
+	return 0;
+}
+
+int db_delete_override(struct db *db, const char *key, struct error *err)
+{
+	struct db_statement *st = in_batch(db, STMT_DELETE_OVERRIDE, err);
+
+	if (!st)
+		return -1;
+	db_bind_text(st, 1, key);
+	if (save(db, st, NULL, err))
+		return error_wrap(err, "deleting override %s", key);
+	return 0;
+}
+
+int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,
+		    struct error *err)
+{
+	struct db_statement *st = in_batch(db, STMT_SAVE_COUNTER, err);
+
+	if (!st)
+		return -1;
+	db_bind_text(st, 1, db_counter_names[counter]);
+	db_bind_int(st, 2, (int64_t)next);
+	if (save(db, st, NULL, err))
+		return error_wrap(err, "saving counter %s",
+				  db_counter_names[counter]);
+	return 0;
+}
+
+int db_save_bundle(struct db *db, const char *hash, const char *json,
+		   const char *source, int64_t wall_ms, struct error *err)
+{
+	struct db_statement *st = in_batch(db, STMT_SAVE_BUNDLE, err);
+
+	if (!st)
+		return -1;
+	db_bind_text(st, 1, hash);
+	db_bind_text(st, 2, json);
+	db_bind_text(st, 3, source);
+	db_bind_int(st, 4, wall_ms);
+	if (save(db, st, NULL, err))
+		return error_wrap(err, "saving site %s", hash);
+	return 0;
+}

@@ -1,0 +1,25 @@
+/*
+ * The migrations, compiled into the program so that it needs no files of its
+ * own to run.  Each file's text stands between two symbols, with a NUL at the
+ * end.  Add a migration: write NNNN-name.sql, then a line in each of the two
+ * lists below.  Released files are never edited.
+ */
+#include "db/db_internal.h"
+
+#define EMBED(symbol, file)                                                    \
+	__asm__(".pushsection .rodata\n"                                       \
+		".global " #symbol "\n"                                        \
+		".hidden " #symbol "\n"                                        \
+		#symbol ":\n"                                                  \
+		".incbin \"db/migrations/" file "\"\n"                         \
+		".byte 0\n"                                                    \
+		".popsection\n");                                              \
+	extern const char symbol[] __attribute__((visibility("hidden")))
+
+EMBED(db_sql_0001, "0001-first.sql");
+
+const struct db_migration db_migrations[] = {
+	{ .version = 1, .name = "0001-first", .sql = db_sql_0001 },
+};
+const int db_migration_count =
+	(int)(sizeof(db_migrations) / sizeof(db_migrations[0]));
