@@ -27,7 +27,7 @@ PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 endif
 CPPFLAGS += -I. -D_GNU_SOURCE -DREMUDA_PREFIX='"$(PREFIX)"' $(PKG_CFLAGS)
 
-MODULES  := base core wire db sim loop gateway hypervisor rules console
+MODULES  := base core wire db loop gateway hypervisor rules console
 dir_of    = $(if $(filter db console,$(1)),$(1),engine/$(1))
 sources   = $(sort $(wildcard $(call dir_of,$(1))/*.c))
 objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -36,6 +36,8 @@ ALL_OBJ  := $(foreach m,$(MODULES),$(call objects,$(call sources,$(m))))
 MAIN_OBJ := $(BUILD)/obj/console/main.o
 LIB_OBJ  := $(filter-out $(MAIN_OBJ),$(ALL_OBJ))
 LIB      := $(BUILD)/libremuda.a
+SIM_OBJ  := $(call objects,$(call sources,sim))
+SIM_LIB  := $(BUILD)/libsim.a
 TEST_SRC := $(sort $(wildcard tests/unit/*.c tests/sim/*.c))
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 BENCH    := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
@@ -68,12 +70,19 @@ $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	@$(AR) qcs $@ $^
 
+$(SIM_LIB): $(SIM_OBJ)
+	@rm -f $@
+	@$(AR) qcs $@ $^
+
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/tap.o $(LIB)
+# The migrations' text is compiled in; the compiler does not list it.
+$(BUILD)/obj/db/migrations.o: $(wildcard db/migrations/*.sql)
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/tap.o $(SIM_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
@@ -85,6 +94,53 @@ guest: $(BUILD)/remuda-guest
 $(BUILD)/remuda-guest: $(GUEST_SRC) $(wildcard share/guest/*.h) engine/wire/native.h
 	@mkdir -p $(@D)
 	musl-gcc -static -std=gnu11 -Os $(WARN) -I. -D_GNU_SOURCE -s -o $@ $(GUEST_SRC)
+
+# ---- what people call -----------------------------------------------------
+demo: build      ## a live site of real guests; on a terminal with its console
+	@BUILD=$(BUILD) share/demo/demo.sh
+
+tests: build $(TESTS) $(LABPROG)
+
+check: deps-quick ## every test, through prove
+	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory clang
+	BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --merge -e tests/run \
+		$(sort $(TESTS)) $(SCRIPTS_T)
+
+# The other compiler must agree; nothing is linked twice that is not run.
+clang: deps-quick
+	@$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/clang $(BUILD)/clang/remuda
+
+sim: deps-quick  ## the simulator: make sim SEEDS=2000
+	@$(MAKE) --no-print-directory $(BUILD)/tests/sim/sim
+	$(BUILD)/tests/sim/sim --seeds $(SEEDS)
+
+bench: deps-quick ## figures, side by side in one run
+	@$(MAKE) --no-print-directory build $(BENCH)
+	@BUILD=$(BUILD) tests/bench/run
+
+asan: deps-quick ## unit, simulator and screen tests under ASan and UBSan
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT=-O1 \
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" \
+		asan-run
+.PHONY: asan-run
+asan-run: tests
+	ASAN_OPTIONS=detect_leaks=0 BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --merge -e tests/run \
+		$(sort $(TESTS)) $(sort $(wildcard tests/screen/*.t))
+
+docs: build      ## the state diagrams, from the tables (Graphviz)
+	@$(BUILD)/remuda role states
+
+install: build   ## into $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BUILD)/remuda $(DESTDIR)$(PREFIX)/bin/remuda
+	install -D -m 755 $(BUILD)/remuda-guest $(DESTDIR)$(PREFIX)/share/remuda/remuda-guest
+	install -D -m 644 share/man/remuda.1 $(DESTDIR)$(PREFIX)/share/man/man1/remuda.1
+	for f in applications lib; do \
+		install -d $(DESTDIR)$(PREFIX)/share/remuda/scripts/$$f; \
+		for l in scripts/$$f/*.lua; do [ ! -e $$l ] || \
+			install -m 644 $$l $(DESTDIR)$(PREFIX)/share/remuda/scripts/$$f/; done; done
+	$(BUILD)/remuda completion bash > $(BUILD)/remuda.bash
+	install -D -m 644 $(BUILD)/remuda.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/remuda
 
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

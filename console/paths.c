@@ -150,6 +150,7 @@ int paths_init(struct paths *p, const struct paths_wish *wish,
 {
 	const char *site = chosen(wish->site, "REMUDA_SITE");
 	const char *state_named = chosen(wish->state_dir, "REMUDA_STATE_DIR");
+	const char *run_named = chosen(wish->run_dir, "REMUDA_RUN_DIR");
 	struct bases b;
 	char config_dir[PATHS_SIZE];
 
@@ -161,6 +162,7 @@ int paths_init(struct paths *p, const struct paths_wish *wish,
 				 "site \"%.64s\": a name is lower-case letters,"
 				 " digits and hyphens", site);
 	TEXT_SET(p->site, site);
+	p->run_named = run_named != NULL;
 	if (default_bases(&b, err))
 		return -1;
 	if (strcmp(site, "default") == 0)
@@ -169,8 +171,7 @@ int paths_init(struct paths *p, const struct paths_wish *wish,
 		return -1;
 	if (place(p->config, chosen(wish->config, "REMUDA_CONFIG"), config_dir,
 		  "site.lua", err) ||
-	    place(p->run_dir, chosen(wish->run_dir, "REMUDA_RUN_DIR"), b.run,
-		  site, err) ||
+	    place(p->run_dir, run_named, b.run, site, err) ||
 	    place(p->state_dir, state_named, b.state, site, err) ||
 	    place_cache(p, &b, state_named, err) || place_scripts(p, err) ||
 	    put(p->control_socket, err, "%s/control.sock", p->run_dir) ||
@@ -242,19 +243,30 @@ int paths_make(const struct paths *p, struct error *err)
 	return 0;
 }
 
+static const char *own_or_system(const struct paths *p, const char *own,
+				 const char *name, char *out, size_t out_size)
+{
+	char system[128];
+
+	text_copy(out, out_size, own);
+	if (geteuid() == 0 || p->run_named || access(own, F_OK) == 0)
+		return out;
+	snprintf(system, sizeof(system), "/run/remuda/%s/%s", p->site, name);
+	if (strlen(system) <= PATHS_SOCKET_MAX && access(system, F_OK) == 0)
+		text_copy(out, out_size, system);
+	return out;
+}
+
 const char *paths_client_socket(const struct paths *p, char *out,
 				size_t out_size)
 {
-	text_copy(out, out_size, p->control_socket);
-	if (geteuid() != 0 && !getenv("REMUDA_RUN_DIR") &&
-	    access(p->control_socket, F_OK) != 0) {
-		char system[128];
+	return own_or_system(p, p->control_socket, "control.sock", out,
+			     out_size);
+}
 
-		snprintf(system, sizeof(system), "/run/remuda/%s/control.sock",
-			 p->site);
-		if (strlen(system) <= PATHS_SOCKET_MAX &&
-		    access(system, F_OK) == 0)
-			text_copy(out, out_size, system);
-	}
-	return out;
+const char *paths_native_socket(const struct paths *p, char *out,
+				size_t out_size)
+{
+	return own_or_system(p, p->gateway_socket, "native.sock", out,
+			     out_size);
 }

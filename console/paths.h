@@ -36,6 +36,7 @@ struct paths_wish {
 
 struct paths {
 	char site[64];
+	bool run_named;		/* run_dir was named, not found */
 	char config[PATHS_SIZE];
 	char run_dir[PATHS_SIZE];
 	char state_dir[PATHS_SIZE];
@@ -57,9 +58,9 @@ int paths_init(struct paths *p, const struct paths_wish *wish,
 int paths_check_socket(const char *path, struct error *err);
 
 /*
- * Makes run_dir and state_dir (0700 for a user, 0755 and 0711 for root: QEMU must reach its volumes).  An
- * existing /tmp/remuda-UID that is a link, another's or open to others is an
- * error: somebody was there first.
+ * Makes run_dir and state_dir (0700 for a user; 0755 and 0711 for root, whose
+ * QEMU must reach its volumes).  An existing /tmp/remuda-UID that is a link,
+ * another's or open to others is an error: somebody was there first.
  */
 int paths_make(const struct paths *p, struct error *err);
 
@@ -68,6 +69,9 @@ int paths_make(const struct paths *p, struct error *err);
  * engine, the system's /run/remuda/SITE/control.sock when that one exists.
  */
 const char *paths_client_socket(const struct paths *p, char *out,
+				size_t out_size);
+/* The same for the native door that `remuda connect` dials. */
+const char *paths_native_socket(const struct paths *p, char *out,
 				size_t out_size);
 
 #endif

@@ -5,7 +5,8 @@
  * that two connections write (reliability.md finding 6), and a second engine
  * on the same machines would be worse than that (S23).  Two locks see to it:
  * flock on FILE-lock, which also tells the loser who has it, and SQLite's own
- * exclusive locking, which keeps every other program out.
+ * exclusive locking, which keeps every other program out.  The flock is shared
+ * with children until they exec; one that never does would keep it.
  *
  * Not guaranteed: protection against a file on a network file system whose
  * locks do not work, and detection of flipped bits in columns that stand in no

@@ -136,7 +136,7 @@ int db_get_text(struct db *db, const char *sql, char *out, size_t out_size,
 static void map_params(struct db_statement *st)
 {
 	for (int n = 1; n <= DB_PARAMS_MAX; n++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "$%d", n);
 		st->index[n] = (uint8_t)sqlite3_bind_parameter_index(st->stmt,

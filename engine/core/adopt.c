@@ -16,10 +16,23 @@ static void lose_sessions(struct world *w, struct effects *fx,
 		if (s->row.gateway != gateway ||
 		    (unreported_only && s->reported))
 			continue;
+		s->held = false;
 		session_finish(w, fx, s, s->row.state == SESSION_ASSIGNED ?
 						 SESSION_FAILED : SESSION_LOST,
 			       why);
 	}
+	/* Those we gave up and it never answered about. */
+	for (size_t i = 0; i < w->pool_count; i++)
+		LIST_EACH(&w->pools[i]->machines, it) {
+			struct session *s = world_session(
+				w, LIST_ENTRY(it, struct machine,
+					      pool_link)->row.session);
+
+			if (s && s->held && session_is_final(s) &&
+			    s->row.gateway == gateway &&
+			    !(unreported_only && s->reported))
+				session_let_go(w, fx, s);
+		}
 }
 
 void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev)
@@ -30,12 +43,15 @@ void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev)
 	g->reporting = true;
 	g->since_wall_ms = w->wall_ms;
 	g->changed = w->turn;
-	LIST_EACH(&w->live, it) {
-		struct session *s = LIST_ENTRY(it, struct session, live_link);
+	for (size_t i = 0; i < w->pool_count; i++)
+		LIST_EACH(&w->pools[i]->machines, it) {
+			struct session *s = world_session(
+				w, LIST_ENTRY(it, struct machine,
+					      pool_link)->row.session);
 
-		if (s->row.gateway == ev->gateway.index)
-			s->reported = false;
-	}
+			if (s && s->row.gateway == ev->gateway.index)
+				s->reported = false;
+		}
 	if (ev->gateway.fresh) {
 		queue_drop_gateway(w, fx, ev->gateway.index);
 		lose_sessions(w, fx, ev->gateway.index, false,
@@ -55,7 +71,7 @@ void adopt_on_session(struct world *w, struct effects *fx,
 	    s->row.gateway == ev->held.gateway &&
 	    s->row.machine == ev->held.machine &&
 	    s->row.incarnation == ev->held.incarnation) {
-		s->reported = s->told = true;
+		s->reported = s->told = s->held = true;
 		s->row.conn = ev->held.conn;
 		s->row.bytes_in = ev->held.bytes_in;
 		s->row.bytes_out = ev->held.bytes_out;
@@ -69,10 +85,14 @@ void adopt_on_session(struct world *w, struct effects *fx,
 			};
 
 			session_on_accepted(w, fx, &accepted);
+		} else if (s->row.state == SESSION_ASSIGNED) {
+			assign_await(w, world_machine(w, s->row.machine));
 		}
 		s->changed = w->turn;
 		return;
 	}
+	if (s && s->row.gateway == ev->held.gateway)
+		s->reported = true;
 	e = effects_add(fx, EFFECT_STOP);
 	e->gateway = ev->held.gateway;
 	e->session = ev->held.session;
@@ -88,6 +108,14 @@ void adopt_on_ready(struct world *w, struct effects *fx, uint32_t gateway)
 	g->up = true;
 	g->reporting = false;
 	g->changed = w->turn;
+	for (size_t i = 0; gateway == 0 && i < w->pool_count; i++)
+		LIST_EACH(&w->pools[i]->machines, it) {
+			struct machine *m =
+				LIST_ENTRY(it, struct machine, pool_link);
+
+			if (m->row.state == MACHINE_CLEANING && m->ports)
+				machine_kick(w, fx, m);
+		}
 }
 
 void adopt_on_lost(struct world *w, struct effects *fx, uint32_t gateway)

@@ -191,8 +191,10 @@ static void restore_machine(struct world *w, struct effects *fx,
 	}
 	m->created = row->state != MACHINE_DEFINED;
 	m->agent_up = m->prepared = m->created;
-	if (row->session)
+	if (row->session) {
 		m->bound_incarnation = row->incarnation;
+		m->touched = m->ports = true;
+	}
 	(void)fx;
 }
 
@@ -219,8 +221,12 @@ static void restore(struct world *w, struct effects *fx,
 	for (size_t i = 0; i < rows->machine_count; i++)
 		restore_machine(w, fx, &rows->machines[i]);
 	for (size_t i = 0; i < rows->session_count; i++)
-		if (world_machine(w, rows->sessions[i].machine))
-			session_new(w, &rows->sessions[i]);
+		if (world_machine(w, rows->sessions[i].machine)) {
+			struct session *s = session_new(w, &rows->sessions[i]);
+
+			/* Perhaps its gateway has it, perhaps bytes went (S5). */
+			s->told = s->held = true;
+		}
 	for (size_t i = 0; i < rows->machine_count; i++)
 		settle_machine(w, fx, world_machine(w, rows->machines[i].id));
 	for (size_t i = 0; i < w->pool_count; i++)

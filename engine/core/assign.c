@@ -19,6 +19,13 @@ struct machine *assign_choose(const struct pool *p)
 	return LIST_ENTRY(p->ready.next, struct machine, ready_link);
 }
 
+void assign_await(struct world *w, struct machine *m)
+{
+	m->deadline_ms = w->now_ms + m->pool->application.accept_deadline_ms +
+			 GATEWAY_GRACE_MS;
+	timer_set(&w->timers, &m->timer, m->deadline_ms);
+}
+
 static void tell_gateway(struct world *w, struct effects *fx,
 			 struct machine *m, struct session *s)
 {
@@ -35,6 +42,7 @@ static void tell_gateway(struct world *w, struct effects *fx,
 		e->call = s->port_fds[i + 1];
 		e->resource = effects_text(fx, "%s", names->names[i]);
 		e->ok = r && resource_allows(r, s->row.user);
+		m->ports = true;
 	}
 	struct effect *e = effects_add(fx, EFFECT_ASSIGN);
 	e->gateway = s->row.gateway;
@@ -44,9 +52,8 @@ static void tell_gateway(struct world *w, struct effects *fx,
 	e->incarnation = m->row.incarnation;
 	e->call = s->port_fds[0];
 	e->ms = m->pool->application.accept_deadline_ms;
-	s->told = true;
-	m->deadline_ms = w->now_ms + e->ms + GATEWAY_GRACE_MS;
-	timer_set(&w->timers, &m->timer, m->deadline_ms);
+	s->told = s->held = true;
+	assign_await(w, m);
 	for (int i = 0; i <= WORLD_RESOURCES_MAX; i++)
 		s->port_fds[i] = 0;
 }

@@ -133,11 +133,8 @@ static void restart(struct world *w, struct effects *fx, struct machine *m,
 		 m->row.name);
 	m->row.failures = 0;
 	if (s && !session_is_final(s)) {
-		struct effect *e = effects_add(fx, EFFECT_STOP);
-
-		e->gateway = s->row.gateway;
-		e->session = s->row.id;
-		e->text = SLICE("the operator restarts the machine");
+		session_dismiss(fx, s, "stopped",
+				"the operator restarts the machine");
 		m->created = false;	/* forces the rebuild rung */
 		session_finish(w, fx, s, SESSION_LOST,
 			       "the operator restarted the machine");
@@ -216,10 +213,10 @@ static void session_end(struct world *w, struct effects *fx,
 		reply(fx, ev, false, "not_found", text);
 		return;
 	}
-	struct effect *e = effects_add(fx, EFFECT_STOP);
-	e->gateway = s->row.gateway;
-	e->session = s->row.id;
-	e->text = SLICE("ended by the operator");
+	session_dismiss(fx, s, "stopped", "ended by the operator");
+	/* One its gateway has not heard of ends here and now. */
+	if (!s->told)
+		session_finish(w, fx, s, SESSION_CLOSED, "ended by the operator");
 	snprintf(text, sizeof(text), "session/%llu of %s on %s is being ended",
 		 (unsigned long long)s->row.id, s->row.user,
 		 s->row.machine_name);

@@ -45,7 +45,7 @@
 	X(RESOURCE_CLOSE, SEND, "gateway, session, machine")                  \
 	X(RESOURCE_TARGET, SEND, "gateway, machine (0 = none); fd, resource") \
 	X(REPLY, SHOW, "command token in call: ok, code, text")               \
-	X(LOG, SHOW, "text to the log")
+	X(LOG, SHOW, "text to the log; transient: for debugging")
 
 enum effect_phase { PHASE_SAVE, PHASE_ACT, PHASE_SEND, PHASE_SHOW };
 

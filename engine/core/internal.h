@@ -117,6 +117,8 @@ void queue_drop_gateway(struct world *w, struct effects *fx, uint32_t gateway);
 struct machine *assign_choose(const struct pool *p);
 void assign(struct world *w, struct effects *fx, struct request *r,
 	    struct machine *m);
+/* Gives the gateway its time to answer about an assigned session. */
+void assign_await(struct world *w, struct machine *m);
 /* The accept hook or the opening of channels ended. */
 void assign_on_job(struct world *w, struct effects *fx, struct machine *m,
 		   enum call_result result, const char *text);
@@ -136,6 +138,11 @@ void session_on_bytes(struct world *w, const struct event *ev);
 /* Ends a live session in the given final state; its machine is cleaned. */
 void session_finish(struct world *w, struct effects *fx, struct session *s,
 		    enum session_state final, const char *text);
+/* Tells its gateway that it is over, for reasons the gateway cannot know. */
+void session_dismiss(struct effects *fx, const struct session *s,
+		     const char *code, const char *text);
+/* Its gateway does not hold it, or not any more. */
+void session_let_go(struct world *w, struct effects *fx, struct session *s);
 /* The gateway did not answer about an assigned session in time. */
 void session_give_up(struct world *w, struct effects *fx, struct machine *m);
 /* The machine of an ended session is clean (or given up). */
@@ -161,6 +168,9 @@ void resource_on_lost(struct world *w, struct effects *fx,
 void resource_machine_lost(struct world *w, struct effects *fx,
 			   const struct machine *m);
 void resource_forget_targets(struct world *w);
+/* Gateway 0 closes what the machine's session could reach. */
+void resource_close_ports(struct world *w, struct effects *fx,
+			  struct machine *m);
 
 /* ---- command.c ------------------------------------------------------------------------------ */
 void command_on_event(struct world *w, struct effects *fx, const struct event *ev);

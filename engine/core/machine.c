@@ -80,6 +80,13 @@ static bool state_boots(int state)
 	return state == MACHINE_BOOTING || state == MACHINE_PREPARING;
 }
 
+/* The daily round of a session: logged for debugging only. */
+static bool state_is_routine(int state)
+{
+	return state == MACHINE_READY || state == MACHINE_RESERVED ||
+	       state == MACHINE_IN_SESSION || state == MACHINE_CLEANING;
+}
+
 struct machine *machine_new(struct world *w, const struct machine_row *row,
 			    struct pool *pool)
 {
@@ -142,7 +149,9 @@ void machine_move(struct world *w, struct effects *fx, struct machine *m,
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	effects_add(fx, EFFECT_LOG)->text = effects_text(
+	struct effect *log = effects_add(fx, EFFECT_LOG);
+	log->transient = state_is_routine(from) && state_is_routine(to);
+	log->text = effects_text(
 		fx, "machine %s: %s -> %s (%s) %lld ms", m->row.name,
 		sm_name(&machine_table, from), sm_name(&machine_table, to), why,
 		(long long)(w->now_ms - m->state_ms));
@@ -273,16 +282,19 @@ static void kick_preparing(struct world *w, struct effects *fx,
 	}
 	m->row.prepare_ms = w->now_ms - m->state_ms;
 	machine_move(w, fx, m, MACHINE_READY, "prepared");
+	machine_kick(w, fx, m);
 }
 
 static void kick_ready(struct world *w, struct effects *fx, struct machine *m)
 {
+	if (m->row.wish == WISH_RUN)
+		return;
+	machine_cancel_calls(w, fx, m);
+	resource_machine_lost(w, fx, m);
 	if (m->row.wish == WISH_HOLD)
 		machine_move(w, fx, m, MACHINE_HELD, "held by an operator");
-	else if (m->row.wish == WISH_RETIRE)
-		machine_move(w, fx, m, MACHINE_RETIRING, "not needed any more");
 	else
-		return;
+		machine_move(w, fx, m, MACHINE_RETIRING, "not needed any more");
 	machine_kick(w, fx, m);
 }
 
@@ -508,6 +520,7 @@ void machine_died(struct world *w, struct effects *fx, struct machine *m,
 	if (state_boots(m->row.state) || m->row.state == MACHINE_READY) {
 		machine_fail(w, fx, m, why);
 	} else if (s && !session_is_final(s)) {
+		session_dismiss(fx, s, "machine_lost", why);
 		session_finish(w, fx, s, SESSION_LOST, why);
 	} else {
 		machine_begin_clean(w, fx, m, RUNG_REBUILD, why);

@@ -45,6 +45,7 @@ static void request_end(struct world *w, struct effects *fx, struct request *r,
 	if (list_linked(&r->wait_link)) {
 		list_remove(&r->wait_link);
 		r->pool->waiting_count--;
+		user_use(w, r->row.user)->waiting--;
 		pool_unbalance(w, r->pool);
 	}
 	list_remove(&r->key_link);
@@ -92,6 +93,12 @@ struct refusal {
 	char text[ROW_TEXT_SIZE];
 };
 
+/* Who waits will have a session without being asked again. */
+static bool at_limit(const struct user_use *use, uint32_t limit)
+{
+	return use->sessions + use->waiting >= limit;
+}
+
 /* Policy before anything is reserved.  Returns true when allowed. */
 static bool admit(struct world *w, struct request *r, struct refusal *no)
 {
@@ -112,10 +119,10 @@ static bool admit(struct world *w, struct request *r, struct refusal *no)
 		snprintf(no->text, sizeof(no->text),
 			 "user %s may not use application %s", r->row.user,
 			 r->row.application);
-	} else if (u && user_use(w, r->row.user)->sessions >= u->limit) {
+	} else if (u && at_limit(user_use(w, r->row.user), u->limit)) {
 		no->code = "limit";
 		snprintf(no->text, sizeof(no->text),
-			 "user %s has %u sessions, the limit; end one first",
+			 "user %s has %u sessions or requests, the limit; end one first",
 			 r->row.user, u->limit);
 	} else if (!(r->pool = choose_pool(w, r->row.application))) {
 		no->code = "no_application";
@@ -147,6 +154,15 @@ static bool is_repeated(struct world *w, struct effects *fx, struct request *r,
 			prior = &s->row;
 			break;
 		}
+	}
+	/* One that came and went in this very turn is not in the store yet. */
+	LIST_EACH(&w->save_sessions, it) {
+		const struct session *s =
+			LIST_ENTRY(it, struct session, save_link);
+
+		if (!prior && strcmp(s->row.request_key, r->row.request_key) == 0 &&
+		    strcmp(s->row.user, r->row.user) == 0)
+			prior = &s->row;
 	}
 	if (prior) {
 		snprintf(no->text, sizeof(no->text),
@@ -225,6 +241,7 @@ static void request_wait(struct world *w, struct effects *fx, struct request *r,
 	timer_set(&w->timers, &r->timer, r->deadline_ms);
 	list_add_tail(&p->waiting, &r->wait_link);
 	p->waiting_count++;
+	user_use(w, r->row.user)->waiting++;
 	if (r->row.request_key[0])
 		list_add_tail(&w->keyed, &r->key_link);
 	struct effect *e = effects_add(fx, EFFECT_WAITING);

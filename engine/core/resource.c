@@ -38,6 +38,7 @@ static struct effect *tell_target(struct world *w, struct effects *fx,
 
 	r->machine = m ? m->row.id : 0;
 	r->incarnation = m ? m->row.incarnation : 0;
+	r->told = true;
 	e->resource = effects_text(fx, "%s", r->spec.name);
 	e->machine = r->machine;
 	e->incarnation = r->incarnation;
@@ -46,12 +47,31 @@ static struct effect *tell_target(struct world *w, struct effects *fx,
 	return e;
 }
 
+/* A machine of an earlier engine's may turn out to be there still. */
+static bool may_turn_up(const struct world *w, const struct resource *r)
+{
+	const struct pool *p = world_pool(w, slice_of(r->spec.pool));
+
+	for (struct list *it = p ? p->machines.next : NULL;
+	     p && it != &p->machines; it = it->next) {
+		const struct machine *m =
+			LIST_ENTRY(it, struct machine, pool_link);
+
+		if (m->row.state == MACHINE_READY && !m->seen)
+			return true;
+	}
+	return false;
+}
+
 void resources_kick(struct world *w, struct effects *fx)
 {
 	for (size_t i = 0; i < w->resource_count && w->gateways[0].up; i++) {
 		struct resource *r = &w->resources[i];
 		struct machine *m = find_target(w, r);
 
+		/* What an earlier engine told it may be true no more. */
+		if (!m && !r->told && !may_turn_up(w, r))
+			tell_target(w, fx, r, NULL, 0);
 		if (r->call || !m || r->retry_ms > w->now_ms ||
 		    (r->machine == m->row.id &&
 		     r->incarnation == m->row.incarnation))
@@ -124,6 +144,18 @@ void resource_machine_lost(struct world *w, struct effects *fx,
 		if (r->machine == m->row.id)
 			tell_target(w, fx, r, NULL, 0);
 	}
+}
+
+void resource_close_ports(struct world *w, struct effects *fx,
+			  struct machine *m)
+{
+	struct effect *e = effects_add(fx, EFFECT_RESOURCE_CLOSE);
+
+	e->session = m->row.session;
+	e->machine = m->row.id;
+	m->ports = false;
+	/* Nothing that says clean may be saved before this was sent. */
+	m->clean_turn = w->turn + 1;
 }
 
 void resource_forget_targets(struct world *w)

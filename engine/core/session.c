@@ -87,6 +87,42 @@ static void stop(struct effects *fx, uint32_t gateway, uint64_t session,
 	e->text = effects_text(fx, "%s", text);
 }
 
+/* Ends it at its gateway, whatever the connection is doing there: a session
+ * held is stopped, a connection back to waiting for our word is refused. */
+void session_dismiss(struct effects *fx, const struct session *s,
+		     const char *code, const char *text)
+{
+	struct effect *e;
+
+	stop(fx, s->row.gateway, s->row.id, text);
+	e = effects_add(fx, EFFECT_REFUSE);
+	e->gateway = s->row.gateway;
+	e->conn = s->row.conn;
+	e->word = effects_text(fx, "%s", code);
+	e->text = effects_text(fx, "%s: %s", s->row.machine_name, text);
+}
+
+void session_let_go(struct world *w, struct effects *fx, struct session *s)
+{
+	struct machine *m = world_machine(w, s->row.machine);
+
+	s->held = false;
+	if (session_is_final(s) && m && m->row.session == s->row.id &&
+	    m->row.state == MACHINE_CLEANING)
+		machine_kick(w, fx, m);	/* waited for just that */
+}
+
+/* A gateway says that a session is over, perhaps one we gave up before. */
+static void on_over(struct world *w, struct effects *fx, const struct event *ev)
+{
+	struct session *s = world_session(w, ev->session.session);
+
+	if (s && s->row.gateway == ev->session.gateway &&
+	    s->row.machine == ev->session.machine &&
+	    s->row.incarnation == ev->session.incarnation)
+		session_let_go(w, fx, s);
+}
+
 /* The live session a gateway's message is about, if its epoch is right. */
 static struct session *of_message(struct world *w, const struct event *ev)
 {
@@ -140,20 +176,17 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 		if (s->port_fds[i])
 			effects_add(fx, EFFECT_DROP_FD)->call = s->port_fds[i];
 	memset(s->port_fds, 0, sizeof(s->port_fds));
-	if (s->told && m->pool->application.resources.count) {
-		struct effect *e = effects_add(fx, EFFECT_RESOURCE_CLOSE);
-
-		e->session = s->row.id;
-		e->machine = m->row.id;
-	}
 	world_event(w, fx, final == SESSION_CLOSED ? SEVERITY_INFO : SEVERITY_WARN,
 		    true, final == SESSION_CLOSED ? "LEAVE" : "LOST",
 		    s->row.user, "left %s%s%s", m->row.name, text[0] ? ": " : "",
 		    text);
 	enum rung rung = machine_first_rung(m);
 	/* Unread bytes may stand in a port that was not drained. */
-	if (rung == RUNG_CLEAN && s->told && !s->drained && !s->untouched &&
+	if (s->told && !s->drained && !s->untouched &&
 	    m->pool->application.endpoint == ENDPOINT_CHANNEL)
+		rung = RUNG_REBUILD;
+	/* Its gateway may be at it still. */
+	if (s->held)
 		rung = RUNG_REBUILD;
 	machine_begin_clean(w, fx, m, rung,
 			    final == SESSION_CLOSED ? "session ended" : text);
@@ -165,10 +198,12 @@ void session_on_failed(struct world *w, struct effects *fx,
 	struct session *s = of_message(w, ev);
 	char text[ROW_TEXT_SIZE];
 
+	on_over(w, fx, ev);
 	if (!s)
 		return;
 	text_copy_slice(text, sizeof(text), ev->session.text);
 	s->untouched = !ev->session.touched;
+	session_dismiss(fx, s, "not_accepted", text);
 	session_finish(w, fx, s, s->row.state == SESSION_ASSIGNED ?
 					 SESSION_FAILED : SESSION_LOST, text);
 }
@@ -180,6 +215,7 @@ void session_on_ended(struct world *w, struct effects *fx,
 	enum session_state final = SESSION_LOST;
 	char text[ROW_TEXT_SIZE];
 
+	on_over(w, fx, ev);
 	if (!s)
 		return;
 	if (ev->session.how == END_CLOSED || ev->session.how == END_STOPPED)
@@ -197,7 +233,7 @@ void session_give_up(struct world *w, struct effects *fx, struct machine *m)
 	struct session *s = world_session(w, m->row.session);
 
 	CHECK("S2", s && !session_is_final(s));
-	stop(fx, s->row.gateway, s->row.id, "no accept in time");
+	session_dismiss(fx, s, "not_accepted", "no accept in time");
 	session_finish(w, fx, s, SESSION_FAILED, "no accept in time");
 }
 

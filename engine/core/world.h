@@ -110,6 +110,8 @@ struct machine {
 	bool prepared;		/* prepare hook done in this life */
 	bool seen;		/* a poll or a create has shown it running */
 	bool touched;		/* the guest learned of the session's user */
+	bool ports;		/* gateway 0 may hold resource ports of it */
+	uint64_t clean_turn;	/* cleaning goes on in this turn or later */
 	uint64_t bound_incarnation;	/* the last that had a user (S1) */
 	uint64_t seen_poll;
 	uint64_t trust_poll;	/* polls up to this one say nothing of it */
@@ -150,6 +152,7 @@ struct session {
 	bool confirm;		/* the client waits for CONFIRMED */
 	bool drained;		/* the guest helper confirmed its port empty */
 	bool untouched;		/* no accept, no byte reached the machine */
+	bool held;		/* its gateway may still hold it */
 	int64_t assigned_ms;
 	uint64_t changed;
 };
@@ -182,12 +185,13 @@ struct resource {
 	uint64_t incarnation;
 	uint64_t call;		/* opening its channel */
 	int64_t retry_ms;
+	bool told;		/* this engine told gateway 0 where it is */
 };
 
-/* Live sessions of one user, for limits. */
+/* Live sessions and waiting requests of one user, for limits. */
 struct user_use {
 	char name[ROW_USER_SIZE];
-	uint32_t sessions;
+	uint32_t sessions, waiting;
 	struct user_use *next;	/* same hash */
 };
 

@@ -14,7 +14,7 @@
 #include "engine/base/log.h"
 #include "engine/loop/shell.h"
 
-enum { TEMPLATE_MAX = 48 * 1024 };
+enum { TEMPLATE_MAX = 48 * 1024, STEP_OUTPUT_MAX = 28 * 1024 };
 
 /* An act that cannot be sent failed for certain: the core hears it next turn
  * through the call's own deadline, and the host's loss before that. */
@@ -235,10 +235,16 @@ static void hook_run(struct shell *sh, const struct effect *e,
 static void step_result(struct shell *sh, const struct effect *e)
 {
 	struct message msg = { .type = WIRE_TYPE_step_result, .request = e->call };
+	struct slice out = e->out, errout = e->errout;
 
+	/* Both must fit one packet beside the rest. */
+	if (out.length > STEP_OUTPUT_MAX)
+		out.length = STEP_OUTPUT_MAX;
+	if (errout.length > STEP_OUTPUT_MAX)
+		errout.length = STEP_OUTPUT_MAX;
 	msg.step_result = (struct wire_step_result){
-		.step = e->step, .ok = e->ok, .code = e->code, .out = e->out,
-		.errout = e->errout, .text = e->text };
+		.step = e->step, .ok = e->ok, .code = e->code, .out = out,
+		.errout = errout, .text = e->text };
 	rules_send(sh, &msg);
 }
 

@@ -13,7 +13,8 @@ enum {
 	CONTROL_CLIENTS_MAX = 256,
 	CONTROL_BACKLOG_MAX = 16 << 20,	/* bytes a client may leave unread */
 	CONTROL_EVENTS = 200,		/* recent events kept for subscribers */
-	CONTROL_PART = 500,		/* items in one line */
+	CONTROL_PART = 100,		/* items in one line: even of hostile text
+					 * they stay under CONTROL_LINE_MAX */
 	CONTROL_FLUSH_MS = 200,
 };
 

@@ -161,7 +161,9 @@ static void show(struct shell *sh)
 	for (size_t i = 0; i < sh->fx.count; i++) {
 		const struct effect *e = &sh->fx.items[i];
 
-		if (e->kind == EFFECT_LOG)
+		if (e->kind == EFFECT_LOG && e->transient)
+			log_debug("%.*s", (int)e->text.length, e->text.ptr);
+		else if (e->kind == EFFECT_LOG)
 			log_info("%.*s", (int)e->text.length, e->text.ptr);
 		else if (e->kind == EFFECT_SAVE_EVENT)
 			control_on_event(sh, &e->row->event);

@@ -8,12 +8,12 @@
  * hold one).  Depth is counted before jansson sees the line: its own limit is
  * a build option of the library.
  *
- * Printed lines are ASCII: every control character, C1 code and bidirectional
- * mark leaves as \uXXXX, so a line may be shown on any terminal.
+ * A printed line may be longer than CONTROL_LINE_MAX: who makes long answers sends
+ * them in parts.  Printed lines are ASCII: every control character, C1 code and
+ * bidirectional mark leaves as \uXXXX, so a line may be shown on any terminal.
  */
 #include "engine/wire/control.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -124,9 +124,8 @@ char *control_print(const json_t *object, size_t *length)
 	if (!plain)
 		return NULL;
 	*length = strlen(plain) + 5 * count_del(plain) + 1;
-	line = *length <= CONTROL_LINE_MAX ? malloc(*length + 1) : NULL;
+	line = malloc(*length + 1);
 	if (!line) {
-		errno = *length > CONTROL_LINE_MAX ? EMSGSIZE : ENOMEM;
 		free(plain);
 		return NULL;
 	}

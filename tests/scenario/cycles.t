@@ -91,7 +91,8 @@ my @open = grep { $row{$_} !~ /^(closed|lost|failed)$/ } keys %row;
 is_deeply(\@open, [], 'every row is final');
 my ($rc, $audit) = remuda('engine', 'stop');
 is($rc, 0, 'the engine stops') or note $audit;
-kill 'TERM', $echo;
+kill "TERM", $echo;
+diag slurp("$Lab::dir/state/engine.log") unless Test::More->builder->is_passing;
 done_testing;
 
 # ---- parts ---------------------------------------------------------------------------

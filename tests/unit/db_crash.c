@@ -139,67 +139,67 @@ static void test_kills(void)
 
 /* ---- no room -------------------------------------------------------------------------- */
 
-/* Commits until one fails; then nothing may work, and nothing of it show. */
-static int fill_until_failure(const char *path, int out, const char *want)
+static int limit_files(rlim_t bytes)
+{
+	struct rlimit limit = { bytes, RLIM_INFINITY };
+
+	signal(SIGXFSZ, SIG_IGN);
+	return setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+/* Turns with a commit each until one fails; the id that failed, 0 = other
+ * trouble than a commit's. */
+static uint64_t fill(struct db *db, struct error *err)
+{
+	for (uint64_t id = 1; id < 100000; id++) {
+		if (db_begin(db, err) || turn(db, id, err) ||
+		    db_save_counter(db, DB_COUNTER_SESSION, id + 1, err) ||
+		    db_save_counter(db, DB_COUNTER_EVENT, id + 1, err) ||
+		    db_save_counter(db, DB_COUNTER_MACHINE, 100, err))
+			return 0;
+		if (db_commit(db, err))
+			return id;
+	}
+	return 0;
+}
+
+/* Commits until one fails; then nothing may work, and nothing of it show.
+ * ballast is a file to empty for room, -1: the limit of files is the wall. */
+static int fill_until_failure(const char *path, int ballast, const char *want)
 {
 	struct error err = { "" };
 	struct seen seen;
-	uint64_t id = 1;
 	struct db *db;
-	int rc = 0;
 
 	if (db_open(path, &db, &err))
 		return 10;
-	if (out < 0) {	/* the file-size limit: a little above what it is now */
-		struct rlimit limit = { 300000, RLIM_INFINITY };
-
-		signal(SIGXFSZ, SIG_IGN);
-		if (setrlimit(RLIMIT_FSIZE, &limit))
-			return 11;
-	}
-	for (;; id++) {
-		if (id > 100000)
-			return 12;
-		rc = db_begin(db, &err) || turn(db, id, &err) ||
-		     db_save_counter(db, DB_COUNTER_SESSION, id + 1, &err) ||
-		     db_save_counter(db, DB_COUNTER_EVENT, id + 1, &err) ||
-		     db_save_counter(db, DB_COUNTER_MACHINE, 100, &err);
-		if (rc || db_commit(db, &err))
-			break;
-	}
-	if (rc)
-		return 13;
-	if (!strstr(err.text, want)) {
+	if (ballast < 0 && limit_files(300000))
+		return 11;
+	uint64_t id = fill(db, &err);
+	if (!id || !strstr(err.text, want)) {
 		fprintf(stderr, "# %s\n", err.text);
-		return 14;
+		return 12;
 	}
 	if (db_begin(db, &err) != -1 || db_commit(db, &err) != -1 ||
 	    db_save_session(db, &(struct session_row){ 0 }, &err) != -1 ||
 	    look(db, &seen, &err) != -1 || db_audit(db, &err) != -1 ||
 	    db_load_machines(db, NULL, NULL, &err) != -1)
-		return 15;
+		return 13;
 	if (!strstr(err.text, want))
-		return 16;
+		return 14;
 	db_close(db);
 	/* Room again. */
-	if (out >= 0 && ftruncate(out, 0))
+	if (ballast < 0 ? limit_files(RLIM_INFINITY) : ftruncate(ballast, 0))
+		return 15;
+	if (db_open(path, &db, &err) || look(db, &seen, &err))
+		return 16;
+	if (seen.wrong || seen.newest != id - 1 || seen.count != id - 1)
 		return 17;
-	if (out < 0) {
-		struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
-
-		if (setrlimit(RLIMIT_FSIZE, &limit))
-			return 18;
-	}
-	if (db_open(path, &db, &err))
-		return 19;
-	if (look(db, &seen, &err) || seen.wrong || seen.newest != id - 1 ||
-	    seen.count != id - 1)
-		return 20;
 	if (db_audit(db, &err))
-		return 21;
+		return 18;
 	help_begin(db);
 	if (turn(db, id, &err))
-		return 22;
+		return 19;
 	help_commit(db);
 	db_close(db);
 	return 0;

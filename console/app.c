@@ -1,0 +1,321 @@
+/*
+ * The console's loop: wait for a key, the engine or the clock; let it change
+ * the state; draw once.  See app.h and app_internal.h.
+ *
+ * Frames: what a person typed shows at once, news of the engine at most ten
+ * times a second, a storm of resizes every 50 ms.  Nothing changed, nothing is
+ * written.
+ *
+ * With a fixed clock (tests) all that is shown and every timer follows the
+ * clock that scripts move; only frames and a script's patience are real time.
+ */
+#include "console/app.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "console/app_internal.h"
+#include "console/script.h"
+#include "console/term.h"
+#include "engine/base/check.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+#include "engine/wire/control.h"
+
+enum {
+	FRAME_NEWS_MS = 100,
+	FRAME_KEY_MS = 20,
+	FRAME_RESIZE_MS = 50,
+};
+
+static const char last_words[] =
+	"remuda: the console broke down; the terminal was put back.\r\n"
+	"The engine is a process of its own and goes on: see  remuda engine "
+	"status\r\nand come back with  remuda attach\r\n";
+
+static int64_t clock_ms(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t app_real_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+void app_clock(struct app *app)
+{
+	int64_t fixed = app->options->fixed_clock_ms;
+
+	if (fixed) {
+		app->wall_ms = fixed + app->clock_step_ms;
+		app->mono_ms = 1000000 + app->clock_step_ms;
+	} else {
+		app->wall_ms = clock_ms(CLOCK_REALTIME);
+		app->mono_ms = clock_ms(CLOCK_MONOTONIC);
+	}
+}
+
+void app_message(struct app *app, bool bad, const char *fmt, ...)
+{
+	char text[sizeof(app->message)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	text_display(app->message, sizeof(app->message), text, strlen(text));
+	app->message_bad = bad;
+	app->dirty = true;
+}
+
+bool app_stale(const struct app *app)
+{
+	return app->link.up &&
+	       app->mono_ms - app->link.last_line_ms >= APP_STALE_MS;
+}
+
+bool app_idle(const struct app *app)
+{
+	int64_t oldest;
+
+	if (!app->link.up)
+		return app->link.tries > 0;
+	return app->model.complete && link_waiting(&app->link, &oldest) == 0;
+}
+
+/* ---- the engine ------------------------------------------------------ */
+
+/* An embedded engine that died is started again, a few times; a start that
+ * fails is tried again after a while. */
+static void revive(struct app *app)
+{
+	const struct console_options *o = app->options;
+	sigset_t none, before;
+	int fd;
+
+	if (!o->embedded || !o->restart_engine || app->stopping ||
+	    app->link.up || app->engine_starts >= APP_ENGINE_STARTS_MAX ||
+	    app->mono_ms < app->next_start_ms)
+		return;
+	app->engine_starts++;
+	app->next_start_ms = app->mono_ms + APP_ENGINE_START_PAUSE_MS;
+	app_message(app, true, "The engine is gone (%s); starting it again.",
+		    app->link.trouble);
+	app_draw(app);
+	sigemptyset(&none);	/* the new engine must not inherit our mask */
+	sigprocmask(SIG_SETMASK, &none, &before);
+	fd = o->restart_engine(o->restart_arg);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	app_clock(app);
+	app->redraw = true;	/* whoever starts may have written here */
+	if (fd < 0 || link_adopt(&app->link, fd, app->mono_ms))
+		app_message(app, true, "The engine was gone and did not start "
+			    "again (%d of %d); see its log.",
+			    app->engine_starts, APP_ENGINE_STARTS_MAX);
+	else
+		app_message(app, true, "The engine was gone and was started "
+			    "again (%d of %d); machines stayed up.",
+			    app->engine_starts, APP_ENGINE_STARTS_MAX);
+}
+
+static void greet(struct app *app)
+{
+	const struct client *c = &app->link.client;
+
+	app->read_only = !client_may_change(c);
+	if (c->api != CONTROL_API)
+		app_message(app, true, "The engine speaks version %d of the "
+			    "protocol, this console %d: it only looks.",
+			    c->api, CONTROL_API);
+}
+
+static void on_news(struct app *app, unsigned news)
+{
+	bool was_up = app->link.up;
+
+	if (news)
+		app->dirty = true;
+	if (news & LINK_NEWS_LOST)
+		app->next_start_ms = app->mono_ms;
+	revive(app);
+	if (news & LINK_NEWS_BACK && was_up)
+		app_message(app, false, "The engine is back after %" PRId64
+			    " s.  6 shows what happened.",
+			    (app->mono_ms - app->link.lost_ms) / 1000);
+	if (app->link.connects != app->connects_seen)
+		greet(app);
+	app->connects_seen = app->link.connects;
+}
+
+/* ---- the loop -------------------------------------------------------- */
+
+void app_draw(struct app *app)
+{
+	frame_draw(app);
+	term_show(app->term, &app->grid, app->redraw);
+	app->dirty = false;
+	app->redraw = false;
+}
+
+static void new_size(struct app *app)
+{
+	int rows, cols;
+
+	term_size(app->term, &rows, &cols);
+	grid_fini(&app->grid);
+	grid_init(&app->grid, rows, cols, term_ascii(app->term));
+	app->dirty = true;
+}
+
+struct pace {
+	int64_t drawn_ms;	/* real time of the last frame */
+	int64_t second;		/* that was shown */
+	int64_t least_ms;	/* between frames, for what made this dirty */
+};
+
+/* Draws when it is time; returns the milliseconds until it will be. */
+static int64_t draw_when_due(struct app *app, struct pace *pace)
+{
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
+	int64_t due = pace->drawn_ms + pace->least_ms;
+	int64_t second = app->wall_ms / 1000;
+
+	if (second != pace->second)
+		app->dirty = true;	/* clock and ages */
+	if (!app->dirty)
+		return app->options->fixed_clock_ms ? 1000 :
+		       1000 - app->wall_ms % 1000;
+	if (now < due && !app->script)
+		return due - now;
+	if (!app->holding)
+		view_update(app_view(app));
+	app_draw(app);
+	pace->drawn_ms = now;
+	pace->second = second;
+	pace->least_ms = FRAME_NEWS_MS;
+	return app->options->fixed_clock_ms ? 1000 :
+	       1000 - app->wall_ms % 1000;
+}
+
+static void take_keys(struct app *app, struct pace *pace)
+{
+	uint32_t key;
+
+	while (!app->quit && (key = term_key(app->term)) != 0) {
+		if (!app->pasting)
+			pace->least_ms = FRAME_KEY_MS;
+		app_key(app, key);
+	}
+}
+
+static void loop(struct app *app)
+{
+	struct pace pace = { .second = -1 };
+
+	while (!app->quit) {
+		int64_t wait, until;
+
+		app_clock(app);
+		if (term_stop_asked(app->term))
+			term_suspend(app->term);
+		if (term_resized(app->term)) {
+			new_size(app);
+			pace.least_ms = FRAME_RESIZE_MS;
+		}
+		on_news(app, link_step(&app->link, app->mono_ms));
+		wait = draw_when_due(app, &pace);
+		if (app->script && !app->quit) {
+			if (script_step(app, clock_ms(CLOCK_MONOTONIC)))
+				continue;
+			wait = wait > 100 ? 100 : wait;
+		}
+		until = link_deadline_ms(&app->link) - app->mono_ms;
+		if (!app->options->fixed_clock_ms && until < wait)
+			wait = until < 0 ? 0 : until;
+		if (term_wait(app->term, app->link.up ? app->link.client.fd :
+			      -1, client_unsent(&app->link.client) > 0,
+			      wait)) {
+			app->exit_code = 1;	/* the terminal went away */
+			break;
+		}
+		take_keys(app, &pace);
+	}
+}
+
+static void on_check(const char *name, const char *where, const char *text)
+{
+	(void)name;
+	(void)where;
+	(void)text;	/* check_fail says it, on a screen one can read */
+	term_put_back();
+}
+
+static int open_all(struct app *app, struct error *err)
+{
+	const struct console_options *o = app->options;
+	struct term_options term = {
+		.ascii = o->ascii,
+		.no_color = o->no_color,
+		.script = o->script != NULL,
+		.last_words = last_words,
+	};
+
+	if (o->script) {
+		app->script = script_open(o->script, err);
+		if (!app->script)
+			return 1;
+	}
+	app->term = term_open(&term, err);
+	return app->term ? 0 : 2;
+}
+
+int console_run(const struct console_options *options)
+{
+	struct app *app = calloc(1, sizeof(*app));
+	struct error err = { "" };
+
+	CHECK("", app, "out of memory");
+	app->options = options;
+	app_clock(app);
+	model_init(&app->model);
+	link_init(&app->link, &app->model, options->socket_path, app->mono_ms);
+	app->exit_code = open_all(app, &err);
+	if (app->exit_code) {
+		fprintf(stderr, "remuda: %s\n", err.text);
+		goto out;
+	}
+	check_set_handler(on_check);
+	new_size(app);
+	app->stack[app->depth++] = view_new(app, &view_overview, "");
+	if (options->control_fd >= 0 &&
+	    link_adopt(&app->link, options->control_fd, app->mono_ms))
+		app_message(app, true, "The engine: %s", app->link.trouble);
+	loop(app);
+	if (!app->stopping && !app->script && options->embedded &&
+	    app->link.up)
+		term_note(app->term, "The engine keeps running.  Back to it: "
+			  "remuda   Stop it: remuda engine stop");
+out:
+	while (app->depth > 0)
+		view_free(app->stack[--app->depth]);
+	term_close(app->term);
+	check_set_handler(NULL);
+	console_link_fini(&app->link);
+	model_fini(&app->model);
+	script_free(app->script);
+	grid_fini(&app->grid);
+	json_decref(app->pending.request);
+	int code = app->exit_code;
+
+	free(app);
+	return code;
+}

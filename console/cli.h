@@ -1,0 +1,256 @@
+/*
+ * The command line: `remuda [flags] NOUN VERB [NAME...] [flags]`.
+ *
+ * One table (cli_table.c) holds every noun, verb, argument and flag with its
+ * help, the control verb it becomes and how much asking it needs; the parser,
+ * the help, the completion, the man page and the console's `:` line read it.
+ */
+#ifndef REMUDA_CONSOLE_CLI_H
+#define REMUDA_CONSOLE_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "engine/engine.h"
+
+struct json_t;
+struct error;
+struct paths;
+struct cli;
+struct cli_view;
+
+/* Exit codes; the man page prints this list. */
+#define CLI_EXITS(X)                                                           \
+	X(DONE, 0, "done, or already so")                                      \
+	X(FAILED, 1, "failed or refused")                                      \
+	X(USAGE, 2, "wrong usage, or it needs a terminal")                     \
+	X(NOT_FOUND, 4, "no such object")                                      \
+	X(UNREACHABLE, 5, "no engine answers")                                 \
+	X(NOT_ALLOWED, 6, "not allowed: read-only")                            \
+	X(TIMEOUT, 7, "no answer in time; what was asked may still happen")    \
+	X(PARTLY, 8, "failed for some of several names")                       \
+	X(INTERRUPTED, 130, "interrupted (Ctrl-C)")
+
+enum cli_exit {
+#define X(name, code, help) CLI_##name = (code),
+	CLI_EXITS(X)
+#undef X
+};
+
+enum cli_value {
+	VALUE_SWITCH,	/* takes no value */
+	VALUE_TEXT,
+	VALUE_NUMBER,	/* 0 to 1000000 */
+	VALUE_DURATION,
+};
+
+/*
+ * X(ID, long name, letter or 0, value's word or NULL, kind, global,
+ *   argument of the request or NULL, help)
+ * A flag means the same everywhere.  Global flags go with every command.
+ */
+#define CLI_FLAGS(X)                                                           \
+	X(SOCKET, "socket", 0, "PATH", TEXT, true, NULL,                       \
+	  "control socket of the engine (REMUDA_SOCKET)")                      \
+	X(SITE, "site", 0, "NAME", TEXT, true, NULL,                           \
+	  "site to work on (REMUDA_SITE)")                                     \
+	X(CONFIG, "config", 0, "FILE", TEXT, true, NULL,                       \
+	  "site file of an engine to start (REMUDA_CONFIG)")                   \
+	X(RUN_DIR, "run-dir", 0, "DIR", TEXT, true, NULL,                      \
+	  "folder of the sockets (REMUDA_RUN_DIR)")                            \
+	X(STATE_DIR, "state-dir", 0, "DIR", TEXT, true, NULL,                  \
+	  "folder of database and log (REMUDA_STATE_DIR)")                     \
+	X(TIMEOUT, "timeout", 0, "TIME", DURATION, true, NULL,                 \
+	  "how long to wait for the engine, 30s unless told")                  \
+	X(READ_ONLY, "read-only", 0, NULL, SWITCH, true, NULL,                 \
+	  "refuse everything that changes something")                          \
+	X(JSON, "json", 0, NULL, SWITCH, true, NULL,                           \
+	  "one JSON document; errors as JSON too")                             \
+	X(CSV, "csv", 0, NULL, SWITCH, true, NULL,                             \
+	  "comma-separated values, raw numbers")                               \
+	X(OUTPUT, "output", 'o', "FORMAT", TEXT, true, NULL,                   \
+	  "name, wide, or columns: NAME,STATE")                                \
+	X(NO_HEADER, "no-header", 0, NULL, SWITCH, true, NULL,                 \
+	  "leave the header out")                                              \
+	X(SORT, "sort", 0, "COLUMN", TEXT, true, NULL,                         \
+	  "sort by a column; COLUMN- sorts downwards")                         \
+	X(FILTER, "filter", 0, "EXPR", TEXT, true, NULL,                       \
+	  "show what matches: word, !word, ~fuzzy, key=value")                 \
+	X(UTC, "utc", 0, NULL, SWITCH, true, NULL,                             \
+	  "times in UTC")                                                      \
+	X(NO_COLOR, "no-color", 0, NULL, SWITCH, true, NULL,                   \
+	  "no colour and no bold (NO_COLOR)")                                  \
+	X(ASCII, "ascii", 0, NULL, SWITCH, true, NULL,                           \
+	  "plain ASCII whatever the locale")                                   \
+	X(YES, "yes", 'y', NULL, SWITCH, true, NULL,                           \
+	  "do not ask")                                                        \
+	X(CONFIRM, "confirm", 0, "NAME", TEXT, true, NULL,                     \
+	  "do not ask about this one")                                         \
+	X(NO_INPUT, "no-input", 0, NULL, SWITCH, true, NULL,                   \
+	  "never ask: fail instead")                                           \
+	X(QUIET, "quiet", 'q', NULL, SWITCH, true, NULL,                       \
+	  "no words about success")                                            \
+	X(VERBOSE, "verbose", 'v', NULL, SWITCH, true, NULL,                   \
+	  "show what is asked of the engine")                                  \
+	X(VERSION, "version", 0, NULL, SWITCH, true, NULL,                       \
+	  "version of this program")                                           \
+	X(HELP, "help", 'h', NULL, SWITCH, true, NULL,                         \
+	  "help on this command")                                              \
+	X(SERVE, "serve", 0, "N", NUMBER, false, "serve",                      \
+	  "machines that are kept")                                            \
+	X(SPARE, "spare", 0, "N", NUMBER, false, "spare",                      \
+	  "machines that shall be free and ready")                             \
+	X(MAX, "max", 0, "N", NUMBER, false, "max",                            \
+	  "machines at most")                                                  \
+	X(DRY_RUN, "dry-run", 'n', NULL, SWITCH, false, "dry_run",             \
+	  "only say what would happen")                                        \
+	X(HISTORY, "history", 0, NULL, SWITCH, false, "history",               \
+	  "also what is over")                                                 \
+	X(POOL, "pool", 0, "NAME", TEXT, false, "pool",                        \
+	  "only machines of this pool")                                        \
+	X(USER, "user", 0, "NAME", TEXT, false, "user",                        \
+	  "only of this user")                                                 \
+	X(MACHINE, "machine", 0, "NAME", TEXT, false, "machine",               \
+	  "only on this machine")                                              \
+	X(APP, "app", 0, "NAME", TEXT, false, "application",                   \
+	  "only of this application")                                          \
+	X(OBJECT, "object", 0, "OBJECT", TEXT, false, "object",                \
+	  "only about this object: machine/mail-07")                           \
+	X(LIMIT, "limit", 0, "N", NUMBER, false, "limit",                      \
+	  "this many, the newest")                                             \
+	X(FOLLOW, "follow", 'f', NULL, SWITCH, false, NULL,                    \
+	  "go on with what happens from now on")                               \
+	X(TEXT, "text", 0, "TEXT", TEXT, false, "text",                        \
+	  "reason, stored with the session")                                   \
+	X(LOG_LEVEL, "log-level", 0, "LEVEL", TEXT, false, NULL,               \
+	  "error, warn, info or debug")                                        \
+	X(GATEWAYS, "gateways", 0, "N", NUMBER, false, NULL,                   \
+	  "gateway processes; as many as cores unless told")                   \
+	X(MAN, "man", 0, NULL, SWITCH, false, NULL,                            \
+	  "print the man page")
+
+enum cli_flag {
+#define X(id, ...) FLAG_##id,
+	CLI_FLAGS(X)
+#undef X
+	FLAG_COUNT
+};
+
+struct cli_flag_info {
+	const char *name;
+	char letter;
+	const char *value;	/* word for its value, NULL for a switch */
+	enum cli_value kind;
+	bool global;
+	const char *key;	/* argument of the request */
+	const char *help;
+};
+
+#define FLAG_BIT(id) (UINT64_C(1) << FLAG_##id)
+
+enum { CLI_ARGUMENTS = 2 };
+
+struct cli_argument {
+	const char *name;	/* "NAME"; NULL = no such argument */
+	const char *noun;	/* whose names complete it, or NULL */
+	const char *key;	/* argument of the request, or NULL */
+	bool number;
+	bool optional;
+	bool many;		/* one or more; the last argument only */
+};
+
+/* How much asking a change needs (only what is above NONE asks). */
+enum cli_confirm {
+	CONFIRM_NONE,
+	CONFIRM_IN_SESSION,	/* asks while someone is on the machine */
+	CONFIRM_ALWAYS,
+};
+
+struct cli_noun {
+	const char *name, *alias;
+	const char *help;
+	const char *key;		/* what names one: "name", "id", "index" */
+	const struct cli_view *view;	/* its columns, NULL when not listed */
+};
+
+struct cli_command {
+	const char *noun;	/* NULL: the verb stands alone */
+	const char *verb;
+	const char *alias;	/* one word: "ls" is machine list */
+	struct cli_argument arguments[CLI_ARGUMENTS];
+	uint64_t flags;		/* FLAG_BITs beside the global ones */
+	const char *control;	/* control verb, or NULL */
+	bool changes;		/* refused by --read-only */
+	bool verbatim;		/* words after it are passed on unread */
+	bool hidden;		/* for programs: not in the help */
+	enum cli_confirm confirm;
+	int (*run)(struct cli *cli);	/* returns an enum cli_exit */
+	const char *help;
+};
+
+extern const struct cli_flag_info cli_flags[FLAG_COUNT];
+extern const struct cli_noun cli_nouns[];	/* ends with name == NULL */
+extern const struct cli_command cli_commands[];	/* ends with verb == NULL */
+
+const struct cli_noun *cli_noun(const char *word);
+/* The command of noun (or NULL) and verb, aliases resolved; or NULL. */
+const struct cli_command *cli_command(const char *noun, const char *verb);
+
+/* A parsed command line.  All texts are borrowed from argv. */
+struct cli_call {
+	const struct cli_command *command;	/* NULL: no words at all */
+	const char *noun_help;		/* `pool --help`: help on this noun */
+	const char *value[FLAG_COUNT];	/* NULL = not given; "" for a switch */
+	const char **words;		/* arguments, without noun and verb */
+	int word_count;
+};
+
+/*
+ * Parses argv[1..argc).  On failure, a sentence that names the word and what
+ * may have been meant; what was understood before it is in call (so that an
+ * error can obey --json).  Free with cli_call_fini in both cases.
+ */
+int cli_parse(struct cli_call *call, int argc, char **argv, struct error *err);
+void cli_call_fini(struct cli_call *call);
+
+/*
+ * The request of a call for its i-th name (commands with `many` make one
+ * request each); a new reference, or NULL with the reason.
+ */
+struct json_t *cli_request(const struct cli_call *call, int i,
+			   struct error *err);
+
+/* The best of candidates (NULL-terminated) near word, or NULL. */
+const char *cli_suggest(const char *word, const char *const *candidates);
+
+/* Other roles of the program, for the commands that start them. */
+struct cli_place {
+	const struct paths *paths;
+	const char *socket;	/* control socket, or NULL: none was named */
+	bool read_only, no_color, ascii, utc;
+	const char *log_level;	/* or NULL */
+	unsigned gateways;	/* 0 = not told */
+};
+
+struct cli_roles {
+	int (*engine)(const struct cli_place *place);
+	/* socket NULL: start an engine unless the site's one answers. */
+	int (*console)(const struct cli_place *place);
+	int (*connect)(int argc, char **argv);
+};
+
+/* Runs a command line; returns the exit code. */
+int cli_main(int argc, char **argv, const struct cli_roles *roles);
+
+/* cli_help.c */
+void cli_help_all(FILE *out);
+void cli_help_noun(FILE *out, const char *noun);
+void cli_help_command(FILE *out, const struct cli_command *command);
+void cli_man_page(FILE *out);
+/* "pool scale NAME [N]" into out. */
+void cli_synopsis(char *out, size_t out_size,
+		  const struct cli_command *command);
+
+#endif

@@ -1,0 +1,76 @@
+/* What the commands of cli_*.c share; nobody else includes this. */
+#ifndef REMUDA_CONSOLE_CLI_RUN_H
+#define REMUDA_CONSOLE_CLI_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "console/cli.h"
+#include "console/cli_output.h"
+#include "console/client.h"
+#include "console/paths.h"
+
+struct cli {
+	struct cli_call call;
+	const struct cli_roles *roles;
+	struct paths paths;
+	char socket[PATHS_SIZE];	/* where the engine should answer */
+	bool socket_named;		/* by --socket or REMUDA_SOCKET */
+	int64_t timeout_ms;
+	struct client client;		/* connected by cli_connect */
+	struct cli_output output;
+	char **argv;
+	int argc;
+};
+
+static inline bool cli_has(const struct cli *cli, enum cli_flag flag)
+{
+	return cli->call.value[flag] != NULL;
+}
+
+/* ---- cli.c: errors and the engine ------------------------------------ */
+
+/* Prints an error (JSON with --json) and returns the code it was given. */
+int cli_fail(const struct cli *cli, enum cli_exit code, const char *object,
+	     const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+/* Prints {"ok":false,...}'s error; returns its exit code. */
+int cli_fail_answer(const struct cli *cli, const struct json_t *answer);
+/* Connects once; CLI_DONE, or the exit code of the printed error. */
+int cli_connect(struct cli *cli);
+/* The error of a client call that returned NULL or -1. */
+int cli_fail_client(const struct cli *cli, const struct error *err);
+/* Connects, asks, and returns the answer when it is "ok"; otherwise prints
+ * the error, sets *code and returns NULL.  Takes request. */
+struct json_t *cli_ask(struct cli *cli, struct json_t *request, int *code);
+/* A note on standard error for a person; not with --quiet. */
+void cli_note(const struct cli *cli, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Flushes standard output; a full disk is an error, not a short file. */
+int cli_finish(const struct cli *cli, int code);
+/* May this run ask a person? */
+bool cli_can_ask(const struct cli *cli);
+struct cli_place cli_place(const struct cli *cli);
+
+/* ---- the commands, as the table names them ----------------------------- */
+
+int cli_run_list(struct cli *cli);		/* cli_list.c */
+int cli_run_show(struct cli *cli);
+int cli_run_whois(struct cli *cli);
+int cli_run_info(struct cli *cli);
+int cli_run_events(struct cli *cli);		/* cli_follow.c */
+int cli_run_watch(struct cli *cli);
+int cli_run_change(struct cli *cli);		/* cli_change.c */
+int cli_run_machine_console(struct cli *cli);	/* cli_serial.c */
+int cli_run_engine_run(struct cli *cli);	/* cli_engine.c */
+int cli_run_engine_start(struct cli *cli);
+int cli_run_engine_stop(struct cli *cli);
+int cli_run_engine_status(struct cli *cli);
+int cli_run_attach(struct cli *cli);
+int cli_run_connect(struct cli *cli);
+int cli_run_help(struct cli *cli);		/* cli.c */
+int cli_run_version(struct cli *cli);
+int cli_run_completion(struct cli *cli);	/* complete.c */
+int cli_run_complete(struct cli *cli);
+
+#endif

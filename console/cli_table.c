@@ -1,0 +1,326 @@
+/*
+ * The grammar: nouns with their columns, commands with their arguments.  What
+ * is not in this file cannot be typed; what is in it works.  Used by every
+ * command, by the console's `:` line, and printed by help, completion and man
+ * page.
+ */
+#include "console/cli.h"
+#include "console/cli_output.h"
+#include "console/cli_run.h"
+
+const struct cli_flag_info cli_flags[FLAG_COUNT] = {
+#define X(id, flag, short_name, word, type, everywhere, argument, text)        \
+	[FLAG_##id] = { .name = (flag), .letter = (short_name),                \
+			.value = (word), .kind = VALUE_##type,                 \
+			.global = (everywhere), .key = (argument),             \
+			.help = (text) },
+	CLI_FLAGS(X)
+#undef X
+};
+
+/* Columns: title, key, cell, where, rank (highest is dropped first). */
+#define COLUMN(head, from, what, on, order, ...)                               \
+	{ .title = (head), .key = (from), .cell = CELL_##what, .where = (on),  \
+	  .rank = (order), __VA_ARGS__ }
+#define NUMBER .right = true
+#define FLEXIBLE .flexible = true
+
+static const struct cli_column host_columns[] = {
+	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
+	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
+	COLUMN("MACHINES", "machines", TEXT, ON_ALL, 1, NUMBER),
+	COLUMN("CPUS", "cpus", TEXT, ON_ALL, 3, NUMBER),
+	COLUMN("MEMORY-MIB", "memory_mib", TEXT, ON_ALL, 4, NUMBER),
+	COLUMN("KVM", "kvm", TEXT, ON_ALL, 5),
+	COLUMN("VERSION", "version", TEXT, ON_WIDE | ON_CSV, 7),
+	COLUMN("HOSTNAME", "hostname", TEXT, ON_WIDE | ON_CSV, 8),
+	COLUMN("SINCE", "since", SINCE, ON_ALL, 6),
+	COLUMN("URI", "uri", TEXT, ON_ALL, 7),
+	COLUMN("NOTE", "text", TEXT, ON_ALL, 2, FLEXIBLE),
+	{ .title = NULL },
+};
+
+static const struct cli_column pool_columns[] = {
+	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
+	COLUMN("APP", "application", TEXT, ON_ALL, 6),
+	COLUMN("SIZE", "total", TEXT, ON_ALL, 3, NUMBER),
+	COLUMN("USE", "in_use", TEXT, ON_ALL, 1, NUMBER),
+	COLUMN("READY", "ready", TEXT, ON_ALL, 1, NUMBER),
+	COLUMN("START", "starting", TEXT, ON_ALL, 4, NUMBER),
+	COLUMN("BAD", "bad", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("MIN-MAX", "serve|max", RANGE, ON_TABLE | ON_WIDE, 5),
+	COLUMN("SERVE", "serve", TEXT, ON_CSV, 8, NUMBER),
+	COLUMN("MAX", "max", TEXT, ON_CSV, 8, NUMBER),
+	COLUMN("WAIT", "waiting", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("SPARE", "spare", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
+	COLUMN("HOST", "host", TEXT, ON_WIDE | ON_CSV, 9),
+	COLUMN("CLEAN", "recycle", TEXT, ON_WIDE | ON_CSV, 9),
+	COLUMN("ENDPOINT", "endpoint", TEXT, ON_WIDE | ON_CSV, 9),
+	COLUMN("IDENTITY", "identity", TEXT, ON_WIDE | ON_CSV, 9),
+	COLUMN("NOTE", "reason", TEXT, ON_WIDE | ON_CSV, 7, FLEXIBLE),
+	{ .title = NULL },
+};
+
+static const struct cli_column machine_columns[] = {
+	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
+	COLUMN("POOL", "pool", TEXT, ON_WIDE | ON_CSV, 6),
+	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
+	COLUMN("HOST", "host", TEXT, ON_ALL, 5),
+	COLUMN("SESSION", "session", TEXT, ON_ALL, 3, NUMBER),
+	COLUMN("USER", "user", TEXT, ON_ALL, 1),
+	COLUMN("SINCE", "since", SINCE, ON_ALL, 4),
+	COLUMN("WISH", "wish", TEXT, ON_WIDE | ON_CSV, 7),
+	COLUMN("DIRTY", "dirty", TEXT, ON_WIDE | ON_CSV, 7),
+	COLUMN("INCARNATION", "incarnation", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
+	COLUMN("SESSIONS", "sessions", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
+	COLUMN("BOOT", "boot_ms", MS, ON_WIDE | ON_CSV, 9, NUMBER),
+	COLUMN("PREPARE", "prepare_ms", MS, ON_WIDE | ON_CSV, 9, NUMBER),
+	COLUMN("CLEAN", "clean_ms", MS, ON_WIDE | ON_CSV, 9, NUMBER),
+	COLUMN("REASON", "reason", TEXT, ON_CSV, 9),
+	COLUMN("NOTE", "reason", NOTE, ON_TABLE | ON_WIDE, 2, FLEXIBLE),
+	{ .title = NULL },
+};
+
+static const struct cli_column session_columns[] = {
+	COLUMN("ID", "id", TEXT, ON_ALL, 0, NUMBER),
+	COLUMN("USER", "user", TEXT, ON_ALL, 0),
+	COLUMN("APP", "application", TEXT, ON_ALL, 4),
+	COLUMN("MACHINE", "machine", TEXT, ON_ALL, 1),
+	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
+	COLUMN("SINCE", "accepted|assigned|requested", SINCE,
+	       ON_TABLE | ON_WIDE, 3),
+	COLUMN("REQUESTED", "requested", STAMP, ON_CSV, 9),
+	COLUMN("ASSIGNED", "assigned", STAMP, ON_CSV, 9),
+	COLUMN("ACCEPTED", "accepted", STAMP, ON_CSV, 9),
+	COLUMN("ENDED", "ended", STAMP, ON_WIDE | ON_CSV, 9),
+	COLUMN("WAIT", "wait_ms", MS, ON_ALL, 6, NUMBER),
+	COLUMN("ACCEPT", "accept_ms", MS, ON_WIDE | ON_CSV, 8, NUMBER),
+	COLUMN("CLEAN", "clean_ms", MS, ON_WIDE | ON_CSV, 8, NUMBER),
+	COLUMN("IN", "bytes_in", BYTES, ON_ALL, 5, NUMBER),
+	COLUMN("OUT", "bytes_out", BYTES, ON_ALL, 5, NUMBER),
+	COLUMN("FROM", "peer", TEXT, ON_ALL, 7, FLEXIBLE),
+	COLUMN("LISTENER", "listener", TEXT, ON_WIDE | ON_CSV, 8),
+	COLUMN("END", "end_text", TEXT, ON_WIDE | ON_CSV, 8),
+	{ .title = NULL },
+};
+
+static const struct cli_column listener_columns[] = {
+	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
+	COLUMN("DOOR", "door", TEXT, ON_ALL, 3),
+	COLUMN("ADDRESS", "address", TEXT, ON_ALL, 1, FLEXIBLE),
+	COLUMN("USER", "user", TEXT, ON_ALL, 4),
+	COLUMN("APP", "application", TEXT, ON_ALL, 2),
+	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
+	{ .title = NULL },
+};
+
+static const struct cli_column gateway_columns[] = {
+	COLUMN("INDEX", "index", TEXT, ON_ALL, 0, NUMBER),
+	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
+	COLUMN("PID", "pid", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("SESSIONS", "sessions", TEXT, ON_ALL, 1, NUMBER),
+	COLUMN("ADOPTED", "adopted", TEXT, ON_ALL, 3),
+	{ .title = NULL },
+};
+
+static const struct cli_column resource_columns[] = {
+	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
+	COLUMN("POOL", "pool", TEXT, ON_ALL, 1),
+	COLUMN("MACHINE", "machine", TEXT, ON_ALL, 2),
+	COLUMN("ACCESS", "access", TEXT, ON_ALL, 3, FLEXIBLE),
+	{ .title = NULL },
+};
+
+static const struct cli_column application_columns[] = {
+	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
+	COLUMN("POOLS", "pools", TEXT, ON_ALL, 1),
+	COLUMN("ENDPOINT", "endpoint", TEXT, ON_ALL, 2),
+	COLUMN("IDENTITY", "identity", TEXT, ON_ALL, 3),
+	COLUMN("RESOURCES", "resources", TEXT, ON_ALL, 4),
+	COLUMN("HOOKS", "hooks", TEXT, ON_ALL, 5, FLEXIBLE),
+	COLUMN("VERSION", "version", TEXT, ON_WIDE | ON_CSV, 6),
+	{ .title = NULL },
+};
+
+static const struct cli_column request_columns[] = {
+	COLUMN("ID", "id", TEXT, ON_ALL, 0, NUMBER),
+	COLUMN("USER", "user", TEXT, ON_ALL, 0),
+	COLUMN("APP", "application", TEXT, ON_ALL, 3),
+	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
+	COLUMN("PLACE", "place", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("WAIT", "wait_ms", MS, ON_ALL, 4, NUMBER),
+	COLUMN("REQUESTED", "requested", SINCE, ON_ALL, 5),
+	COLUMN("DEADLINE", "deadline", SINCE, ON_ALL, 5),
+	COLUMN("LISTENER", "listener", TEXT, ON_WIDE | ON_CSV, 8),
+	COLUMN("FROM", "peer", TEXT, ON_ALL, 7),
+	COLUMN("CODE", "code", TEXT, ON_ALL, 6),
+	COLUMN("TEXT", "text", TEXT, ON_ALL, 1, FLEXIBLE),
+	{ .title = NULL },
+};
+
+static const struct cli_column event_columns[] = {
+	COLUMN("ID", "id", TEXT, ON_WIDE | ON_CSV, 6, NUMBER),
+	COLUMN("TIME", "time", STAMP, ON_ALL, 2),
+	COLUMN("SEVERITY", "severity", TEXT, ON_WIDE | ON_CSV, 5),
+	COLUMN("KIND", "kind", TEXT, ON_ALL, 3),
+	COLUMN("OBJECT", "object", TEXT, ON_ALL, 1),
+	COLUMN("TEXT", "text", TEXT, ON_ALL, 0, FLEXIBLE),
+	{ .title = NULL },
+};
+
+#define VIEW(one, by)                                                          \
+	static const struct cli_view one##_view = {                            \
+		.columns = one##_columns, .noun = #one, .key = (by),           \
+		.many = #one "s",                                              \
+	}
+VIEW(host, "name");
+VIEW(pool, "name");
+VIEW(machine, "name");
+VIEW(session, "id");
+VIEW(listener, "name");
+VIEW(gateway, "index");
+VIEW(resource, "name");
+VIEW(application, "name");
+VIEW(request, "id");
+VIEW(event, "id");
+
+const struct cli_noun cli_nouns[] = {
+	{ "host", NULL, "libvirt hosts that run the machines", "name",
+	  &host_view },
+	{ "pool", NULL, "pools of like machines", "name", &pool_view },
+	{ "machine", NULL, "virtual machines of the pools", "name",
+	  &machine_view },
+	{ "session", NULL, "users on machines, now and in history", "id",
+	  &session_view },
+	{ "request", NULL, "who waits for a machine, and who was refused",
+	  "id", &request_view },
+	{ "event", NULL, "what happened, with the reason", "id", &event_view },
+	{ "gateway", NULL, "processes that carry the sessions", "index",
+	  &gateway_view },
+	{ "listener", NULL, "doors of the gateways", "name", &listener_view },
+	{ "resource", NULL, "services that machines may reach", "name",
+	  &resource_view },
+	{ "application", "app", "what machines are prepared for", "name",
+	  &application_view },
+	{ "engine", NULL, "the program behind it all", NULL, NULL },
+	{ "site", NULL, "the site file", NULL, NULL },
+	{ .name = NULL },
+};
+
+#define LIST(what, allowed, words, ...)                                        \
+	{ .noun = (what), .verb = "list", .flags = (allowed),                  \
+	  .control = what ".list", .run = cli_run_list, .help = (words),       \
+	  __VA_ARGS__ }
+#define SHOW(what, word, from, words)                                          \
+	{ .noun = (what), .verb = "show",                                      \
+	  .arguments = { { .name = (word), .noun = (what), .many = true } },   \
+	  .control = (from), .run = cli_run_show, .help = (words) }
+#define MACHINE(what, asks, words)                                             \
+	{ .noun = "machine", .verb = (what),                                   \
+	  .arguments = { { .name = "NAME", .noun = "machine", .key = "name",   \
+			   .many = true } },                                   \
+	  .control = "machine." what, .changes = true, .confirm = (asks),      \
+	  .run = cli_run_change, .help = (words) }
+
+const struct cli_command cli_commands[] = {
+	LIST("host", 0, "list the hosts"),
+	SHOW("host", "NAME", "host.show", "everything about a host"),
+	LIST("pool", 0, "list the pools with their machines counted"),
+	SHOW("pool", "NAME", "pool.show", "everything about a pool"),
+	{ .noun = "pool", .verb = "scale",
+	  .arguments = { { .name = "NAME", .noun = "pool", .key = "name" },
+			 { .name = "N", .key = "serve", .number = true,
+			   .optional = true } },
+	  .flags = FLAG_BIT(SERVE) | FLAG_BIT(SPARE) | FLAG_BIT(MAX) |
+		   FLAG_BIT(DRY_RUN),
+	  .control = "pool.scale", .changes = true, .run = cli_run_change,
+	  .help = "change how many machines a pool keeps" },
+	LIST("machine", FLAG_BIT(POOL), "list the machines", .alias = "ls"),
+	SHOW("machine", "NAME", "machine.show", "everything about a machine"),
+	MACHINE("hold", CONFIRM_NONE,
+		"take a machine out of its pool, after its session"),
+	MACHINE("release", CONFIRM_NONE,
+		"put a held machine back, cleaned"),
+	MACHINE("restart", CONFIRM_IN_SESSION,
+		"make a machine anew"),
+	MACHINE("delete", CONFIRM_IN_SESSION,
+		"destroy a machine; its pool may make another"),
+	{ .noun = "machine", .verb = "console",
+	  .arguments = { { .name = "NAME", .noun = "machine",
+			   .key = "name" } },
+	  .control = "machine.console", .changes = true,
+	  .run = cli_run_machine_console,
+	  .help = "the serial console; leave with Ctrl-] or ~." },
+	LIST("session",
+	     FLAG_BIT(HISTORY) | FLAG_BIT(USER) | FLAG_BIT(MACHINE) |
+		     FLAG_BIT(APP) | FLAG_BIT(LIMIT),
+	     "list the sessions", .alias = "ps"),
+	SHOW("session", "ID", "session.show", "everything about a session"),
+	{ .noun = "session", .verb = "end",
+	  .arguments = { { .name = "ID", .noun = "session", .key = "session",
+			   .number = true, .many = true } },
+	  .flags = FLAG_BIT(TEXT), .control = "session.end", .changes = true,
+	  .confirm = CONFIRM_ALWAYS, .run = cli_run_change,
+	  .help = "end a session; its machine is cleaned" },
+	LIST("request",
+	     FLAG_BIT(HISTORY) | FLAG_BIT(USER) | FLAG_BIT(APP) | FLAG_BIT(LIMIT),
+	     "list who waits for a machine"),
+	SHOW("request", "ID", NULL, "everything about a request"),
+	{ .noun = "event", .verb = "list",
+	  .flags = FLAG_BIT(LIMIT) | FLAG_BIT(OBJECT) | FLAG_BIT(FOLLOW),
+	  .control = "event.list", .run = cli_run_events,
+	  .help = "list what happened, oldest first" },
+	SHOW("event", "ID", NULL, "everything about an event"),
+	LIST("gateway", 0, "list the gateway processes"),
+	SHOW("gateway", "INDEX", NULL, "everything about a gateway"),
+	LIST("listener", 0, "list the doors"),
+	SHOW("listener", "NAME", NULL, "everything about a door"),
+	LIST("resource", 0, "list the resources"),
+	SHOW("resource", "NAME", NULL, "everything about a resource"),
+	LIST("application", 0, "list the applications"),
+	SHOW("application", "NAME", NULL, "everything about an application"),
+	{ .noun = "engine", .verb = "run", .alias = "engine",
+	  .flags = FLAG_BIT(LOG_LEVEL) | FLAG_BIT(GATEWAYS),
+	  .run = cli_run_engine_run,
+	  .help = "be the engine, in the foreground, log on standard error" },
+	{ .noun = "engine", .verb = "start", .flags = FLAG_BIT(LOG_LEVEL) | FLAG_BIT(GATEWAYS),
+	  .run = cli_run_engine_start,
+	  .help = "start an engine in the background" },
+	{ .noun = "engine", .verb = "stop", .control = "engine.stop",
+	  .changes = true, .run = cli_run_engine_stop,
+	  .help = "stop the engine; machines and sessions stay" },
+	{ .noun = "engine", .verb = "status", .control = "info",
+	  .run = cli_run_engine_status, .help = "is an engine there?" },
+	{ .noun = "site", .verb = "reload", .control = "site.reload",
+	  .changes = true, .run = cli_run_change,
+	  .help = "read the site file again" },
+	{ .verb = "attach",
+	  .arguments = { { .name = "SOCKET", .optional = true } },
+	  .run = cli_run_attach,
+	  .help = "the console on an engine that runs" },
+	{ .verb = "connect",
+	  .arguments = { { .name = "APP", .noun = "application" } },
+	  .verbatim = true, .run = cli_run_connect,
+	  .help = "a session on standard input and output; `connect --help`" },
+	{ .verb = "whois",
+	  .arguments = { { .name = "MACHINE|SESSION|ADDRESS",
+			   .noun = "machine" } },
+	  .control = "whois", .run = cli_run_whois,
+	  .help = "whose machine is that?" },
+	{ .verb = "watch", .control = "subscribe", .run = cli_run_watch,
+	  .help = "events as they happen, a line each" },
+	{ .verb = "info", .control = "info", .run = cli_run_info,
+	  .help = "versions, paths and counts of engine and site" },
+	{ .verb = "version", .run = cli_run_version,
+	  .help = "version of this program" },
+	{ .verb = "help",
+	  .arguments = { { .name = "WORD", .optional = true, .many = true } },
+	  .flags = FLAG_BIT(MAN), .run = cli_run_help,
+	  .help = "this help, or help on a noun or command" },
+	{ .verb = "completion",
+	  .arguments = { { .name = "SHELL" } }, .run = cli_run_completion,
+	  .help = "completion script for bash" },
+	{ .verb = "__complete", .verbatim = true, .hidden = true,
+	  .run = cli_run_complete, .help = "candidates for a word" },
+	{ .verb = NULL },
+};

@@ -1,0 +1,594 @@
+/*
+ * The native client: standard input and output on one machine.
+ *
+ * Owner: a process of its own, one poll loop.  Standard input is read only
+ * after the machine accepted, so a refused caller loses nothing.  Its end is a
+ * half-close; the program ends when the machine has ended its side and
+ * everything was written.  The streams may be shared with other programs, so
+ * they are never made non-blocking: a pipe that polls as writable takes
+ * PIPE_BUF bytes without blocking, and no more are written at once.
+ *
+ * Passwords come from REMUDA_PASSWORD or a descriptor, never from argv, which
+ * everybody on the host can read.
+ */
+#include "console/connect.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "console/paths.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+#include "engine/wire/native.h"
+
+enum {
+	EXIT_DONE = 0, EXIT_CUT = 1, EXIT_WRONG_USAGE = 2, EXIT_NOT_FOUND = 4,
+	EXIT_UNREACHABLE = 5, EXIT_REFUSED = 6, EXIT_TIMED_OUT = 7,
+	CHUNK = 64 * 1024,
+	IN_SIZE = NATIVE_HEADER_SIZE + NATIVE_PAYLOAD_MAX,
+	OUT_SIZE = NATIVE_HEADER_SIZE + CHUNK + 256,
+	CLOSE_MS = 10 * 60 * 1000,	/* patience for CONFIRMED */
+};
+
+struct wish {
+	const char *application, *socket, *to, *user, *request_id;
+	int64_t wait_ms;	/* -1: the listener's */
+	int password_fd;
+	bool confirm, verbose, help;
+};
+
+struct session {
+	const struct wish *wish;
+	int fd;
+	uint8_t in[IN_SIZE];	/* from the gateway; frames */
+	size_t in_start, in_end;
+	uint8_t out[OUT_SIZE];	/* to the gateway */
+	size_t out_start, out_end;
+	uint32_t data_left;	/* of the DATA frame at in_start */
+	bool data_end;
+	bool accepted, input_ended, output_ended, leaving, heard;
+	bool regular;		/* standard output never blocks */
+	int64_t asked_us;
+	int code;		/* exit code once decided, else -1 */
+};
+
+static int64_t clock_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+	char text[900], shown[1000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* The words may be a gateway's: no escape sequences to the terminal. */
+	text_display(shown, sizeof(shown), text, strlen(text));
+	fprintf(stderr, "connect: %s\n", shown);
+}
+
+static const char usage_text[] =
+	"usage: remuda connect APPLICATION [flags]\n"
+	"  A machine of that application on standard input and output.\n"
+	"  --socket PATH      the gateway's unix socket (default $REMUDA_GATEWAY,\n"
+	"                     else that of the site)\n"
+	"  --to HOST:PORT     a gateway's native listener over tcp\n"
+	"  --user NAME        who asks, where the listener wants a password\n"
+	"  --password-fd N    read the password there (default $REMUDA_PASSWORD)\n"
+	"  --wait 30s         longest wait for a machine\n"
+	"  --request-id ID    the same id never takes a second machine\n"
+	"  --confirm          wait until the machine is clean again\n"
+	"  -v, --verbose      machine, session and times on standard error\n"
+	"Exit: 0 done, 1 cut short, 2 usage, 4 no such application, 5 no gateway,\n"
+	"      6 refused, 7 no machine in time.\n";
+
+static int parse(struct wish *w, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "to", required_argument, NULL, 't' },
+		{ "user", required_argument, NULL, 'u' },
+		{ "password-fd", required_argument, NULL, 'p' },
+		{ "wait", required_argument, NULL, 'w' },
+		{ "request-id", required_argument, NULL, 'r' },
+		{ "confirm", no_argument, NULL, 'c' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct error err;
+	char *end;
+	int c;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "vh", options, NULL)) >= 0) {
+		switch (c) {
+		case 's': w->socket = optarg; break;
+		case 't': w->to = optarg; break;
+		case 'u': w->user = optarg; break;
+		case 'r': w->request_id = optarg; break;
+		case 'c': w->confirm = true; break;
+		case 'v': w->verbose = true; break;
+		case 'h': w->help = true; return 0;
+		case 'p':
+			w->password_fd = (int)strtol(optarg, &end, 10);
+			if (*end || end == optarg || w->password_fd < 0) {
+				say("--password-fd wants a number, not \"%s\"",
+				    optarg);
+				return -1;
+			}
+			break;
+		case 'w':
+			if (text_parse_duration_ms(optarg, &w->wait_ms, &err) < 0) {
+				say("--wait: %s", err.text);
+				return -1;
+			}
+			break;
+		default:
+			return -1;
+		}
+	}
+	if (optind + 1 != argc) {
+		say(optind == argc ? "which application? `remuda connect --help`"
+				   : "one application at a time");
+		return -1;
+	}
+	w->application = argv[optind];
+	if (w->socket && w->to) {
+		say("--socket and --to exclude each other");
+		return -1;
+	}
+	return 0;
+}
+
+static int dial_unix(const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (!text_copy(un.sun_path, sizeof(un.sun_path), path)) {
+		say("%s: the path is too long for a socket", path);
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0)
+		return fd;
+	say("%s: %s; is the engine running?", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int dial_tcp(const char *to)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
+	char host[256];
+	const char *colon = strrchr(to, ':');
+	int fd = -1, on = 1;
+
+	if (!colon || colon == to || (size_t)(colon - to) >= sizeof(host)) {
+		say("--to wants HOST:PORT, not \"%s\"", to);
+		return -1;
+	}
+	bool bracket = *to == '[' && colon[-1] == ']';
+	snprintf(host, sizeof(host), "%.*s",
+		 (int)(colon - to) - 2 * bracket, to + bracket);
+	int wrong = getaddrinfo(host, colon + 1, &hints, &list);
+	if (wrong) {
+		say("%s: %s", to, gai_strerror(wrong));
+		return -1;
+	}
+	for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
+		fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
+			int error = errno;
+
+			close(fd);
+			fd = -1;
+			errno = error;
+		}
+	}
+	freeaddrinfo(list);
+	if (fd < 0)
+		say("%s: %s", to, strerror(errno));
+	else
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+static int dial(const struct wish *w)
+{
+	struct paths_wish none = { 0 };
+	static struct paths paths;
+	struct error err;
+	const char *path = w->socket ? w->socket : getenv("REMUDA_GATEWAY");
+
+	if (w->to)
+		return dial_tcp(w->to);
+	if (path && *path)
+		return dial_unix(path);
+	if (paths_init(&paths, &none, &err) < 0) {
+		say("%s", err.text);
+		return -1;
+	}
+	return dial_unix(paths.gateway_socket);
+}
+
+/* The password without a line's end; length, or -1 with a message. */
+static int read_password(const struct wish *w, char *out, size_t size)
+{
+	const char *given = getenv("REMUDA_PASSWORD");
+	size_t length = 0;
+	ssize_t n = 1;
+
+	if (w->password_fd < 0) {
+		if (!text_copy(out, size, given ? given : "")) {
+			say("the password is too long");
+			return -1;
+		}
+		return (int)strlen(out);
+	}
+	while (n > 0 && length < size) {
+		n = read(w->password_fd, out + length, size - length);
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n > 0)
+			length += (size_t)n;
+	}
+	if (n < 0) {
+		say("password: %s", strerror(errno));
+		return -1;
+	}
+	if (length == size) {
+		say("the password is too long");
+		return -1;
+	}
+	while (length && (out[length - 1] == '\n' || out[length - 1] == '\r'))
+		length--;
+	return (int)length;
+}
+
+static bool queue_frame(struct session *s, struct native_builder *b)
+{
+	size_t n = native_finish(b);
+
+	if (!n || OUT_SIZE - s->out_end < n)
+		return false;
+	memcpy(s->out + s->out_end, b->bytes, n);
+	s->out_end += n;
+	return true;
+}
+
+static int ask(struct session *s)
+{
+	const struct wish *w = s->wish;
+	struct native_builder b;
+	char password[1024];
+	int length = read_password(w, password, sizeof(password));
+
+	if (length < 0)
+		return -1;
+	native_begin(&b, NATIVE_HELLO, 0);
+	native_put_u64(&b, NATIVE_TAG_VERSION, NATIVE_VERSION);
+	if (w->user)
+		native_put_text(&b, NATIVE_TAG_USER, w->user);
+	if (length)
+		native_put_bytes(&b, NATIVE_TAG_SECRET, password, (size_t)length);
+	explicit_bzero(password, sizeof(password));
+	bool fits = queue_frame(s, &b);
+	explicit_bzero(&b, sizeof(b));
+	native_begin(&b, NATIVE_ALLOCATE, 0);
+	native_put_text(&b, NATIVE_TAG_APPLICATION, w->application);
+	if (w->wait_ms >= 0)
+		native_put_u64(&b, NATIVE_TAG_WAIT_MS, (uint64_t)w->wait_ms);
+	if (w->request_id)
+		native_put_text(&b, NATIVE_TAG_REQUEST_ID, w->request_id);
+	native_put_u64(&b, NATIVE_TAG_COUNT, 1);
+	if (!fits || !queue_frame(s, &b)) {
+		say("user, application or request id is too long");
+		return -1;
+	}
+	s->asked_us = clock_us();
+	return 0;
+}
+
+static int code_of(const char *code, bool accepted)
+{
+	if (accepted)
+		return EXIT_CUT;
+	if (!strcmp(code, "no_application"))
+		return EXIT_NOT_FOUND;
+	if (!strcmp(code, "timeout") || !strcmp(code, "no_machine"))
+		return EXIT_TIMED_OUT;
+	if (!strcmp(code, "protocol") || !strcmp(code, "unconfirmed"))
+		return EXIT_CUT;
+	return EXIT_REFUSED;
+}
+
+static const char *text_of(const uint8_t *p, size_t n, enum native_tag tag,
+			   char *out, size_t size)
+{
+	if (native_get_text(p, n, tag, out, size) < 0)
+		text_copy(out, size, "?");
+	return out;
+}
+
+static void on_error(struct session *s, const uint8_t *p, size_t n)
+{
+	char code[64], text[512];
+
+	text_of(p, n, NATIVE_TAG_CODE, code, sizeof(code));
+	text_of(p, n, NATIVE_TAG_TEXT, text, sizeof(text));
+	say("%s (%s)", text, code);
+	s->code = code_of(code, s->accepted);
+}
+
+static void on_allocated(struct session *s, const uint8_t *p, size_t n)
+{
+	char machine[128], user[256];
+	uint64_t session = 0;
+
+	if (!s->wish->verbose)
+		return;
+	native_get_u64(p, n, NATIVE_TAG_SESSION, &session);
+	say("session/%llu on %s as %s after %.1f ms", (unsigned long long)session,
+	    text_of(p, n, NATIVE_TAG_MACHINE, machine, sizeof(machine)),
+	    text_of(p, n, NATIVE_TAG_USER, user, sizeof(user)),
+	    (double)(clock_us() - s->asked_us) / 1000);
+}
+
+static void on_waiting(struct session *s, const uint8_t *p, size_t n)
+{
+	uint64_t place = 0, left = 0;
+	char duration[16];
+
+	if (!s->wish->verbose)
+		return;
+	native_get_u64(p, n, NATIVE_TAG_PLACE, &place);
+	native_get_u64(p, n, NATIVE_TAG_WAIT_MS, &left);
+	say("waiting for a machine, place %llu, at most %s",
+	    (unsigned long long)place,
+	    text_duration(duration, sizeof(duration), (int64_t)left));
+}
+
+static void on_control(struct session *s, const struct native_header *h,
+		       const uint8_t *p)
+{
+	switch ((enum native_type)h->type) {
+	case NATIVE_HELLO:
+		return;
+	case NATIVE_WAITING:
+		on_waiting(s, p, h->length);
+		return;
+	case NATIVE_ALLOCATED:
+		on_allocated(s, p, h->length);
+		return;
+	case NATIVE_ACCEPT:
+		s->accepted = true;
+		return;
+	case NATIVE_ERROR:
+		on_error(s, p, h->length);
+		return;
+	case NATIVE_CONFIRMED:
+		if (s->wish->verbose)
+			say("the machine is clean");
+		s->code = EXIT_DONE;
+		return;
+	case NATIVE_ALLOCATE:
+	case NATIVE_CONNECT:
+	case NATIVE_DATA:
+	case NATIVE_DEALLOCATE:
+		break;
+	}
+	say("the gateway sent an unexpected %s", native_type_name(h->type));
+	s->code = EXIT_CUT;
+}
+
+/* Steps over what is no user's byte at the front of `in`. */
+static void take_frames(struct session *s)
+{
+	struct native_header h;
+
+	while (!s->data_left && s->code < 0) {
+		const uint8_t *at = s->in + s->in_start;
+		size_t have = s->in_end - s->in_start;
+
+		if (s->data_end) {
+			s->data_end = false;
+			s->output_ended = true;
+		}
+		if (have < NATIVE_HEADER_SIZE)
+			return;
+		if (native_get_header(at, &h) < 0) {
+			say("what answers there is not a gateway");
+			s->code = EXIT_CUT;
+			return;
+		}
+		if (h.type == NATIVE_DATA) {
+			s->in_start += NATIVE_HEADER_SIZE;
+			s->data_left = h.length;
+			s->data_end = h.flags & NATIVE_END;
+			if (h.length && !s->heard && s->wish->verbose)
+				say("first byte after %.1f ms",
+				    (double)(clock_us() - s->asked_us) / 1000);
+			s->heard |= h.length > 0;
+			continue;
+		}
+		if (have < NATIVE_HEADER_SIZE + h.length)
+			return;
+		s->in_start += NATIVE_HEADER_SIZE + h.length;
+		on_control(s, &h, at + NATIVE_HEADER_SIZE);
+	}
+}
+
+static void read_gateway(struct session *s)
+{
+	if (s->in_start) {
+		memmove(s->in, s->in + s->in_start, s->in_end - s->in_start);
+		s->in_end -= s->in_start;
+		s->in_start = 0;
+	}
+	ssize_t n = recv(s->fd, s->in + s->in_end, IN_SIZE - s->in_end,
+			 MSG_DONTWAIT);
+	if (n > 0) {
+		s->in_end += (size_t)n;
+		return;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (s->leaving && !s->wish->confirm) {
+		s->code = EXIT_DONE;
+		return;
+	}
+	say("the gateway closed the connection%s%s", n < 0 ? ": " : "",
+	    n < 0 ? strerror(errno) : "");
+	s->code = s->accepted ? EXIT_CUT : EXIT_UNREACHABLE;
+}
+
+static void write_gateway(struct session *s)
+{
+	ssize_t n = send(s->fd, s->out + s->out_start, s->out_end - s->out_start,
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n > 0)
+		s->out_start += (size_t)n;
+	/* A broken connection is told by reading, after its last words. */
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		s->out_start = s->out_end;
+	if (s->out_start == s->out_end)
+		s->out_start = s->out_end = 0;
+}
+
+static void read_input(struct session *s)
+{
+	uint8_t *frame = s->out + s->out_end;
+	ssize_t n = read(STDIN_FILENO, frame + NATIVE_HEADER_SIZE, CHUNK);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n < 0)
+		say("standard input: %s", strerror(errno));
+	if (n <= 0) {
+		s->input_ended = true;
+		n = 0;
+	}
+	native_put_header(frame, NATIVE_DATA, n ? 0 : NATIVE_END, (uint32_t)n);
+	s->out_end += NATIVE_HEADER_SIZE + (size_t)n;
+}
+
+static void write_output(struct session *s)
+{
+	size_t n = s->in_end - s->in_start;
+
+	if (n > s->data_left)
+		n = s->data_left;
+	if (n > PIPE_BUF && !s->regular)
+		n = PIPE_BUF;
+	ssize_t put = write(STDOUT_FILENO, s->in + s->in_start, n);
+	if (put < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (put < 0) {
+		say("standard output: %s", strerror(errno));
+		s->code = EXIT_CUT;
+		return;
+	}
+	s->in_start += (size_t)put;
+	s->data_left -= (uint32_t)put;
+}
+
+/* The machine has said all; nobody listens to more. */
+static void leave(struct session *s)
+{
+	struct native_builder b;
+
+	native_begin(&b, NATIVE_DEALLOCATE,
+		     s->wish->confirm ? NATIVE_CONFIRM : 0);
+	queue_frame(s, &b);
+	s->leaving = true;
+}
+
+static int converse(struct session *s)
+{
+	while (s->code < 0) {
+		bool sending = s->out_end > s->out_start;
+		bool output = s->data_left && s->in_end > s->in_start;
+		bool input = s->accepted && !s->input_ended && !s->leaving &&
+			     !sending;
+		struct pollfd p[3] = {
+			{ .fd = s->fd, .events = (short)(
+				(output ? 0 : POLLIN) | (sending ? POLLOUT : 0)) },
+			{ .fd = input ? STDIN_FILENO : -1, .events = POLLIN },
+			{ .fd = output ? STDOUT_FILENO : -1, .events = POLLOUT },
+		};
+		int n = poll(p, 3, s->leaving ? CLOSE_MS : -1);
+
+		if (n < 0 && errno != EINTR) {
+			say("poll: %s", strerror(errno));
+			return EXIT_CUT;
+		}
+		if (n == 0) {
+			say("no word from the gateway");
+			return EXIT_TIMED_OUT;
+		}
+		if (sending && p[0].revents)
+			write_gateway(s);
+		if (!output && p[0].revents & (POLLIN | POLLHUP | POLLERR))
+			read_gateway(s);
+		if (p[1].revents)
+			read_input(s);
+		if (p[2].revents)
+			write_output(s);
+		take_frames(s);
+		if (s->output_ended && !s->leaving && s->code < 0 &&
+		    s->out_end == s->out_start)
+			leave(s);
+	}
+	return s->code;
+}
+
+int connect_main(int argc, char **argv)
+{
+	static struct session s;
+	struct wish w = { .wait_ms = -1, .password_fd = -1 };
+	struct stat st;
+
+	if (parse(&w, argc, argv) < 0)
+		return EXIT_WRONG_USAGE;
+	if (w.help) {
+		fputs(usage_text, stdout);
+		return EXIT_DONE;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	s.wish = &w;
+	s.code = -1;
+	s.regular = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+	s.fd = dial(&w);
+	if (s.fd < 0)
+		return EXIT_UNREACHABLE;
+	int code = ask(&s) < 0 ? EXIT_WRONG_USAGE : converse(&s);
+	explicit_bzero(s.out, sizeof(s.out));
+	close(s.fd);
+	return code;
+}

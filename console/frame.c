@@ -1,0 +1,411 @@
+/*
+ * What surrounds a view: two lines above, the message or input line with the
+ * status word, the key line; and the help that is made from the intents.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "console/app_internal.h"
+#include "console/format.h"
+#include "console/keys.h"
+#include "console/theme.h"
+#include "engine/base/text.h"
+
+enum { FRAME_MIN_ROWS = 8, FRAME_MIN_COLS = 40 };
+
+static const char *engine_words(const struct app *app)
+{
+	bool embedded = app->options->embedded;
+
+	if (view_wide(&app->grid))
+		return embedded ? "embedded engine" : "attached";
+	return embedded ? "embedded" : "attached";
+}
+
+/* Line 1: who and where on the left, the totals and the time on the right. */
+static void draw_header(struct app *app)
+{
+	struct grid *g = &app->grid;
+	struct model_totals t = model_totals(&app->model);
+	bool wide = view_wide(g), change = !action_refusal(app);
+	char clock[16], right[160], bad[32] = "", hosts[32];
+	int used;
+
+	format_clock(clock, sizeof(clock), app->wall_ms);
+	if (t.bad)
+		snprintf(bad, sizeof(bad), "  %s%" PRId64 " bad",
+			 glyph(g->ascii, GLYPH_WARN), t.bad);
+	if (app->link.up)
+		snprintf(hosts, sizeof(hosts), "%d/%d", t.hosts_up, t.hosts);
+	else
+		TEXT_SET(hosts, "?");
+	if (wide)
+		snprintf(right, sizeof(right), "hosts %s  pools %d  "
+			 "machines %d  sessions %d  waiting %d%s   %s",
+			 hosts, t.pools, t.machines, t.sessions,
+			 t.waiting, bad, clock);
+	else
+		snprintf(right, sizeof(right), "hosts %s sess %d wait %d%s"
+			 "  %s", hosts, t.sessions, t.waiting,
+			 bad, clock);
+	used = grid_printf(g, 0, 1, g->cols - 2, ROLE_HEADER,
+			   wide ? "remuda  %s   %s   %s" : "remuda %s  %s %s",
+			   *app->model.site ? app->model.site : "-",
+			   engine_words(app),
+			   change ? "rw" : app->link.up ? "READ ONLY" : "-");
+	if (text_cells(g->ascii, right) + used + 3 < g->cols)
+		grid_text_right(g, 0, used + 2, g->cols - used - 3,
+				ROLE_NORMAL, right);
+	else
+		grid_text_right(g, 0, used + 2, g->cols - used - 3,
+				ROLE_NORMAL, clock);
+}
+
+/* How old what is shown is; quiet while it is live. */
+static void age_text(struct app *app, char *out, size_t size)
+{
+	char text[16];
+	int64_t age = app->mono_ms - app->link.last_line_ms;
+
+	if (!app->link.up && app->link.ever_up) {
+		format_clock(text, sizeof(text), app->wall_ms - age);
+		snprintf(out, size, "LAST KNOWN DATA %s, not live", text);
+	} else if (!app->link.up) {
+		snprintf(out, size, "no data yet");
+	} else if (app_stale(app)) {
+		snprintf(out, size, "LAST KNOWN DATA, %s old",
+			 format_age(text, sizeof(text), age));
+	} else {
+		snprintf(out, size, "%s", app->holding ? "paused: p goes on" :
+			 "live");
+	}
+}
+
+/* Line 2: the way to here, and what the list leaves out. */
+static void draw_crumbs(struct app *app)
+{
+	struct grid *g = &app->grid;
+	const char *arrow = glyph(g->ascii, GLYPH_CRUMB);
+	struct list_view *l = view_list(app_view(app));
+	char right[256], age[96], sort[96] = "", filter[160] = "";
+	int col = 1, width;
+
+	for (int i = 0; i < app->depth; i++) {
+		const struct view *v = app->stack[i];
+		bool same = i > 0 && strcmp(app->stack[i - 1]->ops->title,
+					    v->ops->title) == 0;
+
+		if (!v->ops->detail || !same) {
+			if (i)
+				col += grid_printf(g, 1, col, g->cols - col - 1,
+						   ROLE_HEADER, " %s ", arrow);
+			col += grid_text(g, 1, col, g->cols - col - 1,
+					 ROLE_HEADER, v->ops->title);
+		}
+		if (v->ops->detail)
+			col += grid_printf(g, 1, col, g->cols - col - 1,
+					   ROLE_HEADER, " %s %s", arrow,
+					   v->target);
+	}
+	age_text(app, age, sizeof(age));
+	if (l && *l->filter)
+		snprintf(filter, sizeof(filter), "filter /%s   ", l->filter);
+	if (l && view_wide(g))
+		snprintf(sort, sizeof(sort), "sort %s%s   ",
+			 l->columns[l->sort].title,
+			 glyph(g->ascii, l->inverted ? GLYPH_DOWN : GLYPH_UP));
+	snprintf(right, sizeof(right), "%s%s%s", filter, sort, age);
+	width = text_cells(g->ascii, right);
+	if (col + width + 3 > g->cols)
+		snprintf(right, sizeof(right), "%s", age);
+	grid_text_right(g, 1, col + 2, g->cols - col - 3,
+			app->link.up && !app_stale(app) ? ROLE_OFF : ROLE_WARN,
+			right);
+}
+
+/* The one word that says what the console is doing. */
+static enum role status_word(struct app *app, char *out, size_t size)
+{
+	struct list_view *l = view_list(app_view(app));
+	int64_t oldest;
+
+	if (app->dialog.kind != DIALOG_NONE) {
+		snprintf(out, size, "%s", app->dialog.kind == DIALOG_TEXT ?
+			 "READING" : "ASKING");
+	} else if (app->prompt.kind != PROMPT_NONE) {
+		snprintf(out, size, "%s", app->prompt.kind == PROMPT_FILTER ?
+			 "FILTER" : app->prompt.kind == PROMPT_NUMBER ?
+			 "ASKING" : "COMMAND");
+	} else if (!app->link.up) {
+		snprintf(out, size, "DISCONNECTED %" PRId64 "s",
+			 (app->mono_ms - app->link.lost_ms) / 1000);
+		return ROLE_FAILED;
+	} else if (app_stale(app)) {
+		snprintf(out, size, "STALE %" PRId64 "s",
+			 (app->mono_ms - app->link.last_line_ms) / 1000);
+		return ROLE_FAILED;
+	} else if (link_waiting(&app->link, &oldest) &&
+		   app->mono_ms - oldest >= 1000) {
+		snprintf(out, size, "BUSY %" PRId64 "s",
+			 (app->mono_ms - oldest) / 1000);
+		return ROLE_CHANGING;
+	} else if (app->holding) {
+		snprintf(out, size, "HOLDING");
+		return ROLE_WARN;
+	} else if (app->options->read_only || app->read_only) {
+		snprintf(out, size, "READ ONLY");
+	} else {
+		snprintf(out, size, "%s", l && list_view_below(l) ? "MORE..." :
+			 "RUNNING");
+	}
+	return ROLE_STATUS;
+}
+
+static void draw_message(struct app *app)
+{
+	struct grid *g = &app->grid;
+	int row = g->rows - 2, room;
+	char word[32], text[640];
+	enum role role = status_word(app, word, sizeof(word));
+	int width = (int)strlen(word);
+
+	grid_text(g, row, g->cols - width - 1, width, role, word);
+	room = g->cols - width - 4;
+	if (app->prompt.kind != PROMPT_NONE) {
+		prompt_draw(&app->prompt, g, row, room);
+		return;
+	}
+	if (!app->link.up && !*app->message) {
+		int64_t left = app->link.next_try_ms - app->mono_ms;
+		char next[64] = "it was the only way to it";
+
+		if (app->link.next_try_ms != INT64_MAX)
+			snprintf(next, sizeof(next), "try %d in %" PRId64 " s",
+				 app->link.tries, left > 0 ?
+				 (left + 999) / 1000 : 0);
+		snprintf(text, sizeof(text), "No engine (%s): %s", next,
+			 app->link.trouble);
+		grid_text(g, row, 1, room, ROLE_FAILED, text);
+		return;
+	}
+	if (text_cells(g->ascii, app->message) > room) {
+		room -= 8;
+		grid_text(g, row, room + 2, 7, ROLE_KEY, "F1 more");
+	}
+	grid_text(g, row, 1, room, app->message_bad ? ROLE_FAILED : ROLE_NORMAL,
+		  app->message);
+}
+
+/* One intent of the key line; returns the cells used, 0 when it does not
+ * fit before end. */
+static int draw_key(struct grid *g, int row, int col, int end,
+		    enum intent intent)
+{
+	char fkey[16], key[16], keys[40];
+	bool wide = view_wide(g);
+	const char *label = intent_table[intent].label;
+	int used;
+
+	keys_of(intent, true, fkey, sizeof(fkey));
+	keys_of(intent, false, key, sizeof(key));
+	snprintf(keys, sizeof(keys), "%s%s%s", wide ? fkey : "",
+		 wide && *fkey && *key ? " " : "", key);
+	used = (int)(strlen(keys) + strlen(label)) + 1;
+	if (!wide && strlen(key) == 1 && strchr("?/:", key[0]))
+		used--;
+	if (col + used > end)
+		return 0;
+	grid_text(g, row, col, end - col, ROLE_KEY, keys);
+	grid_text(g, row, col + used - (int)strlen(label), end - col,
+		  ROLE_NORMAL, label);
+	return used + (wide ? 3 : 1);
+}
+
+static void draw_keys(struct app *app)
+{
+	static const enum intent lost[] = { INTENT_RESTART, INTENT_COMMAND,
+					    INTENT_NONE };
+	struct grid *g = &app->grid;
+	const enum intent *keys = app->link.up ? app_view(app)->ops->keys : lost;
+	int row = g->rows - 1, col = 1, quit = g->cols - 8;
+	const char *words = NULL;
+
+	if (app->dialog.kind != DIALOG_NONE)
+		words = dialog_keys(&app->dialog);
+	else if (app->prompt.kind == PROMPT_COMMAND)
+		words = "Enter Run   Tab Complete   Up Down History   "
+			"Ctrl-U Clear   Esc Close";
+	else if (app->prompt.kind == PROMPT_FILTER)
+		words = "Enter Keep filter   Esc Clear   word  !not  ~fuzzy  "
+			"column=text";
+	else if (app->prompt.kind == PROMPT_NUMBER)
+		words = "digits   Enter Go on   Esc Leave as it is";
+	if (words) {
+		grid_text(g, row, 1, g->cols - 2, ROLE_NORMAL, words);
+		return;
+	}
+	col += draw_key(g, row, col, quit, INTENT_HELP);
+	for (; *keys != INTENT_NONE; keys++) {
+		if (!app->link.up && *keys == INTENT_RESTART) {
+			col += grid_text(g, row, col, quit - col, ROLE_KEY,
+					 "r");
+			col += grid_text(g, row, col, quit - col, ROLE_NORMAL,
+					 " Retry now   ");
+			continue;
+		}
+		col += draw_key(g, row, col, quit, *keys);
+	}
+	draw_key(g, row, col, g->cols, INTENT_QUIT);
+}
+
+/* Less than the smallest size: say the most important on a line or three. */
+static void draw_tiny(struct app *app)
+{
+	struct grid *g = &app->grid;
+	struct model_totals t = model_totals(&app->model);
+
+	grid_printf(g, 0, 0, g->cols, ROLE_NORMAL, "remuda: %" PRId64
+		    " in use %" PRId64 " ready %" PRId64 " bad%s", t.in_use,
+		    t.ready, t.bad, app->link.up ? "" : " DISCONNECTED");
+	grid_printf(g, 1, 0, g->cols, ROLE_NORMAL, "Window is %dx%d; %dx%d "
+		    "needed.", g->cols, g->rows, FRAME_MIN_COLS,
+		    FRAME_MIN_ROWS);
+	grid_text(g, 2, 0, g->cols, ROLE_NORMAL, "q quit");
+	grid_cursor(g, 0, 0);
+}
+
+void frame_draw(struct app *app)
+{
+	struct grid *g = &app->grid;
+	struct view *v = app_view(app);
+	struct rect body = { 2, 0, g->rows - 4, g->cols };
+
+	grid_clear(g);
+	if (g->rows < FRAME_MIN_ROWS || g->cols < FRAME_MIN_COLS) {
+		draw_tiny(app);
+		return;
+	}
+	draw_header(app);
+	draw_crumbs(app);
+	g->rows -= 2;	/* a view that asks for too much is cut, here */
+	v->ops->draw(v, g, body);
+	g->rows += 2;
+	if (!app->link.up || app_stale(app))
+		grid_flag(g, body, CELL_OLD);
+	if (app->dialog.kind != DIALOG_NONE)
+		dialog_draw(&app->dialog, g);
+	else if (app->prompt.kind == PROMPT_COMMAND)
+		prompt_draw_candidates(&app->prompt, g, g->rows - 2);
+	draw_message(app);
+	draw_keys(app);
+}
+
+/* The whole message, when the line was too short for it. */
+bool frame_message(struct app *app)
+{
+	const char *text = app->message;
+	int cols = app->grid.cols > 100 ? 90 : app->grid.cols - 8;
+
+	if (text_cells(app->grid.ascii, text) < app->grid.cols - 20)
+		return false;
+	dialog_open(&app->dialog, DIALOG_TEXT, "Message", NULL);
+	while (*text) {
+		char line[DIALOG_LINE_SIZE];
+		size_t n;
+
+		text_clip(app->grid.ascii, line, sizeof(line), text, cols);
+		n = strlen(line);
+		if (n == 0)
+			break;
+		if (text[n] && text[n] != ' ' && strrchr(line, ' '))
+			n = (size_t)(strrchr(line, ' ') - line);
+		if (n == 0)
+			n = strlen(line);
+		dialog_line(&app->dialog, "%.*s", (int)n, text);
+		text += n;
+		text += strspn(text, " ");
+	}
+	return true;
+}
+
+/* ---- help ------------------------------------------------------------ */
+
+enum { HELP_ROWS_MAX = 48 };
+
+/* Writes "  keys     help" lines of a group; returns how many. */
+static int help_group(enum intent_group group, const char *title,
+		      char lines[][40], int at)
+{
+	if (at < HELP_ROWS_MAX)
+		snprintf(lines[at++], 40, "%s", title);
+	for (int i = INTENT_NONE + 1; i < INTENT_COUNT; i++) {
+		if (intent_table[i].group == group && at < HELP_ROWS_MAX)
+			snprintf(lines[at++], 40, " %-8.9s %.24s",
+				 intent_table[i].keys, intent_table[i].help);
+	}
+	return at;
+}
+
+static void help_states(struct app *app)
+{
+	static const struct {
+		enum role role;
+		const char *word;
+	} states[] = {
+		{ ROLE_USED, "in use" }, { ROLE_FREE, "ready" },
+		{ ROLE_CHANGING, "changing" }, { ROLE_LEAVING, "held, leaving" },
+		{ ROLE_FAILED, "failed" }, { ROLE_OFF, "off" },
+		{ ROLE_UNKNOWN, "unknown" },
+	};
+	char line[DIALOG_LINE_SIZE] = "STATES";
+	size_t used = strlen(line);
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		used += (size_t)snprintf(line + used, sizeof(line) - used,
+					 "  %s %s", glyph(app->grid.ascii,
+					 role_glyph(states[i].role)),
+					 states[i].word);
+	dialog_line(&app->dialog, "%s", line);
+}
+
+void frame_help(struct app *app)
+{
+	static char columns[4][HELP_ROWS_MAX][40];
+	char title[96];
+	int counts[4], rows = 0, width = view_wide(&app->grid) ? 4 : 2;
+
+	memset(columns, 0, sizeof(columns));
+	counts[0] = help_group(GROUP_GO, "GO", columns[0], 0);
+	counts[1] = help_group(GROUP_LIST, "LIST", columns[1], 0);
+	if (width == 4) {
+		counts[2] = help_group(GROUP_ACT, "ACT", columns[2], 0);
+		counts[3] = help_group(GROUP_ANY, "ANYWHERE", columns[3], 0);
+	} else {
+		counts[0] = help_group(GROUP_ACT, "ACT", columns[0], counts[0]);
+		counts[1] = help_group(GROUP_ANY, "ANYWHERE", columns[1],
+				       counts[1]);
+	}
+	snprintf(title, sizeof(title), "Help: %s", app_view(app)->ops->title);
+	dialog_open(&app->dialog, DIALOG_TEXT, title, NULL);
+	for (int c = 0; c < width; c++)
+		rows = counts[c] > rows ? counts[c] : rows;
+	for (int i = 0; i < rows; i++) {
+		if (width == 4)
+			dialog_line(&app->dialog, "%-26.26s %-29.29s %-27.27s %s",
+				    columns[0][i], columns[1][i],
+				    columns[2][i], columns[3][i]);
+		else
+			dialog_line(&app->dialog, "%-33.33s %s", columns[0][i],
+				    columns[1][i]);
+	}
+	dialog_line(&app->dialog, "%s", "");
+	help_states(app);
+	dialog_line(&app->dialog, "Words after : are those of the shell: "
+		    ":pool scale mail 5 is  remuda pool scale mail 5");
+	dialog_line(&app->dialog, "%s", app->options->embedded ?
+		    "The engine runs beside this console; quitting asks "
+		    "whether it goes on." :
+		    "The engine is not part of this console; quitting stops "
+		    "nothing.");
+}

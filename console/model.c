@@ -1,0 +1,338 @@
+/*
+ * The model: see model.h.  Owned by the console process, filled by link.c,
+ * read by views.  Wrong lines from an engine are skipped item by item: the
+ * console must show what it can.
+ */
+#include "console/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/base/check.h"
+#include "engine/base/text.h"
+
+static const struct {
+	const char *name, *key, *noun;
+} topics[TOPIC_COUNT] = {
+#define TOPIC(id, name, key, noun) [TOPIC_##id] = { name, key, noun },
+	TOPICS(TOPIC)
+#undef TOPIC
+};
+
+const char *topic_noun(enum topic topic)
+{
+	return topics[topic].noun;
+}
+
+void model_init(struct model *m)
+{
+	*m = (struct model){ 0 };
+	for (int i = 0; i < TOPIC_COUNT; i++)
+		map_init(&m->sets[i].by_key);
+}
+
+static void set_clear(struct model_set *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		json_decref(set->entries[i].item);
+	set->count = 0;
+	map_fini(&set->by_key);
+	map_init(&set->by_key);
+	set->changes++;
+}
+
+void model_fini(struct model *m)
+{
+	for (int i = 0; i < TOPIC_COUNT; i++) {
+		set_clear(&m->sets[i]);
+		map_fini(&m->sets[i].by_key);
+		free(m->sets[i].entries);
+	}
+	*m = (struct model){ 0 };
+}
+
+void model_expect_full(struct model *m)
+{
+	m->full_seen = 0;
+	m->complete = false;
+}
+
+void model_hello(struct model *m, const json_t *hello)
+{
+	json_t *safe = model_display_copy(hello);
+
+	TEXT_SET(m->site, item_text(safe, "site"));
+	TEXT_SET(m->version, item_text(safe, "version"));
+	TEXT_SET(m->engine, item_text(safe, "engine"));
+	m->rights_change = strcmp(item_text(safe, "rights"), "change") == 0;
+	m->changes++;
+	json_decref(safe);
+}
+
+static json_t *display_string(const char *text, size_t length)
+{
+	/* An escape is at most 8 bytes for one byte of input. */
+	size_t size = (length > 16384 ? 16384 : length) * 4 + 16;
+	char *out = malloc(size);
+
+	CHECK("", out, "out of memory");
+	text_display(out, size, text, length);
+	json_t *copy = json_string(out);
+	free(out);
+	return copy ? copy : json_string("?");
+}
+
+json_t *model_display_copy(const json_t *value)
+{
+	json_t *copy;
+
+	if (json_is_string(value))
+		return display_string(json_string_value(value),
+				      json_string_length(value));
+	if (json_is_array(value)) {
+		copy = json_array();
+		for (size_t i = 0; i < json_array_size(value); i++)
+			json_array_append_new(copy, model_display_copy(
+						json_array_get(value, i)));
+		return copy;
+	}
+	if (json_is_object(value)) {
+		const char *key;
+		json_t *member;
+
+		copy = json_object();
+		json_object_foreach((json_t *)value, key, member) {
+			char safe[128];
+
+			text_display(safe, sizeof(safe), key, strlen(key));
+			json_object_set_new(copy, safe,
+					    model_display_copy(member));
+		}
+		return copy;
+	}
+	return json_incref((json_t *)value);
+}
+
+/* FNV-1a: a key that survives a reconnect for objects known by name. */
+static uint64_t name_key(const char *name)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+	return hash ? hash : 1;
+}
+
+/* 0 when the item has no usable key. */
+static uint64_t item_key(enum topic topic, const json_t *item)
+{
+	const char *member = topics[topic].key;
+
+	if (strcmp(member, "name") == 0) {
+		const char *name = item_text(item, "name");
+
+		return *name ? name_key(name) : 0;
+	}
+	/* Gateways count from 0, ids from 1; anything below is no key. */
+	int64_t number = *member ? item_int(item, member, -1) + 1 :
+			 item_int(item, "id", 0);
+
+	return number > 0 ? (uint64_t)number : 0;
+}
+
+static void set_put(struct model_set *set, uint64_t key, json_t *item)
+{
+	size_t at = (size_t)(uintptr_t)map_get(&set->by_key, key);
+
+	set->changes++;
+	if (at) {
+		json_decref(set->entries[at - 1].item);
+		set->entries[at - 1].item = item;
+		return;
+	}
+	if (set->count == set->size) {
+		set->size = set->size ? set->size * 2 : 64;
+		set->entries = realloc(set->entries,
+				       set->size * sizeof(*set->entries));
+		CHECK("", set->entries, "out of memory");
+	}
+	set->entries[set->count++] = (struct entry){ key, item };
+	map_put(&set->by_key, key, (void *)(uintptr_t)set->count);
+}
+
+static void set_remove(struct model_set *set, uint64_t key)
+{
+	size_t at = (size_t)(uintptr_t)map_remove(&set->by_key, key);
+
+	if (!at)
+		return;
+	set->changes++;
+	json_decref(set->entries[at - 1].item);
+	set->count--;
+	if (at - 1 != set->count) {
+		set->entries[at - 1] = set->entries[set->count];
+		map_put(&set->by_key, set->entries[at - 1].key,
+			(void *)(uintptr_t)at);
+	}
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	uint64_t x = ((const struct entry *)a)->key;
+	uint64_t y = ((const struct entry *)b)->key;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* Drops the oldest events, a quarter at a time so that sorting is rare. */
+static void trim_events(struct model_set *set)
+{
+	if (set->count <= MODEL_EVENTS_MAX * 5 / 4)
+		return;
+	qsort(set->entries, set->count, sizeof(*set->entries), newest_first);
+	while (set->count > MODEL_EVENTS_MAX)
+		json_decref(set->entries[--set->count].item);
+	map_fini(&set->by_key);
+	map_init(&set->by_key);
+	for (size_t i = 0; i < set->count; i++)
+		map_put(&set->by_key, set->entries[i].key,
+			(void *)(uintptr_t)(i + 1));
+}
+
+void model_add_items(struct model *m, enum topic topic, const json_t *items)
+{
+	struct model_set *set = &m->sets[topic];
+
+	for (size_t i = 0; i < json_array_size(items); i++) {
+		const json_t *raw = json_array_get(items, i);
+		uint64_t key = item_key(topic, raw);
+
+		if (key == 0 || !json_is_object(raw))
+			continue;
+		if (item_bool(raw, "removed"))
+			set_remove(set, key);
+		else
+			set_put(set, key, model_display_copy(raw));
+	}
+	if (topic == TOPIC_EVENTS)
+		trim_events(set);
+	m->changes++;
+}
+
+bool model_apply(struct model *m, const json_t *line)
+{
+	const char *name = item_text(line, "topic");
+	const json_t *items = json_object_get(line, "items");
+
+	m->time_ms = item_int(line, "time_ms", m->time_ms);
+	for (int i = 0; i < TOPIC_COUNT; i++) {
+		if (strcmp(topics[i].name, name) != 0)
+			continue;
+		if (item_bool(line, "full")) {
+			set_clear(&m->sets[i]);
+			m->full_seen |= 1u << i;
+			m->complete = m->full_seen == (1u << TOPIC_COUNT) - 1;
+		}
+		model_add_items(m, (enum topic)i, items);
+		return true;
+	}
+	return false;
+}
+
+json_t *model_find(const struct model *m, enum topic topic, uint64_t key)
+{
+	const struct model_set *set = &m->sets[topic];
+	size_t at = (size_t)(uintptr_t)map_get(&set->by_key, key);
+
+	return key && at ? set->entries[at - 1].item : NULL;
+}
+
+json_t *model_named(const struct model *m, enum topic topic, const char *name)
+{
+	const struct model_set *set = &m->sets[topic];
+
+	if (strcmp(topics[topic].key, "name") == 0)
+		return *name ? model_find(m, topic, name_key(name)) : NULL;
+	for (size_t i = 0; i < set->count; i++)
+		if (strcmp(item_text(set->entries[i].item, "name"), name) == 0)
+			return set->entries[i].item;
+	return NULL;
+}
+
+const char *item_text(const json_t *item, const char *member)
+{
+	const char *text = json_string_value(json_object_get(item, member));
+
+	return text ? text : "";
+}
+
+int64_t item_int(const json_t *item, const char *member, int64_t fallback)
+{
+	const json_t *value = json_object_get(item, member);
+
+	return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+bool item_bool(const json_t *item, const char *member)
+{
+	return json_is_true(json_object_get(item, member));
+}
+
+int64_t item_time_ms(const json_t *item, const char *member)
+{
+	const char *text = item_text(item, member);
+	struct tm tm = { 0 };
+	int ms = 0, used = 0;
+
+	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon,
+		   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
+		   &used) != 6)
+		return 0;
+	if (text[used] == '.')
+		sscanf(text + used + 1, "%3d", &ms);
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	return (int64_t)timegm(&tm) * 1000 + ms;
+}
+
+struct model_totals model_totals(const struct model *m)
+{
+	struct model_totals t = {
+		.hosts = (int)m->sets[TOPIC_HOSTS].count,
+		.pools = (int)m->sets[TOPIC_POOLS].count,
+		.machines = (int)m->sets[TOPIC_MACHINES].count,
+		.sessions = (int)m->sets[TOPIC_SESSIONS].count,
+	};
+	const struct model_set *hosts = &m->sets[TOPIC_HOSTS];
+	const struct model_set *pools = &m->sets[TOPIC_POOLS];
+	const struct model_set *requests = &m->sets[TOPIC_REQUESTS];
+
+	for (size_t i = 0; i < hosts->count; i++)
+		t.hosts_up += strcmp(item_text(hosts->entries[i].item, "state"),
+				     "up") == 0;
+	for (size_t i = 0; i < requests->count; i++)
+		t.waiting += strcmp(item_text(requests->entries[i].item,
+					      "state"), "waiting") == 0;
+	for (size_t i = 0; i < pools->count; i++) {
+		const json_t *pool = pools->entries[i].item;
+
+		t.in_use += item_int(pool, "in_use", 0);
+		t.ready += item_int(pool, "ready", 0);
+		t.starting += item_int(pool, "starting", 0);
+		t.bad += item_int(pool, "bad", 0);
+	}
+	return t;
+}
+
+bool model_machine_unknown(const struct model *m, const json_t *machine)
+{
+	const char *host = item_text(machine, "host");
+
+	if (json_is_false(json_object_get(machine, "known")))
+		return true;
+	const json_t *item = model_named(m, TOPIC_HOSTS, host);
+
+	return item && strcmp(item_text(item, "state"), "not_answering") == 0;
+}

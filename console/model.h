@@ -1,0 +1,96 @@
+/*
+ * The last known state of the engine, as its `subscribe` lines told it
+ * (engine/wire/control.h).  Objects are JSON items whose strings went through
+ * text_display(): nothing a guest or a user wrote can reach the terminal raw.
+ *
+ * An item is never changed: news replace it.  So a view that holds a
+ * reference (json_incref) keeps a picture of the moment, and pausing a screen
+ * is not looking at new ones.
+ */
+#ifndef REMUDA_CONSOLE_MODEL_H
+#define REMUDA_CONSOLE_MODEL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/map.h"
+
+/* TOPIC(id, topic, key member, noun): key "" means an integer id. */
+#define TOPICS(TOPIC)                                                          \
+	TOPIC(POOLS, "pools", "name", "pool")                                  \
+	TOPIC(MACHINES, "machines", "", "machine")                             \
+	TOPIC(SESSIONS, "sessions", "", "session")                             \
+	TOPIC(REQUESTS, "requests", "", "request")                             \
+	TOPIC(HOSTS, "hosts", "name", "host")                                  \
+	TOPIC(GATEWAYS, "gateways", "index", "gateway")                        \
+	TOPIC(EVENTS, "events", "", "event")
+
+enum topic {
+#define TOPIC(id, name, key, noun) TOPIC_##id,
+	TOPICS(TOPIC)
+#undef TOPIC
+	TOPIC_COUNT
+};
+
+enum { MODEL_EVENTS_MAX = 2000 };	/* the oldest go first */
+
+struct entry {
+	uint64_t key;		/* stable for the object's life, never 0 */
+	json_t *item;		/* owned */
+};
+
+struct model_set {
+	struct entry *entries;	/* in no order */
+	size_t count, size;
+	struct map by_key;	/* key -> index + 1 as a pointer */
+	uint64_t changes;	/* grows with every change */
+};
+
+struct model {
+	struct model_set sets[TOPIC_COUNT];
+	char site[64], version[32], engine[16];	/* from hello */
+	bool rights_change;
+	bool complete;		/* one full state of every topic arrived */
+	unsigned full_seen;	/* bit per topic */
+	uint64_t changes;
+	int64_t time_ms;	/* engine's wall clock in its last line; 0 none */
+};
+
+void model_init(struct model *m);
+void model_fini(struct model *m);
+/* Before a new full state: what is known stays until it comes. */
+void model_expect_full(struct model *m);
+void model_hello(struct model *m, const json_t *hello);
+/* A line with "topic".  Unknown topics are ignored: newer engines may talk
+ * of more.  Returns true when something changed. */
+bool model_apply(struct model *m, const json_t *line);
+/* Adds items of a list answer (older events). */
+void model_add_items(struct model *m, enum topic topic, const json_t *items);
+
+const char *topic_noun(enum topic topic);
+/* Borrowed items; NULL when there is none. */
+json_t *model_find(const struct model *m, enum topic topic, uint64_t key);
+json_t *model_named(const struct model *m, enum topic topic, const char *name);
+
+/* Members: "" or fallback when missing or null. */
+const char *item_text(const json_t *item, const char *member);
+int64_t item_int(const json_t *item, const char *member, int64_t fallback);
+bool item_bool(const json_t *item, const char *member);
+/* RFC 3339 UTC to milliseconds since 1970; 0 when missing or bad. */
+int64_t item_time_ms(const json_t *item, const char *member);
+
+struct model_totals {
+	int hosts, hosts_up, pools, machines, sessions, waiting;
+	int64_t in_use, ready, starting, bad;
+};
+
+struct model_totals model_totals(const struct model *m);
+/* The machine's host does not answer: its state is only the last known. */
+bool model_machine_unknown(const struct model *m, const json_t *machine);
+
+/* A copy of value with every string and key made safe to show. */
+json_t *model_display_copy(const json_t *value);
+
+#endif

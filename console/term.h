@@ -1,0 +1,52 @@
+/*
+ * The terminal: the only file that knows ncurses.  It takes a grid of cells
+ * and gives keys.
+ *
+ * Whatever ends the process by a signal that can be caught - a crash, a
+ * hangup, a kill - the terminal gets its modes, its screen and its cursor
+ * back first, and the process then dies of that signal.
+ */
+#ifndef REMUDA_CONSOLE_TERM_H
+#define REMUDA_CONSOLE_TERM_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct grid;
+struct term;
+
+struct term_options {
+	bool ascii, no_color;
+	bool script;		/* no terminal: output goes nowhere */
+	const char *last_words;	/* said after a crash; borrowed */
+};
+
+/* NULL with the reason, when there is no terminal to use. */
+struct term *term_open(const struct term_options *options, struct error *err);
+/* Puts the terminal back and prints the notes; NULL is allowed. */
+void term_close(struct term *t);
+void term_size(const struct term *t, int *rows, int *cols);
+bool term_ascii(const struct term *t);
+/* Takes over a new size; true when there was one. */
+bool term_resized(struct term *t);
+void term_force_size(struct term *t, int rows, int cols);
+/* Shows the grid; writes nothing when it shows already.  whole draws all. */
+void term_show(struct term *t, const struct grid *grid, bool whole);
+/* The next key (keys.h), 0 when there is none now. */
+uint32_t term_key(struct term *t);
+/* Waits for a key, for fd (-1 = none; writable: also until it takes output),
+ * a signal, or timeout_ms.  Returns -1 when the terminal went away. */
+int term_wait(struct term *t, int fd, bool writable, int64_t timeout_ms);
+/* Stops the process as Ctrl-Z does, and comes back. */
+void term_suspend(struct term *t);
+/* True once after somebody else asked for a stop (SIGTSTP). */
+bool term_stop_asked(struct term *t);
+/* Puts the terminal back at once, from a failed check; safe anywhere. */
+void term_put_back(void);
+/* Said on standard error after the terminal was put back. */
+void term_note(struct term *t, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

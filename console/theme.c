@@ -1,0 +1,153 @@
+/*
+ * Themes: see theme.h.  Pure tables.  Only the state word, its glyph and bars
+ * have colour; everything else keeps the terminal's own foreground and
+ * background, so light and dark backgrounds both read well.
+ */
+#include "console/theme.h"
+
+#include <string.h>
+
+enum { BLACK, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN, WHITE, NONE = -1 };
+
+struct role_style {
+	int dark256, light256;
+	int dark8, light8;
+	unsigned attrs;		/* with colours */
+	unsigned mono;		/* without */
+};
+
+static const struct role_style styles[ROLE_COUNT] = {
+	[ROLE_NORMAL] = { NONE, NONE, NONE, NONE, 0, 0 },
+	[ROLE_HEADER] = { NONE, NONE, NONE, NONE, STYLE_BOLD, STYLE_BOLD },
+	[ROLE_TITLE] = { NONE, NONE, NONE, NONE, STYLE_BOLD, STYLE_BOLD },
+	[ROLE_FRAME] = { 245, 243, NONE, NONE, 0, 0 },
+	[ROLE_STRONG] = { NONE, NONE, NONE, NONE, STYLE_BOLD, STYLE_BOLD },
+	[ROLE_USED] = { 80, 25, CYAN, BLUE, 0, 0 },
+	[ROLE_FREE] = { 114, 28, GREEN, GREEN, 0, 0 },
+	[ROLE_CHANGING] = { 221, 130, YELLOW, MAGENTA, 0, STYLE_UNDERLINE },
+	[ROLE_LEAVING] = { 176, 90, MAGENTA, MAGENTA, 0, STYLE_UNDERLINE },
+	[ROLE_WARN] = { 214, 130, YELLOW, MAGENTA, STYLE_BOLD, STYLE_BOLD },
+	[ROLE_FAILED] = { 203, 160, RED, RED, STYLE_BOLD,
+			  STYLE_BOLD | STYLE_REVERSE },
+	[ROLE_OFF] = { 245, 243, NONE, NONE, 0, 0 },
+	[ROLE_UNKNOWN] = { NONE, NONE, NONE, NONE, STYLE_REVERSE,
+			   STYLE_REVERSE },
+	[ROLE_STATUS] = { NONE, NONE, NONE, NONE, STYLE_BOLD, STYLE_BOLD },
+	[ROLE_KEY] = { NONE, NONE, NONE, NONE, STYLE_BOLD, STYLE_BOLD },
+	[ROLE_INPUT] = { NONE, NONE, NONE, NONE, 0, 0 },
+};
+
+struct style theme_style(enum role role, unsigned cell_flags, int colours,
+			 bool light)
+{
+	const struct role_style *s = &styles[role];
+	bool old = cell_flags & CELL_OLD;
+	struct style out = { .colour = NONE };
+
+	if (colours >= 256)
+		out.colour = light ? s->light256 : s->dark256;
+	else if (colours >= 8)
+		out.colour = light ? s->light8 : s->dark8;
+	out.attrs = colours >= 8 ? s->attrs : s->mono;
+	if (old) {
+		out.colour = colours >= 256 ? (light ? 243 : 245) : NONE;
+		out.attrs = colours >= 8 && colours < 256 ? STYLE_DIM : 0;
+	}
+	if (cell_flags & CELL_SELECTED)
+		out.attrs = (out.attrs & ~(unsigned)STYLE_UNDERLINE) ^
+			    STYLE_REVERSE;
+	return out;
+}
+
+const char *glyph(bool ascii, enum glyph g)
+{
+	static const char *const table[GLYPH_COUNT][2] = {
+#define GLYPH(id, utf8, plain) [GLYPH_##id] = { utf8, plain },
+		GLYPHS(GLYPH)
+#undef GLYPH
+	};
+
+	return table[g][ascii];
+}
+
+enum glyph role_glyph(enum role role)
+{
+	switch (role) {
+	case ROLE_USED:
+		return GLYPH_USED;
+	case ROLE_FREE:
+		return GLYPH_FREE;
+	case ROLE_CHANGING:
+		return GLYPH_CHANGING;
+	case ROLE_LEAVING:
+		return GLYPH_LEAVING;
+	case ROLE_WARN:
+		return GLYPH_WARN;
+	case ROLE_FAILED:
+		return GLYPH_FAILED;
+	case ROLE_UNKNOWN:
+		return GLYPH_UNKNOWN;
+	case ROLE_NORMAL:
+	case ROLE_HEADER:
+	case ROLE_TITLE:
+	case ROLE_FRAME:
+	case ROLE_STRONG:
+	case ROLE_OFF:
+	case ROLE_STATUS:
+	case ROLE_KEY:
+	case ROLE_INPUT:
+	case ROLE_COUNT:
+		break;
+	}
+	return GLYPH_OFF;
+}
+
+/* Words of the engine that are shown by another word or need a role. */
+struct state_row {
+	const char *kind, *state, *word;
+	enum role role;
+};
+
+static const struct state_row state_rows[] = {
+	{ "machine", "defined", NULL, ROLE_OFF },
+	{ "machine", "booting", NULL, ROLE_CHANGING },
+	{ "machine", "preparing", NULL, ROLE_CHANGING },
+	{ "machine", "ready", NULL, ROLE_FREE },
+	{ "machine", "saving", NULL, ROLE_CHANGING },
+	{ "machine", "saved", NULL, ROLE_FREE },
+	{ "machine", "waking", NULL, ROLE_CHANGING },
+	{ "machine", "reserved", NULL, ROLE_CHANGING },
+	{ "machine", "in_session", "in use", ROLE_USED },
+	{ "machine", "cleaning", NULL, ROLE_CHANGING },
+	{ "machine", "held", NULL, ROLE_LEAVING },
+	{ "machine", "quarantined", NULL, ROLE_FAILED },
+	{ "machine", "retiring", NULL, ROLE_LEAVING },
+	{ "machine", "gone", NULL, ROLE_OFF },
+	{ "session", "assigned", NULL, ROLE_CHANGING },
+	{ "session", "active", NULL, ROLE_USED },
+	{ "session", "closed", NULL, ROLE_OFF },
+	{ "session", "lost", NULL, ROLE_FAILED },
+	{ "session", "failed", NULL, ROLE_FAILED },
+	{ "request", "waiting", NULL, ROLE_CHANGING },
+	{ "request", "assigned", NULL, ROLE_USED },
+	{ "request", "refused", NULL, ROLE_FAILED },
+	{ "request", "cancelled", NULL, ROLE_OFF },
+	{ "host", "up", NULL, ROLE_FREE },
+	{ "host", "connecting", NULL, ROLE_CHANGING },
+	{ "host", "not_answering", "not answering", ROLE_FAILED },
+	{ "gateway", "up", NULL, ROLE_FREE },
+	{ "gateway", "starting", NULL, ROLE_CHANGING },
+	{ "gateway", "gone", NULL, ROLE_FAILED },
+};
+
+struct state_look state_look(const char *kind, const char *state)
+{
+	for (size_t i = 0; i < sizeof(state_rows) / sizeof(state_rows[0]); i++) {
+		const struct state_row *r = &state_rows[i];
+
+		if (strcmp(r->kind, kind) == 0 && strcmp(r->state, state) == 0)
+			return (struct state_look){ r->role,
+						    r->word ? r->word : state };
+	}
+	return (struct state_look){ ROLE_UNKNOWN, *state ? state : "?" };
+}

@@ -1,0 +1,120 @@
+/*
+ * A view: one screen of the console.  A view fills lists from the model and
+ * draws cells; it never waits, never writes to the terminal, and asks the
+ * engine for things only through actions.  One file per view, ending in its
+ * struct view_ops.
+ */
+#ifndef REMUDA_CONSOLE_VIEW_H
+#define REMUDA_CONSOLE_VIEW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "console/cells.h"
+#include "console/intent.h"
+#include "console/list.h"
+#include "console/model.h"
+
+struct app;
+struct view;
+
+enum { VIEW_LISTS_MAX = 4, VIEW_TARGET_SIZE = 96 };
+
+struct view_ops {
+	const char *name;	/* of `:` and of its intent */
+	const char *aliases;	/* separated by blanks */
+	const char *title;	/* in the breadcrumbs */
+	enum topic target;	/* kind of object a detail view is about */
+	bool detail;		/* is about one object, view->target */
+	int lists;		/* how many of view->lists it uses */
+	const enum intent *keys;	/* for the key line, INTENT_NONE ends */
+	void (*open)(struct view *v);
+	/* Fills the lists from the model. */
+	void (*fill)(struct view *v);
+	void (*draw)(struct view *v, struct grid *g, struct rect body);
+	/* Returns false for what the view does not do itself; NULL = none. */
+	bool (*intent)(struct view *v, enum intent intent);
+};
+
+struct view {
+	const struct view_ops *ops;
+	struct app *app;
+	char target[VIEW_TARGET_SIZE];	/* name or id of a detail's object */
+	json_t *item;		/* the detail's object, last known; may be NULL */
+	struct list_view lists[VIEW_LISTS_MAX];
+	enum topic topics[VIEW_LISTS_MAX];	/* of each list's objects */
+	int focus;		/* list with the cursor */
+	int tabs;		/* Tab walks through the lists */
+	uint64_t seen;		/* model->changes when filled */
+	int scroll;
+};
+
+extern const struct view_ops view_overview, view_pools, view_pool,
+	view_machines, view_machine, view_sessions, view_session, view_hosts,
+	view_host, view_events;
+
+/* All views, NULL at the end. */
+extern const struct view_ops *const view_table[];
+
+/* By name or alias; NULL. */
+const struct view_ops *view_named(const char *name);
+/* The detail view of a kind of object; NULL. */
+const struct view_ops *view_of(enum topic topic);
+
+struct view *view_new(struct app *app, const struct view_ops *ops,
+		      const char *target);
+void view_free(struct view *v);
+/* Fills again when the model changed. */
+void view_update(struct view *v);
+bool view_intent(struct view *v, enum intent intent);
+struct list_view *view_list(struct view *v);	/* focused; NULL = none */
+/* What actions work on: the object under the cursor, else the detail's. */
+json_t *view_object(struct view *v, enum topic *topic);
+struct list_context view_context(const struct view *v);
+
+/* Fills list i with every object of its topic for which wanted says yes. */
+typedef bool view_wanted(const struct view *v, const json_t *item);
+void view_fill(struct view *v, int i, view_wanted *wanted);
+/* Adds the waiting requests to list i between begin and end. */
+void view_fill_sessions(struct view *v, int i, view_wanted *wanted);
+
+/* ---- drawing -------------------------------------------------------- */
+
+/* Below this many columns the layout is the compact one: no boxes. */
+enum { VIEW_WIDE_COLS = 100 };
+bool view_wide(const struct grid *g);
+/*
+ * A pane with its title and, when set, a note at its foot; returns the inside.
+ * Compact: a line of - below instead of a box, and the title only in bare
+ * panes (titled).
+ */
+struct rect view_pane(struct grid *g, struct rect r, const char *title,
+		      const char *foot);
+/* A list in a pane; says which of the three empty states it is in. */
+void view_pane_list(struct view *v, int i, struct grid *g, struct rect r,
+		    const char *title, const char *empty);
+/* "LABEL  value" and returns the cells used. */
+int view_field(struct grid *g, int row, int col, int limit, const char *label,
+	       const char *value);
+/* Text over several lines; returns how many were used. */
+int view_wrap(struct grid *g, struct rect r, enum role role, const char *text);
+/* "[Machines 4]  Sessions 2  Events", the focused one in brackets. */
+void view_tabs(struct view *v, struct grid *g, int row, int col, int cols,
+	       const char *const *names);
+/* The pool's bar: in use, starting, ready, bad, room. */
+void view_pool_bar(struct grid *g, int row, int col, int width,
+		   const json_t *pool);
+
+/* ---- columns (view_columns.c) ---------------------------------------- */
+
+struct columns {
+	const struct column *columns;
+	int count, sort;
+};
+
+extern const struct columns columns_pools, columns_machines,
+	columns_sessions, columns_hosts, columns_gateways, columns_events,
+	columns_overview_sessions, columns_overview_hosts;
+
+#endif

@@ -1,0 +1,282 @@
+/*
+ * The gateway process: start, loop, stop.  See gateway.h for what it is and
+ * internal.h for its parts:
+ *
+ *     poll.c             epoll, timers, graves
+ *     end.c relay.c      streams, frames and the bytes between two of them
+ *     listener.c         front doors
+ *     caller.c           a client from accept to close
+ *     native_door.c      what a native client says around its bytes
+ *     dial.c             connecting to the assigned machine, its accept
+ *     flow.c             bytes flowing, and the ways that ends
+ *     port.c resource.c  machines asking for resources
+ *     link.c adopt.c     the engine, its death and its successor
+ *
+ * Single-threaded.  Nothing here waits but epoll_wait.  It reads no files,
+ * knows no database and opens no socket but to addresses the engine named.
+ */
+#include "engine/gateway/gateway.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "engine/base/error.h"
+#include "engine/base/log.h"
+#include "engine/gateway/internal.h"
+
+enum {
+	FD_RESERVE = 64,	/* engine, listeners, candidates, in flight */
+	STOP_MS = 1000,		/* for the last words to the engine */
+};
+
+static const struct gateway_limits default_limits = {
+	.opening_ms = 10 * 1000,
+	.half_close_ms = 5 * 60 * 1000,
+	.machine_close_ms = 10 * 1000,
+	.drain_ms = 5 * 1000,
+	.confirm_ms = 5 * 60 * 1000,
+	.orphan_ms = 60 * 1000,
+	.stale_ms = 10 * 1000,
+	.resource_accept_ms = 5 * 1000,
+	.opening_count = 1024,
+	.record_count = 65536,
+};
+
+static void on_second(struct gateway *g, struct timer *t)
+{
+	poll_timer_set(&g->poll, t, g->poll.now_ms + 1000);
+	flow_tick(g, ++g->seconds);
+}
+
+static void on_orphan(struct gateway *g, struct timer *t)
+{
+	if (link_up(g))
+		return;
+	if (g->by_session.used) {
+		poll_timer_set(&g->poll, t, g->poll.now_ms + g->limits.orphan_ms);
+		return;
+	}
+	log_warn("no engine and no session: exiting");
+	g->stopping = true;
+}
+
+static void on_stale(struct gateway *g, struct timer *t)
+{
+	(void)t;
+	listener_close_stale(g);
+}
+
+static void drain(struct gateway *g)
+{
+	log_info("draining: %u connections left", g->conn_count);
+	listener_close_all(g);
+	g->draining = true;
+}
+
+void gateway_on_message(struct gateway *g, struct message *m)
+{
+	switch (m->type) {
+	case WIRE_TYPE_gateway_listener:
+		listener_on_message(g, m);
+		return;
+	case WIRE_TYPE_gateway_unlisten:
+		listener_on_unlisten(g, m->gateway_unlisten.listener);
+		return;
+	case WIRE_TYPE_session_assign:
+		caller_on_assign(g, m);
+		return;
+	case WIRE_TYPE_session_refuse:
+		caller_on_refuse(g, m);
+		return;
+	case WIRE_TYPE_session_waiting:
+		caller_on_waiting(g, m);
+		return;
+	case WIRE_TYPE_session_stop:
+		caller_on_stop(g, m);
+		return;
+	case WIRE_TYPE_session_confirmed:
+		caller_on_confirmed(g, m);
+		return;
+	case WIRE_TYPE_resource_port:
+		port_on_message(g, m);
+		return;
+	case WIRE_TYPE_resource_close:
+		port_on_close(g, m->resource_close.machine,
+			      m->resource_close.session);
+		return;
+	case WIRE_TYPE_resource_target:
+		target_on_message(g, m);
+		return;
+	case WIRE_TYPE_gateway_drain:
+		drain(g);
+		return;
+	case WIRE_TYPE_gateway_stop:
+		g->stopping = true;
+		return;
+	}
+	log_error("message %s is not for a gateway", wire_type_name(m->type));
+}
+
+/* How many clients fit: each may need a descriptor for its machine. */
+static uint32_t client_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return 256;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur < 32)
+		return 8;
+	rlim_t all = r.rlim_cur, kept = FD_RESERVE + 2 * TUBES_MAX + all / 32;
+	if (kept > all / 2)
+		kept = all / 2;
+	all = (all - kept) / 2;
+	return all > 1000000 ? 1000000 : (uint32_t)all;
+}
+
+#define DEFAULT(field)                                                         \
+	do {                                                                   \
+		if (!g->limits.field)                                          \
+			g->limits.field = default_limits.field;                \
+	} while (0)
+
+static struct gateway *gateway_new(const struct gateway_options *o)
+{
+	struct gateway *g = calloc(1, sizeof(*g));
+
+	CHECK("", g, "out of memory");
+	g->index = o->index;
+	g->term = o->term;
+	g->limits = o->limits;
+	DEFAULT(opening_ms);
+	DEFAULT(half_close_ms);
+	DEFAULT(machine_close_ms);
+	DEFAULT(drain_ms);
+	DEFAULT(confirm_ms);
+	DEFAULT(orphan_ms);
+	DEFAULT(stale_ms);
+	DEFAULT(resource_accept_ms);
+	DEFAULT(opening_count);
+	DEFAULT(record_count);
+	g->engine.fd = g->rendezvous.fd = -1;
+	list_init(&g->queue);
+	list_init(&g->candidates);
+	list_init(&g->listeners);
+	list_init(&g->conns);
+	list_init(&g->changed);
+	list_init(&g->flowing);
+	list_init(&g->run);
+	list_init(&g->targets);
+	g->orphan.fire = on_orphan;
+	g->stale.fire = on_stale;
+	g->second.fire = on_second;
+	g->conn_limit = client_limit();
+	return g;
+}
+
+/* Last words: what is queued goes out if the engine still reads. */
+static void say_goodbye(struct gateway *g)
+{
+	int64_t until = poll_clock_ms() + STOP_MS;
+
+	while (link_up(g) && !list_empty(&g->queue)) {
+		struct pollfd p = { .fd = g->engine.fd, .events = POLLOUT };
+		int64_t left = until - poll_clock_ms();
+
+		if (left <= 0 || poll(&p, 1, (int)left) <= 0 ||
+		    p.revents & (POLLERR | POLLHUP))
+			return;
+		g->engine_full = false;
+		link_flush(g);
+	}
+}
+
+static void gateway_free(struct gateway *g)
+{
+	listener_close_all(g);
+	LIST_EACH(&g->conns, it) {
+		struct caller *c = LIST_ENTRY(it, struct caller, link);
+
+		if (c->state >= CALLER_DIALING && c->state <= CALLER_FLOWING) {
+			c->accepted = false;	/* no time to drain */
+			flow_over(g, c, WIRE_END_STOPPED,
+				       "the gateway stops");
+		}
+		caller_close(g, c, true);
+	}
+	target_close_all(g);
+	say_goodbye(g);
+	adopt_fini(g);
+	engine_link_fini(g);
+	poll_bury(g, &g->poll);
+	while (g->free_conns) {
+		struct caller *c = g->free_conns;
+
+		g->free_conns = c->next_free;
+		free(c);
+	}
+	map_fini(&g->by_conn);
+	map_fini(&g->by_session);
+	stores_fini(&g->stores);
+	poll_fini(&g->poll);
+	free(g);
+}
+
+/* Relays that had more to move than one pump allows. */
+static void run_busy(struct gateway *g)
+{
+	struct list now;
+
+	list_init(&now);
+	while (!list_empty(&g->run)) {
+		struct list *it = g->run.next;
+
+		list_remove(it);
+		list_add_tail(&now, it);
+	}
+	while (!list_empty(&now))
+		relay_pump(g, LIST_ENTRY(now.next, struct relay, run));
+}
+
+static int loop(struct gateway *g)
+{
+	while (!g->stopping) {
+		if (poll_turn(g, &g->poll, !list_empty(&g->run)) < 0) {
+			log_error("epoll_wait: %s", strerror(errno));
+			return 1;
+		}
+		run_busy(g);
+		if (g->draining && !g->conn_count && list_empty(&g->queue))
+			break;
+	}
+	return 0;
+}
+
+int gateway_run(const struct gateway_options *o)
+{
+	struct gateway *g = gateway_new(o);
+	int code = 1;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	if (poll_init(&g->poll) < 0) {
+		log_error("epoll_create1: %s", strerror(errno));
+		free(g);
+		return 1;
+	}
+	if (adopt_init(g, o->rendezvous_fd, o->key_fd) == 0) {
+		poll_timer_set(&g->poll, &g->second, g->poll.now_ms + 1000);
+		engine_link_open(g, o->engine_fd, true);
+		code = loop(g);
+	}
+	gateway_free(g);
+	return code;
+}

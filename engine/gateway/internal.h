@@ -1,0 +1,256 @@
+/*
+ * What the gateway's files share: the process's state and who reacts to what.
+ * Not for other modules; they include gateway.h.
+ */
+#ifndef REMUDA_GATEWAY_INTERNAL_H
+#define REMUDA_GATEWAY_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "engine/base/list.h"
+#include "engine/base/map.h"
+#include "engine/base/text.h"
+#include "engine/gateway/end.h"
+#include "engine/gateway/gateway.h"
+#include "engine/gateway/poll.h"
+#include "engine/gateway/relay.h"
+#include "engine/wire/message.h"
+
+enum {
+	NAME_MAX_BYTES = 64,	/* listeners, applications, resources */
+	USER_MAX = 256,
+	SECRET_MAX = 1024,
+	REQUEST_ID_MAX = 128,
+	KEY_MAX = 4096,
+	CANDIDATES_MAX = 8,
+};
+
+/* ---- listener.c: front doors ----------------------------------------- */
+
+struct listener {
+	struct grave grave;
+	struct watch watch;
+	struct list link;		/* gateway.listeners; off when gone */
+	uint64_t id;			/* the present engine's */
+	char name[NAME_MAX_BYTES];
+	enum wire_door door;
+	enum wire_user_source user_source;
+	char user[USER_MAX];
+	char application[NAME_MAX_BYTES];
+	bool tcp;
+	bool open;			/* the present engine named it */
+	bool starved;			/* out of descriptors: timer re-arms */
+	bool full;			/* too many unauthenticated */
+	bool wildcard;			/* bound to any address */
+	bool gone;			/* closed for good; conns may remain */
+	struct sockaddr_storage bound;
+	struct list opening;		/* conns, oldest first */
+	uint32_t opening_count;
+	uint32_t refs;			/* conns that name it */
+	struct timer timer;
+};
+
+void listener_on_message(struct gateway *g, struct message *m);
+void listener_on_unlisten(struct gateway *g, uint64_t id);
+/* The engine is gone: connections wait in the kernel. */
+void listener_pause_all(struct gateway *g);
+/* Draining or ending: takes what has arrived (drain), then closes. */
+void listener_close_all(struct gateway *g);
+/* A connection stopped counting as unauthenticated. */
+void listener_relieved(struct gateway *g, struct listener *l);
+void listener_unref(struct gateway *g, struct listener *l);
+/* Some seconds after an adoption: what nobody named again is closed. */
+void listener_close_stale(struct gateway *g);
+
+/* ---- caller.c: a client's connection --------------------------------- */
+
+enum caller_state {
+	CALLER_OPENING, CALLER_REQUESTED, CALLER_DIALING, CALLER_ACCEPTING, CALLER_FLOWING,
+	CALLER_DRAINING, CALLER_CONFIRMING, CALLER_LINGERING, CALLER_GONE, CALLER_STATES
+};
+
+/* What a native client asked for; kept until the engine has answered. */
+struct asking {
+	char application[NAME_MAX_BYTES];
+	char user[USER_MAX];
+	char request_id[REQUEST_ID_MAX];
+	int64_t wait_ms;
+	uint32_t count;
+	uint32_t secret_length;
+	uint8_t secret[SECRET_MAX];
+};
+
+/* Bytes to write once the machine accepted. */
+struct greeting {
+	size_t length;
+	uint8_t bytes[];
+};
+
+struct caller {
+	struct grave grave;
+	struct caller *next_free;
+	struct list link;		/* gateway.conns */
+	struct list door;		/* listener.opening */
+	struct list changed;		/* gateway.changed */
+	struct list flowing;		/* gateway.flowing */
+	uint64_t id;
+	int state;			/* enum caller_state */
+	struct listener *listener;
+	struct end client, machine;
+	struct relay relay;
+	struct timer timer;
+	int64_t opened_ms, assigned_ms;
+	struct sockaddr_storage peer;	/* unix: family only */
+	uint32_t peer_uid;
+	int32_t peer_pid;
+	struct asking *asking;		/* native, until answered */
+	bool said_hello;
+	bool requested;			/* the present engine has the request */
+	bool client_fin;		/* direct: closed, said nothing */
+	/* The session, 0 when there is none. */
+	uint64_t session, machine_id, incarnation, nonce;
+	enum wire_endpoint endpoint;
+	bool accepted;
+	bool touched;			/* a byte may have reached the machine */
+	bool hardened;			/* keepalive set on the machine's side */
+	bool deallocated, confirm;	/* native: client said so */
+	bool drained;
+	uint64_t reported;		/* sum of bytes the engine knows */
+	enum wire_end how;
+	size_t skipped;			/* bytes before the echo */
+	struct greeting *greeting;	/* native: ALLOCATED, ACCEPT */
+	char why[160];
+};
+
+const char *caller_name(char out[32], const struct caller *c);
+void caller_move(struct caller *c, enum caller_state to);
+/* A client that came through l; takes fd. */
+void caller_new(struct gateway *g, struct listener *l, int fd,
+	      const struct sockaddr_storage *peer);
+/* Asks the engine for a machine, again after an adoption. */
+void caller_request(struct gateway *g, struct caller *c);
+void caller_on_assign(struct gateway *g, struct message *m);
+void caller_on_refuse(struct gateway *g, const struct message *m);
+void caller_on_waiting(struct gateway *g, const struct message *m);
+void caller_on_stop(struct gateway *g, const struct message *m);
+void caller_on_confirmed(struct gateway *g, const struct message *m);
+/* The client went away before it had a session. */
+void caller_cancel(struct gateway *g, struct caller *c);
+/* Tells a native client why, closes without a reset.  Direct: just closes. */
+void caller_refuse(struct gateway *g, struct caller *c, const char *code,
+		 struct slice text);
+void caller_linger(struct gateway *g, struct caller *c);
+void caller_close(struct gateway *g, struct caller *c, bool abort);
+void caller_forget_asking(struct caller *c);
+/* Answers by state to what its one timer means. */
+void caller_timer(struct gateway *g, struct timer *t);
+
+/* ---- dial.c: the way to the machine, until it accepted --------------- */
+
+void dial_open(struct gateway *g, struct caller *c, struct message *m);
+void dial_ready(struct gateway *g, struct watch *w, uint32_t events);
+/* The machine did not accept: back to waiting for the engine's word. */
+void dial_failed(struct gateway *g, struct caller *c, bool touched,
+		    const char *text);
+/* "1.2.3.4:25" or "[::1]:25"; length of the address, 0 when it is none. */
+socklen_t dial_parse(struct slice text, struct sockaddr_storage *out);
+/* Starts a connect; a descriptor, with *done when it is already there. */
+int dial_connect(const struct sockaddr_storage *to, socklen_t length,
+		 bool *done);
+
+enum accept_result { ACCEPT_MORE, ACCEPT_ECHOED, ACCEPT_REFUSED, ACCEPT_BROKEN };
+/* Reads a channel up to the echo of (session, nonce); forgets what is before.
+ * text: why, when refused or broken. */
+enum accept_result dial_hunt(struct gateway *g, struct end *e,
+				uint64_t session, uint64_t nonce,
+				size_t *skipped, char *text, size_t text_size);
+
+/* ---- flow.c: flowing, and how it ends -------------------------------- */
+
+void flow_start(struct gateway *g, struct caller *c);
+void flow_over(struct gateway *g, struct caller *c, enum wire_end how,
+		    const char *text);
+/* Half-close and drain deadlines. */
+void flow_timer(struct gateway *g, struct caller *c);
+void flow_report(struct gateway *g, const struct caller *c);
+/* Once a second: byte counts, keepalive, dead peers. */
+void flow_tick(struct gateway *g, int64_t second);
+void flow_keepalive(int fd);
+
+/* ---- native_door.c: frames before and after the flow ----------------- */
+
+void native_door_pump(struct gateway *g, struct caller *c);
+/* Builds ALLOCATED and ACCEPT for later. */
+struct greeting *native_door_greeting(const struct message *m);
+/* Control frames while the session flows or drains (relay_ops.frame). */
+bool native_door_frame(struct gateway *g, struct relay *r, int from,
+		  const struct native_header *h, const uint8_t *payload);
+void native_door_error(struct gateway *g, struct end *e, const char *code,
+		  struct slice text, const uint64_t *nonce);
+
+/* ---- link.c, adopt.c: the engine ------------------------------------- */
+
+/* durable: kept for the next engine when this one goes. */
+void engine_link_send(struct gateway *g, const struct message *m, bool durable);
+void link_flush(struct gateway *g);
+void engine_link_open(struct gateway *g, int fd, bool fresh);
+void link_ready(struct gateway *g, struct watch *w, uint32_t events);
+void link_lost(struct gateway *g, const char *why);
+bool link_up(const struct gateway *g);
+void engine_link_fini(struct gateway *g);
+int adopt_init(struct gateway *g, int rendezvous_fd, int key_fd);
+void adopt_fini(struct gateway *g);
+
+/* ---- resource.c, port.c: machines asking for resources --------------- */
+
+void port_on_message(struct gateway *g, struct message *m);
+void port_on_close(struct gateway *g, uint64_t machine, uint64_t session);
+void target_on_message(struct gateway *g, struct message *m);
+void port_close_all(struct gateway *g);
+void target_close_all(struct gateway *g);
+
+/* ---- gateway.c ------------------------------------------------------- */
+
+void gateway_on_message(struct gateway *g, struct message *m);
+
+struct gateway {
+	struct poll poll;
+	struct gateway_limits limits;
+	uint32_t index;
+	uint64_t term;
+	uint8_t key[KEY_MAX];
+	size_t key_length;
+	bool stopping, draining;
+	/* engine */
+	struct watch engine;		/* fd -1: none */
+	bool engine_full;		/* wait for EPOLLOUT */
+	struct list queue;		/* struct parcel */
+	uint32_t queued, durable_queued;
+	uint64_t records_lost;
+	struct watch rendezvous;
+	struct list candidates;
+	uint32_t candidate_count;
+	struct timer orphan, stale;
+	/* clients */
+	struct list listeners;
+	struct list conns;
+	uint32_t conn_count, conn_limit;
+	struct map by_conn, by_session;
+	struct list changed, flowing;
+	struct list run;		/* struct relay */
+	uint64_t next_conn;
+	struct caller *free_conns;
+	struct timer second;
+	int64_t seconds;
+	/* resources */
+	struct map seats;		/* machine -> its ports (port.c) */
+	struct list targets;
+	uint64_t next_exchange;
+	struct stores stores;
+	struct wire_buffer packet;
+};
+
+#endif

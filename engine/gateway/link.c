@@ -1,0 +1,232 @@
+/*
+ * The socket to the engine, and what is kept while there is none.
+ *
+ * Messages go out in order.  When the engine is slow they queue here; they
+ * are bounded by what sessions exist, because no new ones come from a silent
+ * engine.  When it dies, facts (an ended session, a failed one, a used
+ * resource) stay queued for the next engine, the rest is dropped: requests and
+ * byte counts are told anew from the connections themselves.
+ *
+ * Not guaranteed: a fact the dead engine had been sent but had not stored.
+ * The next engine finds that session missing in the gateway's report.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "engine/base/error.h"
+#include "engine/base/log.h"
+#include "engine/gateway/internal.h"
+
+struct parcel {
+	struct list link;
+	bool durable;
+	uint16_t type;
+	uint32_t length;
+	uint8_t bytes[];
+};
+
+bool link_up(const struct gateway *g)
+{
+	return g->engine.fd >= 0;
+}
+
+static void parcel_free(struct gateway *g, struct parcel *p)
+{
+	list_remove(&p->link);
+	g->queued--;
+	if (p->durable)
+		g->durable_queued--;
+	free(p);
+}
+
+static void enqueue(struct gateway *g, const struct message *m, bool durable)
+{
+	static struct wire_buffer buffer;
+	struct error err;
+	int length = wire_encode(m, buffer.bytes, &err);
+
+	if (length < 0) {
+		log_error("message to the engine lost: %s", err.text);
+		return;
+	}
+	/* A connected engine gives no work it does not hear the end of; only
+	 * what guests can cause by themselves is bounded then. */
+	if (durable && g->durable_queued >= g->limits.record_count &&
+	    (!link_up(g) || m->type == WIRE_TYPE_resource_used)) {
+		g->records_lost++;
+		return;
+	}
+	struct parcel *p = malloc(sizeof(*p) + (size_t)length);
+	CHECK("", p, "out of memory");
+	*p = (struct parcel){ .durable = durable, .type = m->type,
+			      .length = (uint32_t)length };
+	memcpy(p->bytes, buffer.bytes, (size_t)length);
+	list_add_tail(&g->queue, &p->link);
+	g->queued++;
+	if (durable)
+		g->durable_queued++;
+}
+
+void engine_link_send(struct gateway *g, const struct message *m, bool durable)
+{
+	struct error err;
+	int sent = 0;
+
+	if (!link_up(g)) {
+		if (durable)
+			enqueue(g, m, true);
+		return;
+	}
+	if (list_empty(&g->queue) && !g->engine_full) {
+		sent = wire_send(g->engine.fd, m, &err);
+		if (sent > 0)
+			return;
+		/* An error is the engine's end, which epoll tells as well. */
+		g->engine_full = true;
+	}
+	enqueue(g, m, durable);
+}
+
+void link_flush(struct gateway *g)
+{
+	LIST_EACH(&g->queue, it) {
+		struct parcel *p = LIST_ENTRY(it, struct parcel, link);
+
+		if (!link_up(g) || g->engine_full)
+			return;
+		ssize_t n = send(g->engine.fd, p->bytes, p->length,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR) {
+			it_next = it;
+			continue;
+		}
+		if (n < 0) {
+			g->engine_full = true;
+			return;
+		}
+		parcel_free(g, p);
+	}
+}
+
+/* What the report says about one session. */
+static void report_sessions(struct gateway *g, uint32_t *count)
+{
+	*count = 0;
+	LIST_EACH(&g->conns, it) {
+		struct caller *c = LIST_ENTRY(it, struct caller, link);
+
+		if (c->state < CALLER_DIALING || c->state > CALLER_DRAINING)
+			continue;
+		flow_report(g, c);
+		(*count)++;
+	}
+}
+
+static void hello(struct gateway *g, bool fresh)
+{
+	struct list kept;
+	uint32_t sessions, ended = 0;
+	struct message m = {
+		.type = WIRE_TYPE_gateway_hello,
+		.gateway_hello = { .index = g->index, .pid = (uint32_t)getpid(),
+				   .term = g->term, .fresh = fresh },
+	};
+
+	/* Records of the time without engine come behind the hello and before
+	 * ready: what is missing at ready is lost to the engine. */
+	list_init(&kept);
+	LIST_EACH(&g->queue, it) {
+		struct parcel *p = LIST_ENTRY(it, struct parcel, link);
+
+		ended += p->type == WIRE_TYPE_session_ended ||
+			 p->type == WIRE_TYPE_session_failed;
+		list_remove(it);
+		list_add_tail(&kept, it);
+	}
+	engine_link_send(g, &m, false);
+	report_sessions(g, &sessions);
+	LIST_EACH(&kept, it) {
+		list_remove(it);
+		list_add_tail(&g->queue, it);
+	}
+	link_flush(g);
+	m = (struct message){
+		.type = WIRE_TYPE_gateway_ready,
+		.gateway_ready = { .sessions = sessions, .ended = ended },
+	};
+	engine_link_send(g, &m, false);
+}
+
+void engine_link_open(struct gateway *g, int fd, bool fresh)
+{
+	if (link_up(g))
+		link_lost(g, "replaced by an engine of a higher term");
+	g->engine = (struct watch){ .fd = fd, .ready = link_ready };
+	g->engine_full = false;
+	if (watch_arm(&g->poll, &g->engine,
+		      EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+		log_error("engine socket: %s", strerror(errno));
+		close(fd);
+		g->engine.fd = -1;
+		return;
+	}
+	poll_timer_stop(&g->poll, &g->orphan);
+	if (g->records_lost)
+		log_warn("%llu end-of-session records were lost without an engine",
+			 (unsigned long long)g->records_lost);
+	g->records_lost = 0;
+	hello(g, fresh);
+}
+
+void link_lost(struct gateway *g, const char *why)
+{
+	if (!link_up(g))
+		return;
+	log_warn("engine gone (%s); %zu sessions go on", why,
+		 g->by_session.used);
+	watch_close(&g->poll, &g->engine);
+	g->engine_full = false;
+	LIST_EACH(&g->queue, it) {
+		struct parcel *p = LIST_ENTRY(it, struct parcel, link);
+
+		if (!p->durable)
+			parcel_free(g, p);
+	}
+	LIST_EACH(&g->conns, it)
+		LIST_ENTRY(it, struct caller, link)->requested = false;
+	listener_pause_all(g);
+	poll_timer_set(&g->poll, &g->orphan, g->poll.now_ms + g->limits.orphan_ms);
+}
+
+void link_ready(struct gateway *g, struct watch *w, uint32_t events)
+{
+	struct error err;
+	struct message m;
+	int got = 1;
+
+	if (events & EPOLLOUT) {
+		g->engine_full = false;
+		link_flush(g);
+	}
+	while (w->fd >= 0 && !g->stopping) {
+		got = wire_receive(w->fd, &g->packet, &m, &err);
+		if (got <= 0)
+			break;
+		gateway_on_message(g, &m);
+		wire_close_fds(&m);
+	}
+	if (got < 0)
+		link_lost(g, err.text);
+}
+
+void engine_link_fini(struct gateway *g)
+{
+	watch_close(&g->poll, &g->engine);
+	LIST_EACH(&g->queue, it)
+		parcel_free(g, LIST_ENTRY(it, struct parcel, link));
+}

@@ -1,0 +1,353 @@
+/*
+ * Listening sockets.  They are created by the engine; here they are armed,
+ * accepted from, and un-armed when there is no engine, no descriptor left, or
+ * too many strangers at the door.
+ *
+ * Un-armed means out of epoll: connections wait in the kernel's backlog and
+ * cost nothing (a level-triggered listener without a free descriptor would
+ * spin).  Options set on a listening TCP socket are inherited by what it
+ * accepts, which saves system calls per connection.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "engine/base/log.h"
+#include "engine/gateway/internal.h"
+
+enum {
+	ACCEPTS_A_TURN = 64,
+	STARVED_MS = 100,
+	SLOW_MS = 1000,		/* older than this at a full door: dropped */
+};
+
+static void on_connections(struct gateway *g, struct watch *w, uint32_t events);
+static void on_timer(struct gateway *g, struct timer *t);
+
+static bool may_accept(const struct gateway *g, const struct listener *l)
+{
+	return link_up(g) && l->open && !l->gone && !l->starved && !l->full &&
+	       !g->draining;
+}
+
+static void rearm(struct gateway *g, struct listener *l)
+{
+	bool want = may_accept(g, l);
+
+	if (l->watch.fd < 0 || want == l->watch.armed)
+		return;
+	if (!want)
+		watch_disarm(&g->poll, &l->watch);
+	else if (watch_arm(&g->poll, &l->watch, EPOLLIN | EPOLLEXCLUSIVE) < 0)
+		log_error("listener %s: %s", l->name, strerror(errno));
+}
+
+static struct listener *by_name(struct gateway *g, struct slice name)
+{
+	LIST_EACH(&g->listeners, it) {
+		struct listener *l = LIST_ENTRY(it, struct listener, link);
+
+		if (slice_is(name, l->name))
+			return l;
+	}
+	return NULL;
+}
+
+static void bury(struct gateway *g, struct grave *grave)
+{
+	(void)g;
+	free(POLL_OWNER(grave, struct listener, grave));
+}
+
+void listener_unref(struct gateway *g, struct listener *l)
+{
+	if (--l->refs == 0 && l->gone)
+		grave_add(&g->poll, &l->grave, bury);
+}
+
+/* Its waiting clients get a word; sessions that came through it go on. */
+static void dismiss(struct gateway *g, struct listener *l)
+{
+	watch_close(&g->poll, &l->watch);
+	poll_timer_stop(&g->poll, &l->timer);
+	list_remove(&l->link);
+	l->gone = true;
+	l->refs++;
+	LIST_EACH(&g->conns, it) {
+		struct caller *c = LIST_ENTRY(it, struct caller, link);
+
+		if (c->listener == l && (c->state == CALLER_OPENING ||
+					 (c->state == CALLER_REQUESTED &&
+					  !c->requested)))
+			caller_refuse(g, c, "closed", SLICE("this listener was closed"));
+	}
+	listener_unref(g, l);
+}
+
+static bool same_address(int a, int b)
+{
+	struct sockaddr_storage x = { 0 }, y = { 0 };
+	socklen_t nx = sizeof(x), ny = sizeof(y);
+
+	return getsockname(a, (struct sockaddr *)&x, &nx) == 0 &&
+	       getsockname(b, (struct sockaddr *)&y, &ny) == 0 && nx == ny &&
+	       memcmp(&x, &y, nx) == 0;
+}
+
+static void set_options(struct listener *l, int fd)
+{
+	static const int on = 1;
+	socklen_t length = sizeof(l->bound);
+
+	memset(&l->bound, 0, sizeof(l->bound));
+	getsockname(fd, (struct sockaddr *)&l->bound, &length);
+	l->tcp = l->bound.ss_family == AF_INET ||
+		 l->bound.ss_family == AF_INET6;
+	l->wildcard = l->bound.ss_family == AF_INET6
+		? IN6_IS_ADDR_UNSPECIFIED(
+			&((struct sockaddr_in6 *)&l->bound)->sin6_addr)
+		: ((struct sockaddr_in *)&l->bound)->sin_addr.s_addr == 0;
+	if (!l->tcp)
+		return;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	flow_keepalive(fd);
+}
+
+/* Out of descriptors, or a full door: wait, then look again. */
+static void pause_door(struct gateway *g, struct listener *l, bool *flag)
+{
+	*flag = true;
+	rearm(g, l);
+	poll_timer_set(&g->poll, &l->timer, g->poll.now_ms + STARVED_MS);
+}
+
+/*
+ * A full door lets the next in when the one that has been silent longest is
+ * silent for too long; honest clients need a round trip, not a second.
+ */
+static bool make_way(struct gateway *g, struct listener *l)
+{
+	if (l->opening_count < g->limits.opening_count)
+		return true;
+	struct caller *oldest = LIST_ENTRY(l->opening.next, struct caller, door);
+	if (g->poll.now_ms - oldest->opened_ms < SLOW_MS)
+		return false;
+	caller_close(g, oldest, true);
+	return true;
+}
+
+/* Accepts at most count connections; returns how many. */
+static int accept_some(struct gateway *g, struct listener *l, int fd, int count)
+{
+	int done = 0;
+
+	while (done < count) {
+		struct sockaddr_storage peer;
+		socklen_t length = sizeof(peer);
+
+		if (g->conn_count >= g->conn_limit) {
+			pause_door(g, l, &l->starved);
+			break;
+		}
+		if (!make_way(g, l)) {
+			pause_door(g, l, &l->full);
+			break;
+		}
+		int client = accept4(fd, (struct sockaddr *)&peer, &length,
+				     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (client >= 0) {
+			caller_new(g, l, client, &peer);
+			done++;
+			continue;
+		}
+		if (errno == EAGAIN)
+			break;
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM) {
+			log_warn("listener %s: %s; connections wait", l->name,
+				 strerror(errno));
+			pause_door(g, l, &l->starved);
+			break;
+		}
+		if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK ||
+		    errno == EOPNOTSUPP) {
+			log_error("listener %s: %s", l->name, strerror(errno));
+			l->open = false;
+			rearm(g, l);
+			break;
+		}
+	}
+	return done;
+}
+
+static void on_connections(struct gateway *g, struct watch *w, uint32_t events)
+{
+	(void)events;
+	accept_some(g, POLL_OWNER(w, struct listener, watch), w->fd,
+		    ACCEPTS_A_TURN);
+}
+
+static void on_timer(struct gateway *g, struct timer *t)
+{
+	struct listener *l = POLL_OWNER(t, struct listener, timer);
+
+	l->starved = l->full = false;
+	rearm(g, l);
+}
+
+void listener_relieved(struct gateway *g, struct listener *l)
+{
+	l->opening_count--;
+	if (l->full) {
+		l->full = false;
+		rearm(g, l);
+	}
+}
+
+/* Everybody the kernel has accepted on a socket that is to be closed. */
+static void take_over(struct gateway *g, struct listener *l, int fd)
+{
+	while (accept_some(g, l, fd, ACCEPTS_A_TURN) == ACCEPTS_A_TURN)
+		;
+}
+
+/* Takes fd as the listening socket of l, unless l has one of that address. */
+static void take_socket(struct gateway *g, struct listener *l, int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+		log_error("listener %s: %s", l->name, strerror(errno));
+		close(fd);
+		return;
+	}
+	if (l->watch.fd >= 0 && same_address(l->watch.fd, fd)) {
+		take_over(g, l, fd);
+		close(fd);
+		return;
+	}
+	if (l->watch.fd >= 0) {
+		take_over(g, l, l->watch.fd);
+		watch_close(&g->poll, &l->watch);
+	}
+	l->watch = (struct watch){ .fd = fd, .foreign = true,
+				   .ready = on_connections };
+	set_options(l, fd);
+}
+
+static struct listener *listener_new(struct gateway *g, struct slice name)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	CHECK("", l, "out of memory");
+	text_copy_slice(l->name, sizeof(l->name), name);
+	l->watch.fd = -1;
+	l->timer.fire = on_timer;
+	list_init(&l->opening);
+	list_add_tail(&g->listeners, &l->link);
+	return l;
+}
+
+static bool sensible(const struct wire_gateway_listener *w)
+{
+	return w->listener && w->name.length &&
+	       w->name.length < NAME_MAX_BYTES && w->user.length < USER_MAX &&
+	       w->application.length < NAME_MAX_BYTES &&
+	       (w->door == WIRE_DOOR_DIRECT || w->door == WIRE_DOOR_NATIVE) &&
+	       w->user_source >= WIRE_USER_FIXED &&
+	       w->user_source <= WIRE_USER_PASSWORD &&
+	       !(w->door == WIRE_DOOR_DIRECT &&
+		 w->user_source == WIRE_USER_PASSWORD);
+}
+
+void listener_on_message(struct gateway *g, struct message *m)
+{
+	const struct wire_gateway_listener *w = &m->gateway_listener;
+	struct listener *l = by_name(g, w->name);
+	int fd = wire_take_fd(m, 0);
+
+	if (!sensible(w) || (fd < 0 && (!l || l->watch.fd < 0))) {
+		log_error("listener %.*s: not a listener this gateway can serve",
+			  (int)w->name.length, w->name.ptr);
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (!l)
+		l = listener_new(g, w->name);
+	l->id = w->listener;
+	l->door = w->door;
+	l->user_source = w->user_source;
+	text_copy_slice(l->user, sizeof(l->user), w->user);
+	text_copy_slice(l->application, sizeof(l->application), w->application);
+	l->open = true;
+	/* Who asked the last engine in vain is older than who comes now. */
+	LIST_EACH(&g->conns, it) {
+		struct caller *c = LIST_ENTRY(it, struct caller, link);
+
+		if (c->listener == l && c->state == CALLER_REQUESTED &&
+		    !c->requested)
+			caller_request(g, c);
+	}
+	if (fd >= 0)
+		take_socket(g, l, fd);
+	rearm(g, l);
+}
+
+void listener_on_unlisten(struct gateway *g, uint64_t id)
+{
+	LIST_EACH(&g->listeners, it) {
+		struct listener *l = LIST_ENTRY(it, struct listener, link);
+
+		if (l->open && l->id == id)
+			dismiss(g, l);
+	}
+}
+
+void listener_pause_all(struct gateway *g)
+{
+	LIST_EACH(&g->listeners, it) {
+		struct listener *l = LIST_ENTRY(it, struct listener, link);
+
+		l->open = false;
+		rearm(g, l);
+	}
+}
+
+void listener_close_stale(struct gateway *g)
+{
+	LIST_EACH(&g->listeners, it) {
+		struct listener *l = LIST_ENTRY(it, struct listener, link);
+
+		if (l->open)
+			continue;
+		log_warn("listener %s: the new engine does not have it", l->name);
+		dismiss(g, l);
+	}
+	LIST_EACH(&g->conns, it) {
+		struct caller *c = LIST_ENTRY(it, struct caller, link);
+
+		if (c->listener->gone && c->state == CALLER_REQUESTED &&
+		    !c->requested)
+			caller_refuse(g, c, "closed", SLICE("this listener was closed"));
+	}
+}
+
+void listener_close_all(struct gateway *g)
+{
+	LIST_EACH(&g->listeners, it) {
+		struct listener *l = LIST_ENTRY(it, struct listener, link);
+
+		if (!g->stopping && l->watch.fd >= 0)
+			take_over(g, l, l->watch.fd);
+		dismiss(g, l);
+	}
+}

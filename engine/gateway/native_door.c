@@ -1,0 +1,285 @@
+/*
+ * The native door: what a client says before and after its bytes.
+ *
+ *     client                      gateway
+ *     HELLO(version, user, secret)
+ *                                 HELLO(version)
+ *     ALLOCATE(application, ...)
+ *                                 WAITING(place, wait)   as often as it changes
+ *                                 ALLOCATED(session, machine, ...)
+ *                                 ACCEPT                 the machine accepted
+ *     DATA, END                   DATA, END
+ *     DEALLOCATE [CONFIRM]
+ *                                 CONFIRMED(session)     if asked for
+ *
+ * An ERROR(code, text) and a close take the place of any answer.  Everything
+ * up to a complete ALLOCATE comes from a stranger: it must arrive within one
+ * deadline, fits in one small buffer, and costs the engine nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/base/log.h"
+#include "engine/gateway/internal.h"
+
+enum { WAIT_MAX_MS = 24 * 3600 * 1000 };	/* longest own wait */
+
+void native_door_error(struct gateway *g, struct end *e, const char *code,
+		  struct slice text, const uint64_t *nonce)
+{
+	struct native_builder b;
+	char said[512];
+
+	text_copy_slice(said, sizeof(said), text);
+	native_begin(&b, NATIVE_ERROR, 0);
+	native_put_text(&b, NATIVE_TAG_CODE, code);
+	native_put_text(&b, NATIVE_TAG_TEXT, said);
+	if (nonce)
+		native_put_u64(&b, NATIVE_TAG_NONCE, *nonce);
+	/* When it does not fit, the other side reads nothing anyway. */
+	end_put_frame(g, e, &b);
+}
+
+struct greeting *native_door_greeting(const struct message *m)
+{
+	const struct wire_session_assign *a = &m->session_assign;
+	struct native_builder b;
+	struct greeting *greeting;
+	size_t n;
+
+	native_begin(&b, NATIVE_ALLOCATED, 0);
+	native_put_u64(&b, NATIVE_TAG_SESSION, a->session);
+	native_put_bytes(&b, NATIVE_TAG_MACHINE, a->machine_name.ptr,
+			 a->machine_name.length);
+	native_put_u64(&b, NATIVE_TAG_INCARNATION, m->incarnation);
+	native_put_bytes(&b, NATIVE_TAG_USER, a->user.ptr, a->user.length);
+	native_put_bytes(&b, NATIVE_TAG_APPLICATION, a->application.ptr,
+			 a->application.length);
+	n = native_finish(&b);
+	greeting = malloc(sizeof(*greeting) + n + NATIVE_HEADER_SIZE);
+	CHECK("", greeting, "out of memory");
+	memcpy(greeting->bytes, b.bytes, n);
+	native_put_header(greeting->bytes + n, NATIVE_ACCEPT, 0, 0);
+	greeting->length = n + NATIVE_HEADER_SIZE;
+	return greeting;
+}
+
+/* Reads an optional text; false when it is there but not acceptable. */
+static bool optional_text(const uint8_t *p, size_t n, enum native_tag tag,
+			  char *out, size_t size)
+{
+	const uint8_t *value;
+
+	out[0] = '\0';
+	return native_find(p, n, tag, &value) < 0 ||
+	       native_get_text(p, n, tag, out, size) == 0;
+}
+
+static bool optional_u64(const uint8_t *p, size_t n, enum native_tag tag,
+			 uint64_t *v)
+{
+	const uint8_t *value;
+
+	return native_find(p, n, tag, &value) < 0 ||
+	       native_get_u64(p, n, tag, v) == 0;
+}
+
+static const char *on_hello(struct gateway *g, struct caller *c, const uint8_t *p,
+			    size_t n)
+{
+	struct native_builder b;
+	struct asking *a;
+	const uint8_t *secret;
+	uint64_t version;
+	int length;
+
+	if (native_get_u64(p, n, NATIVE_TAG_VERSION, &version) < 0 || !version)
+		return "HELLO without a version";
+	a = c->asking = calloc(1, sizeof(*a));
+	CHECK("", a, "out of memory");
+	if (!optional_text(p, n, NATIVE_TAG_USER, a->user, sizeof(a->user)))
+		return "the user's name is too long or has a NUL";
+	length = native_find(p, n, NATIVE_TAG_SECRET, &secret);
+	if (length > SECRET_MAX)
+		return "the password is too long";
+	if (length > 0 && c->listener->user_source == WIRE_USER_PASSWORD) {
+		memcpy(a->secret, secret, (size_t)length);
+		a->secret_length = (uint32_t)length;
+	}
+	c->said_hello = true;
+	native_begin(&b, NATIVE_HELLO, 0);
+	native_put_u64(&b, NATIVE_TAG_VERSION,
+		       version < NATIVE_VERSION ? version : NATIVE_VERSION);
+	if (!end_put_frame(g, &c->client, &b))
+		return "the answers are not read";
+	return NULL;
+}
+
+/* NULL, or what is wrong; *code then names it. */
+static const char *read_allocate(struct caller *c, const uint8_t *p, size_t n,
+				 const char **code)
+{
+	struct asking *a = c->asking;
+	uint64_t wait = UINT64_MAX, count = 1;
+
+	*code = "protocol";
+	if (!optional_text(p, n, NATIVE_TAG_APPLICATION, a->application,
+			   sizeof(a->application)) ||
+	    (a->application[0] && !text_is_name(a->application))) {
+		*code = "no_application";
+		return "that is not the name of an application";
+	}
+	if (!a->application[0] && !c->listener->application[0]) {
+		*code = "no_application";
+		return "name an application: this listener has none of its own";
+	}
+	if (!optional_u64(p, n, NATIVE_TAG_WAIT_MS, &wait) ||
+	    !optional_u64(p, n, NATIVE_TAG_COUNT, &count))
+		return "a number in ALLOCATE is not 8 bytes wide";
+	if (!optional_text(p, n, NATIVE_TAG_REQUEST_ID, a->request_id,
+			   sizeof(a->request_id)))
+		return "the request id is too long or has a NUL";
+	if (count != 1) {
+		*code = "unsupported";
+		return "one machine a connection: count must be 1";
+	}
+	if (c->listener->user_source == WIRE_USER_PASSWORD &&
+	    (!a->user[0] || !a->secret_length)) {
+		*code = "denied";
+		return "this listener wants a user and a password";
+	}
+	a->count = 1;
+	a->wait_ms = wait == UINT64_MAX ? -1
+		     : wait > WAIT_MAX_MS ? WAIT_MAX_MS : (int64_t)wait;
+	return NULL;
+}
+
+static void on_allocate(struct gateway *g, struct caller *c, const uint8_t *p,
+			size_t n)
+{
+	const char *code, *wrong = read_allocate(c, p, n, &code);
+
+	if (wrong) {
+		caller_refuse(g, c, code, slice_of(wrong));
+		return;
+	}
+	poll_timer_stop(&g->poll, &c->timer);
+	list_remove(&c->door);
+	listener_relieved(g, c->listener);
+	caller_move(c, CALLER_REQUESTED);
+	caller_request(g, c);
+}
+
+static void on_opening_frame(struct gateway *g, struct caller *c,
+			     const struct native_header *h, const uint8_t *p)
+{
+	const char *wrong = NULL;
+
+	if (h->type == NATIVE_HELLO && !c->said_hello)
+		wrong = on_hello(g, c, p, h->length);
+	else if (h->type == NATIVE_ALLOCATE && c->said_hello)
+		on_allocate(g, c, p, h->length);
+	else
+		wrong = c->said_hello ? "ALLOCATE was expected"
+				      : "HELLO was expected";
+	if (wrong)
+		caller_refuse(g, c, "protocol", slice_of(wrong));
+}
+
+/* A frame while the engine decides.  False: it has to wait. */
+static bool on_waiting_frame(struct gateway *g, struct caller *c,
+			     const struct native_header *h)
+{
+	if (h->type == NATIVE_DATA)
+		return false;
+	if (h->type == NATIVE_DEALLOCATE)
+		caller_cancel(g, c);
+	else
+		caller_refuse(g, c, "protocol",
+			    SLICE("only DEALLOCATE makes sense while waiting"));
+	return true;
+}
+
+void native_door_pump(struct gateway *g, struct caller *c)
+{
+	struct end *e = &c->client;
+	struct native_header h;
+	const uint8_t *payload;
+	int got = 0;
+
+	end_flush(g, e);
+	end_fill(g, e);
+	while ((c->state == CALLER_OPENING || c->state == CALLER_REQUESTED) &&
+	       (got = end_peek(e, &h, &payload)) > 0) {
+		bool opening = c->state == CALLER_OPENING;
+
+		if (!opening) {
+			if (!on_waiting_frame(g, c, &h))
+				break;
+			continue;
+		}
+		if (h.type == NATIVE_DATA)
+			h.length = 0;
+		on_opening_frame(g, c, &h, payload);
+		if (c->state == CALLER_OPENING || c->state == CALLER_REQUESTED)
+			end_consume(g, e, NATIVE_HEADER_SIZE + h.length);
+	}
+	if (c->state != CALLER_OPENING && c->state != CALLER_REQUESTED)
+		return;
+	if (got < 0)
+		caller_refuse(g, c, "protocol", SLICE("malformed frame"));
+	else if (e->in_ended || e->error || e->hangup)
+		caller_cancel(g, c);
+}
+
+static bool on_client_frame(struct gateway *g, struct caller *c,
+			    const struct native_header *h)
+{
+	if (h->type == NATIVE_DEALLOCATE) {
+		c->deallocated = true;
+		c->confirm = h->flags & NATIVE_CONFIRM;
+		c->client.in_ended = true;
+		/* What the machine still says is for nobody. */
+		c->relay.way[0] = RELAY_OFF;
+		c->relay.way[1] = RELAY_DROP;
+		c->relay.moved_ms = g->poll.now_ms;
+		return false;
+	}
+	c->client.error = h->type == NATIVE_ERROR ? ECONNABORTED : EPROTO;
+	return false;
+}
+
+static bool on_guest_frame(struct caller *c, const struct native_header *h,
+			   const uint8_t *payload)
+{
+	uint64_t session, nonce;
+
+	if (native_get_u64(payload, h->length, NATIVE_TAG_SESSION, &session) < 0 ||
+	    native_get_u64(payload, h->length, NATIVE_TAG_NONCE, &nonce) < 0)
+		session = nonce = 0;
+	bool ours = session == c->session && nonce == c->nonce;
+	if (c->state == CALLER_DRAINING) {
+		c->drained = h->type == NATIVE_CONFIRMED && ours;
+		return !c->drained;
+	}
+	if (h->type == NATIVE_ERROR && ours) {
+		if (native_get_text(payload, h->length, NATIVE_TAG_TEXT, c->why,
+				    sizeof(c->why)) < 0)
+			c->why[0] = '\0';
+		c->machine.error = ECONNABORTED;
+		return false;
+	}
+	c->machine.error = EPROTO;
+	return false;
+}
+
+bool native_door_frame(struct gateway *g, struct relay *r, int from,
+		  const struct native_header *h, const uint8_t *payload)
+{
+	struct caller *c = POLL_OWNER(r, struct caller, relay);
+
+	return from == 0 ? on_client_frame(g, c, h)
+			 : on_guest_frame(c, h, payload);
+}

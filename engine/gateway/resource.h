@@ -1,0 +1,93 @@
+/*
+ * Machines asking for resources (decisions.md 20).  A port is the guest's side
+ * of one resource, for the time of one session; a target is where the resource
+ * is served; an exchange is one connection of a port's guest to the target.
+ *
+ * Who asks is known from the port's binding, which the engine made; nothing a
+ * guest says about a user is believed or even read.
+ */
+#ifndef REMUDA_GATEWAY_RESOURCE_H
+#define REMUDA_GATEWAY_RESOURCE_H
+
+#include "engine/gateway/internal.h"
+
+struct exchange;
+
+struct port {
+	struct grave grave;
+	struct list link;		/* the ports of that machine */
+	struct end end;
+	uint64_t machine_id, session, incarnation;
+	char resource[NAME_MAX_BYTES];
+	char user[USER_MAX];
+	bool allowed;
+	bool pumping;
+	uint64_t nonce;			/* of the guest's open CONNECT */
+	struct exchange *exchange;
+	size_t skipped;			/* bytes that made no sense */
+};
+
+struct target {
+	struct grave grave;
+	struct list link;		/* gateway.targets */
+	char resource[NAME_MAX_BYTES];
+	uint64_t machine_id, incarnation;
+	enum wire_endpoint endpoint;
+	enum wire_identity identity;
+	struct sockaddr_storage address;
+	socklen_t address_length;
+	struct end end;			/* channel */
+	struct exchange *current;	/* channel: one at a time */
+	struct list exchanges;		/* tcp: all of them */
+	struct list waiting;		/* channel: in order of asking */
+};
+
+enum exchange_state {
+	EXCHANGE_WAITING,	/* for its turn on the channel */
+	EXCHANGE_DIALING,	/* tcp connect */
+	EXCHANGE_ACCEPTING,	/* channel: the target's echo */
+	EXCHANGE_FLOWING,
+	EXCHANGE_DRAINING,	/* channel: the target's CONFIRMED; no port */
+	EXCHANGE_GONE,
+	EXCHANGE_STATES
+};
+
+struct exchange {
+	struct grave grave;
+	struct list link;		/* target.waiting or target.exchanges */
+	int state;			/* enum exchange_state */
+	struct port *port;		/* NULL once the guest's part is over */
+	struct target *target;
+	uint64_t id, nonce;		/* the pair on the target's channel */
+	struct end dialed;		/* tcp */
+	struct end *serving;		/* &dialed or &target->end */
+	struct relay relay;
+	struct timer timer;
+	size_t skipped;
+	bool aborted;			/* the guest gave up */
+	bool drained;
+	char why[160];
+};
+
+/* port.c */
+void port_pump(struct gateway *g, struct port *p);
+void port_accepted(struct gateway *g, struct port *p);
+/* The guest's part of an exchange is over: ready for the next CONNECT. */
+void port_release(struct gateway *g, struct port *p);
+void port_error(struct gateway *g, struct port *p, const char *code,
+		const char *text);
+void port_confirm(struct gateway *g, struct port *p, uint64_t nonce);
+void port_free(struct gateway *g, struct port *p);
+
+/* resource.c */
+struct target *target_find(struct gateway *g, const char *resource);
+/* An allowed CONNECT: finds, queues or dials; may answer at once. */
+void exchange_begin(struct gateway *g, struct port *p);
+/* Ends it; code NULL: orderly or the guest's own wish, else ERROR(code, text)
+ * goes to the guest.  The guest's port is free afterwards. */
+void exchange_end(struct gateway *g, struct exchange *x, const char *code,
+		  const char *text);
+void port_report(struct gateway *g, const struct port *p, bool allowed,
+		 const uint64_t bytes[2], const char *text);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * The calls that make, end and list domains; each is the run function of a
+ * job whose m holds the call.
+ */
+#ifndef REMUDA_HYPERVISOR_DOMAIN_H
+#define REMUDA_HYPERVISOR_DOMAIN_H
+
+#include "engine/hypervisor/queue.h"
+
+/*
+ * Domains are transient: nothing of them is defined after their end.  Creating
+ * again what runs with the same incarnation is done (S7).  A domain of that
+ * name or uuid that is not ours, or of another incarnation: refused.
+ */
+enum job_next domain_create(struct job *job);
+/* Destroys only ours (S12); a domain that is not there is done. */
+enum job_next domain_destroy(struct job *job);
+/* One domain_seen per domain of the host, ours and foreign. */
+enum job_next domain_poll(struct job *job);
+
+#endif

@@ -1,0 +1,149 @@
+/*
+ * host_poll: the truth about the host, in one bulk call that does not wait for
+ * domains that hang, plus one call for the mark of each domain not known yet.
+ */
+#include <libvirt/virterror.h>
+#include <stdlib.h>
+
+#include "engine/base/error.h"
+#include "engine/hypervisor/answer.h"
+#include "engine/hypervisor/domain.h"
+#include "engine/hypervisor/ownership.h"
+#include "engine/hypervisor/role.h"
+#include "engine/hypervisor/virt.h"
+
+static enum wire_domain_state state_of(int state)
+{
+	switch ((virDomainState)state) {
+	case VIR_DOMAIN_RUNNING:
+	case VIR_DOMAIN_BLOCKED:
+	case VIR_DOMAIN_SHUTDOWN:	/* still on its way down */
+	case VIR_DOMAIN_NOSTATE:
+		return WIRE_DOMAIN_RUNNING;
+	case VIR_DOMAIN_PAUSED:
+	case VIR_DOMAIN_PMSUSPENDED:
+		return WIRE_DOMAIN_PAUSED;
+	case VIR_DOMAIN_SHUTOFF:
+	case VIR_DOMAIN_CRASHED:
+#ifdef VIR_ENUM_SENTINELS
+	case VIR_DOMAIN_LAST:
+#endif
+		break;
+	}
+	return WIRE_DOMAIN_OFF;
+}
+
+/* Fills d from the cache or libvirt.  1; 0: the domain is gone by now; -1. */
+static int identify(struct role *role, const struct host_facts *facts,
+		    virDomainPtr domain, struct known_domain *d, struct error *err)
+{
+	unsigned int id = virDomainGetID(domain);
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	bool gone;
+
+	if (virDomainGetUUIDString(domain, uuid) < 0)
+		return virt_error(err, "domain without uuid"), -1;
+	/* Without an id (not running) the mark may change: read it again. */
+	if (id != (unsigned int)-1 &&
+	    known_get_current(&role->known, uuid, (int)id, facts->generation, d)) {
+		known_touch(&role->known, uuid);
+		return 1;
+	}
+	if (ownership_read(role, facts, domain, d, &gone, err) == WIRE_OK)
+		return 1;
+	/* Not knowing whose it is must not pass for "foreign": no poll then. */
+	return gone ? 0 : -1;
+}
+
+static int send_seen(struct job *job, const struct host_facts *facts,
+		     virDomainPtr domain, int state, struct error *err)
+{
+	struct known_domain d;
+	int there = identify(job->role, facts, domain, &d, err);
+
+	if (there <= 0)
+		return there;
+	struct message m = {
+		.type = WIRE_TYPE_domain_seen,
+		.request = job->m.request,
+		.incarnation = d.ours ? d.incarnation : 0,
+		.domain_seen = {
+			.poll = job->m.host_poll.poll,
+			.machine = d.ours ? d.machine : 0,
+			.uuid = slice_of(d.uuid),
+			.name = slice_of(virDomainGetName(domain)),
+			.state = (uint8_t)state_of(state),
+			.owner = d.ours ? WIRE_OWNER_OURS : WIRE_OWNER_FOREIGN,
+		},
+	};
+	answer_send(job->role, &m);
+	return 0;
+}
+
+static int state_in(const virDomainStatsRecord *record)
+{
+	int state = VIR_DOMAIN_NOSTATE;
+
+	virTypedParamsGetInt(record->params, record->nparams, "state.state",
+			     &state);
+	return state;
+}
+
+static int poll_stats(struct job *job, virConnectPtr conn,
+		      const struct host_facts *facts, struct error *err)
+{
+	virDomainStatsRecordPtr *records = NULL;
+	int rc = 0, count = virConnectGetAllDomainStats(
+		conn, VIR_DOMAIN_STATS_STATE, &records,
+		facts->kind == HOST_QEMU ?
+			VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT : 0);
+
+	if (count < 0)
+		return virt_error(err, "the host does not list its domains"), -1;
+	for (int i = 0; i < count && rc == 0; i++)
+		rc = send_seen(job, facts, records[i]->dom,
+			       state_in(records[i]), err);
+	virDomainStatsRecordListFree(records);
+	return rc;
+}
+
+/* For drivers without bulk statistics. */
+static int poll_list(struct job *job, virConnectPtr conn,
+		     const struct host_facts *facts, struct error *err)
+{
+	virDomainPtr *domains = NULL;
+	int rc = 0, count = virConnectListAllDomains(conn, &domains, 0);
+
+	if (count < 0)
+		return virt_error(err, "the host does not list its domains"), -1;
+	for (int i = 0; i < count; i++) {
+		int state, reason;
+
+		if (rc == 0 &&
+		    virDomainGetState(domains[i], &state, &reason, 0) == 0)
+			rc = send_seen(job, facts, domains[i], state, err);
+		virDomainFree(domains[i]);
+	}
+	free(domains);
+	return rc;
+}
+
+enum job_next domain_poll(struct job *job)
+{
+	int64_t start_ms = role_now_ms();
+	struct host_facts facts;
+	struct error err = { "" };
+	virConnectPtr conn = host_take(&job->role->host, &facts, &err);
+
+	if (!conn)
+		return answer(job, WIRE_FAILED, err.text);
+	virResetLastError();
+	int rc = poll_stats(job, conn, &facts, &err);
+	if (rc < 0 && virt_error_is(VIR_ERR_NO_SUPPORT))
+		rc = poll_list(job, conn, &facts, &err);
+	virConnectClose(conn);
+	if (rc < 0)
+		return answer(job, WIRE_UNKNOWN, err.text);
+	known_prune(&job->role->known, start_ms);
+	return answer(job, WIRE_OK, NULL);
+}

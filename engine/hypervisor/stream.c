@@ -1,0 +1,325 @@
+/*
+ * See stream.h.  The pump runs in callbacks of libvirt's event loop, one
+ * buffer per direction; a side that does not read stops the other side's
+ * events.  Either side's end ends both.  struct stream is shared by its two
+ * callbacks and freed with the second.
+ */
+#include "engine/hypervisor/stream.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "engine/base/error.h"
+#include "engine/hypervisor/answer.h"
+#include "engine/hypervisor/ownership.h"
+#include "engine/hypervisor/role.h"
+#include "engine/hypervisor/virt.h"
+
+struct half {
+	size_t start, length;
+	char bytes[STREAM_BUFFER];
+};
+
+struct stream {
+	pthread_mutex_t lock;
+	atomic_int references;
+	struct role *role;
+	virStreamPtr st;	/* NULL once closing */
+	int fd;			/* our end of the socketpair */
+	int watch;		/* libvirt's handle for fd */
+	struct half in;		/* guest to engine */
+	struct half out;	/* engine to guest */
+};
+
+static atomic_int stream_count;
+
+static void release(void *opaque)
+{
+	struct stream *s = opaque;
+
+	if (atomic_fetch_sub(&s->references, 1) > 1)
+		return;
+	close(s->fd);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	atomic_fetch_sub(&stream_count, 1);
+}
+
+/* virStreamAbort asks the daemon and may hang: not on the event thread. */
+struct abort_job {
+	virStreamPtr st;
+};
+
+static enum job_next abort_stream(struct job *job)
+{
+	struct abort_job a;
+
+	memcpy(&a, job->packet, sizeof(a));
+	virStreamAbort(a.st);
+	virStreamFree(a.st);
+	return JOB_DONE;
+}
+
+static void close_stream(struct role *role, virStreamPtr st)
+{
+	struct job *job = job_new(role, JOB_DOMAIN, abort_stream, true);
+	struct abort_job a = { st };
+
+	memcpy(job->packet, &a, sizeof(a));
+	if (queue_add(&role->queue, job, QUEUE_JOBS_MAX))
+		return;
+	/* Ending or overrun: the connection's end will close it. */
+	virStreamFree(st);
+	job_free(job);
+}
+
+/* With the lock held, by somebody who holds a reference. */
+static void finish(struct stream *s)
+{
+	virStreamPtr st = s->st;
+
+	if (!st)
+		return;
+	s->st = NULL;
+	shutdown(s->fd, SHUT_RDWR);
+	virEventRemoveHandle(s->watch);
+	virStreamEventRemoveCallback(st);
+	close_stream(s->role, st);
+}
+
+/* Asks for exactly the events that can be served. */
+static void update_events(struct stream *s)
+{
+	int stream_events = 0, fd_events = 0;
+
+	if (!s->st)
+		return;
+	if (s->in.length == 0)
+		stream_events |= VIR_STREAM_EVENT_READABLE;
+	else
+		fd_events |= VIR_EVENT_HANDLE_WRITABLE;
+	if (s->out.length == 0)
+		fd_events |= VIR_EVENT_HANDLE_READABLE;
+	else
+		stream_events |= VIR_STREAM_EVENT_WRITABLE;
+	virEventUpdateHandle(s->watch, fd_events);
+	if (virStreamEventUpdateCallback(s->st, stream_events) < 0)
+		finish(s);
+}
+
+static void flush_to_engine(struct stream *s)
+{
+	while (s->st && s->in.length > 0) {
+		ssize_t n = send(s->fd, s->in.bytes + s->in.start, s->in.length,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			finish(s);
+			return;
+		}
+		s->in.start += (size_t)n;
+		s->in.length -= (size_t)n;
+	}
+}
+
+static void flush_to_guest(struct stream *s)
+{
+	while (s->st && s->out.length > 0) {
+		int n = virStreamSend(s->st, s->out.bytes + s->out.start,
+				      s->out.length);
+
+		if (n == -2)
+			return;
+		if (n <= 0) {
+			finish(s);
+			return;
+		}
+		s->out.start += (size_t)n;
+		s->out.length -= (size_t)n;
+	}
+}
+
+static void read_guest(struct stream *s)
+{
+	while (s->st && s->in.length == 0) {
+		int n = virStreamRecv(s->st, s->in.bytes, sizeof(s->in.bytes));
+
+		if (n == -2)
+			return;
+		if (n <= 0) {
+			finish(s);
+			return;
+		}
+		s->in.start = 0;
+		s->in.length = (size_t)n;
+		flush_to_engine(s);
+	}
+}
+
+static void read_engine(struct stream *s)
+{
+	ssize_t n = 0;
+
+	if (!s->st || s->out.length > 0)
+		return;
+	do
+		n = recv(s->fd, s->out.bytes, sizeof(s->out.bytes), MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		finish(s);
+		return;
+	}
+	s->out.start = 0;
+	s->out.length = (size_t)n;
+	flush_to_guest(s);
+}
+
+static void on_stream(virStreamPtr st, int events, void *opaque)
+{
+	struct stream *s = opaque;
+
+	(void)st;
+	atomic_fetch_add(&s->references, 1);
+	pthread_mutex_lock(&s->lock);
+	if (events & VIR_STREAM_EVENT_READABLE)
+		read_guest(s);
+	if (events & VIR_STREAM_EVENT_WRITABLE)
+		flush_to_guest(s);
+	if (s->st && (events & (VIR_STREAM_EVENT_ERROR | VIR_STREAM_EVENT_HANGUP)) &&
+	    s->in.length == 0)
+		finish(s);
+	update_events(s);
+	pthread_mutex_unlock(&s->lock);
+	release(s);
+}
+
+static void on_fd(int watch, int fd, int events, void *opaque)
+{
+	struct stream *s = opaque;
+
+	(void)watch;
+	(void)fd;
+	atomic_fetch_add(&s->references, 1);
+	pthread_mutex_lock(&s->lock);
+	if (events & VIR_EVENT_HANDLE_WRITABLE)
+		flush_to_engine(s);
+	if (events & VIR_EVENT_HANDLE_READABLE)
+		read_engine(s);
+	if (s->st && (events & (VIR_EVENT_HANDLE_ERROR | VIR_EVENT_HANDLE_HANGUP)))
+		finish(s);
+	update_events(s);
+	pthread_mutex_unlock(&s->lock);
+	release(s);
+}
+
+/* Takes st and pair[0] in every case.  0, or -1 with err. */
+static int start_pump(struct role *role, virStreamPtr st, int fd,
+		      struct error *err)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+	int rc = 0;
+
+	CHECK("", s, "out of memory");
+	atomic_fetch_add(&stream_count, 1);
+	pthread_mutex_init(&s->lock, NULL);
+	atomic_init(&s->references, 1);
+	s->role = role;
+	s->st = st;
+	s->fd = fd;
+	pthread_mutex_lock(&s->lock);
+	atomic_fetch_add(&s->references, 1);
+	s->watch = virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, on_fd, s,
+				     release);
+	if (s->watch < 0) {
+		release(s);
+		rc = -1;
+	}
+	atomic_fetch_add(&s->references, 1);
+	if (rc == 0 && virStreamEventAddCallback(st, VIR_STREAM_EVENT_READABLE,
+						 on_stream, s, release) < 0) {
+		virt_error(err, "the stream has no events");
+		virEventRemoveHandle(s->watch);
+		rc = -1;
+	}
+	if (rc < 0) {
+		release(s);
+		s->st = NULL;
+		virStreamFree(st);
+		error_set(err, "the stream cannot be watched");
+	}
+	pthread_mutex_unlock(&s->lock);
+	release(s);
+	return rc;
+}
+
+typedef int opener(virDomainPtr domain, const char *name, virStreamPtr st,
+		   unsigned int flags);
+
+static int connect_stream(struct job *job, opener *open_it, const char *name,
+			  const char *what, struct error *err)
+{
+	int pair[2];
+	virStreamPtr st = virStreamNew(virDomainGetConnect(job->domain),
+				       VIR_STREAM_NONBLOCK);
+
+	if (!st || open_it(job->domain, name, st, 0) < 0) {
+		virt_error(err, what);
+		if (st)
+			virStreamFree(st);
+		return -1;
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		       pair) < 0) {
+		error_errno(err, "%s", what);
+		virStreamAbort(st);
+		virStreamFree(st);
+		return -1;
+	}
+	if (start_pump(job->role, st, pair[0], err) < 0) {
+		close(pair[1]);
+		return -1;
+	}
+	return pair[1];
+}
+
+static enum job_next open_stream(struct job *job, opener *open_it,
+				 const char *name, const char *what)
+{
+	struct error err = { "" };
+
+	if (atomic_load(&stream_count) >= STREAM_MAX)
+		return answer(job, WIRE_FAILED, "too many consoles are open");
+	int fd = connect_stream(job, open_it, name, what, &err);
+	return fd < 0 ? answer(job, WIRE_FAILED, err.text) : answer_fd(job, fd);
+}
+
+enum job_next stream_open_channel(struct job *job, const char *name)
+{
+	return open_stream(job, virDomainOpenChannel, name,
+			   "the channel cannot be opened");
+}
+
+enum job_next console_open(struct job *job)
+{
+	struct known_domain d;
+	struct error err = { "" };
+	enum wire_result result = ownership_find(job, job->m.console_open.uuid,
+						 &d, &err);
+
+	if (result != WIRE_OK)
+		return answer(job, result, err.text);
+	return open_stream(job, virDomainOpenConsole, NULL,
+			   "the console cannot be opened");
+}

@@ -1,0 +1,18 @@
+/*
+ * libvirt streams pumped into a socketpair whose other end goes to the engine:
+ * the serial console, and ports whose socket this user may not open.
+ */
+#ifndef REMUDA_HYPERVISOR_STREAM_H
+#define REMUDA_HYPERVISOR_STREAM_H
+
+#include "engine/hypervisor/queue.h"
+
+enum { STREAM_MAX = 256, STREAM_BUFFER = 16 * 1024 };
+
+/* Run function of a console_open job.  Only one console stream per machine is
+ * possible at a time, `virsh console` counts too: then FAILED. */
+enum job_next console_open(struct job *job);
+/* Ends a channel_open job whose job->domain is set. */
+enum job_next stream_open_channel(struct job *job, const char *name);
+
+#endif

@@ -1,0 +1,335 @@
+/*
+ * Checks over the whole site, after every statement is checked by itself:
+ * references, counts that depend on each other, combinations that cannot work.
+ * Also fills in the defaults that depend on something else.  See declare.h.
+ *
+ * Runs over the JSON, in the order of declaration, so the first fault of a
+ * file is always the same one.
+ */
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/text.h"
+#include "engine/rules/declare.h"
+#include "engine/rules/sandbox.h"
+#include "engine/rules/site.h"
+
+static const char *text_of(const json_t *o, const char *field)
+{
+	const char *text = json_string_value(json_object_get(o, field));
+
+	return text ? text : "";
+}
+
+static long long count_of(const json_t *o, const char *field)
+{
+	return json_integer_value(json_object_get(o, field));
+}
+
+static bool has(const json_t *o, const char *field)
+{
+	return json_object_get(o, field) != NULL;
+}
+
+static struct place place_of(const json_t *o)
+{
+	struct place p = { .line = (int)count_of(o, "line") };
+
+	TEXT_SET(p.file, text_of(o, "file"));
+	return p;
+}
+
+static json_t *find(const json_t *site, const char *list, const char *name)
+{
+	json_t *array = json_object_get(site, list), *o;
+	size_t i;
+
+	json_array_foreach(array, i, o)
+		if (strcmp(text_of(o, "name"), name) == 0)
+			return o;
+	return NULL;
+}
+
+static bool names_hold(const json_t *names, const char *name)
+{
+	json_t *o;
+	size_t i;
+
+	if (json_is_string(names))
+		return true;	/* "*" */
+	json_array_foreach(names, i, o)
+		if (strcmp(json_string_value(o), name) == 0)
+			return true;
+	return false;
+}
+
+/* Raises `KIND "NAME": TEXT` at the place of o. */
+#define FAULT(L, kind, o, hint, fmt, ...)                                      \
+	do {                                                                   \
+		struct place fault_place = place_of(o);                        \
+		sandbox_fail(L, &fault_place, hint, "%s \"%s\": " fmt, kind,   \
+			     text_of(o, "name"), ##__VA_ARGS__);               \
+	} while (0)
+
+/* The object of that name, or an error with the nearest one. */
+static json_t *need(lua_State *L, const json_t *site, const char *kind,
+		    const json_t *o, const char *list, const char *what,
+		    const char *name)
+{
+	static const char *words[SITE_JSON_COUNT_MAX + 1];
+	json_t *found = find(site, list, name), *other;
+	char hint[128];
+	size_t i;
+
+	if (found)
+		return found;
+	json_array_foreach(json_object_get(site, list), i, other)
+		words[i] = text_of(other, "name");
+	words[json_array_size(json_object_get(site, list))] = NULL;
+	sandbox_nearest(hint, sizeof(hint), name, words);
+	if (!*hint)
+		snprintf(hint, sizeof(hint), "declare %s \"%s\" { ... }", what,
+			 name);
+	FAULT(L, kind, o, hint, "there is no %s \"%s\"", what, name);
+	return NULL;
+}
+
+static void check_application(lua_State *L, json_t *site, json_t *o)
+{
+	static const char kind[] = "application";
+	const char *identity = text_of(o, "identity");
+	bool accept = names_hold(json_object_get(o, "hooks"), "accept");
+	json_t *names = json_object_get(o, "resources"), *name;
+	size_t i;
+
+	if (!names)
+		json_object_set_new(o, "resources", json_array());
+	json_array_foreach(names, i, name)
+		need(L, site, kind, o, "resources", "resource",
+		     json_string_value(name));
+	bool agent = strcmp(identity, "agent") == 0;
+	if (agent && !accept)
+		FAULT(L, kind, o, "write accept = function(machine, session) "
+		      "... end", "identity = \"agent\" needs an accept hook");
+	if (!agent && accept)
+		FAULT(L, kind, o, "write identity = \"agent\", or leave accept "
+		      "out", "the accept hook never runs with identity = \"%s\"",
+		      identity);
+	if (agent && !json_is_true(json_object_get(o, "agent")))
+		FAULT(L, kind, o, "write agent = true", "identity = \"agent\" "
+		      "needs the guest agent");
+}
+
+static void check_source(lua_State *L, json_t *o)
+{
+	static const char kind[] = "pool";
+
+	if (!has(o, "kernel") && !has(o, "template"))
+		FAULT(L, kind, o, "write kernel = \"PATH\" (with initrd and "
+		      "cmdline) or template = \"FILE.xml\"",
+		      "nothing says what its machines boot");
+	if (has(o, "kernel") && has(o, "template"))
+		FAULT(L, kind, o, "leave one out",
+		      "'kernel' and 'template' exclude each other");
+	if (!has(o, "kernel") && (has(o, "initrd") || has(o, "cmdline")))
+		FAULT(L, kind, o, "write kernel = \"PATH\"",
+		      "'%s' needs a 'kernel'",
+		      has(o, "initrd") ? "initrd" : "cmdline");
+}
+
+static void check_recycle(lua_State *L, const json_t *site, json_t *o)
+{
+	static const char kind[] = "pool";
+	const char *recycle = text_of(o, "recycle");
+	const char *name = text_of(o, "application");
+	const json_t *app = find(site, "applications", name);
+	bool untrusted = json_is_true(json_object_get(o, "untrusted"));
+
+	if (strcmp(recycle, "clean") == 0 &&
+	    !names_hold(json_object_get(app, "hooks"), "clean"))
+		FAULT(L, kind, o, "write one, or recycle = \"rebuild\"",
+		      "recycle = \"clean\" needs a clean hook in application "
+		      "\"%s\"", name);
+	if (untrusted && strcmp(recycle, "rebuild") != 0)
+		FAULT(L, kind, o, "write recycle = \"rebuild\"",
+		      "untrusted = true with recycle = \"%s\": what an untrusted "
+		      "user leaves behind cannot be cleaned", recycle);
+}
+
+static void check_pool(lua_State *L, json_t *site, json_t *o)
+{
+	static const char kind[] = "pool";
+	json_t *hosts = json_object_get(site, "hosts");
+
+	need(L, site, kind, o, "applications", "application",
+	     text_of(o, "application"));
+	if (has(o, "host"))
+		need(L, site, kind, o, "hosts", "host", text_of(o, "host"));
+	else
+		json_object_set(o, "host", json_object_get(
+				json_array_get(hosts, 0), "name"));
+	if (!has(o, "max"))
+		json_object_set(o, "max", json_object_get(o, "serve"));
+	if (count_of(o, "spare") > count_of(o, "serve"))
+		FAULT(L, kind, o, "spare counts the free ones among serve",
+		      "spare = %lld is more than serve = %lld",
+		      count_of(o, "spare"), count_of(o, "serve"));
+	if (count_of(o, "max") < count_of(o, "serve"))
+		FAULT(L, kind, o, "write a larger max, or leave it out",
+		      "max = %lld is less than serve = %lld",
+		      count_of(o, "max"), count_of(o, "serve"));
+	check_source(L, o);
+	check_recycle(L, site, o);
+}
+
+static bool is_served(const json_t *site, const char *application)
+{
+	json_t *pool;
+	size_t i;
+
+	json_array_foreach(json_object_get(site, "pools"), i, pool)
+		if (strcmp(text_of(pool, "application"), application) == 0)
+			return true;
+	return false;
+}
+
+/* The listener's applications as a list: `application = "mail"` is one. */
+static void check_offered(lua_State *L, json_t *site, json_t *o)
+{
+	static const char kind[] = "listener";
+	bool direct = strcmp(text_of(o, "door"), "direct") == 0;
+	json_t *names, *name;
+	size_t i;
+
+	if (has(o, "application") == has(o, "applications"))
+		FAULT(L, kind, o, direct ? "write application = \"NAME\"" :
+		      "write applications = { \"NAME\" } or \"*\"",
+		      "%s", has(o, "application") ?
+		      "'application' and 'applications' exclude each other" :
+		      "nothing says what it offers");
+	if (has(o, "application")) {
+		json_object_set_new(o, "applications",
+				    json_pack("[s]", text_of(o, "application")));
+		json_object_del(o, "application");
+	}
+	names = json_object_get(o, "applications");
+	if (direct && (json_is_string(names) || json_array_size(names) != 1))
+		FAULT(L, kind, o, "write application = \"NAME\", or door = "
+		      "\"native\"", "a direct door offers exactly one "
+		      "application");
+	if (json_is_array(names) && json_array_size(names) == 0)
+		FAULT(L, kind, o, NULL, "the list of applications is empty");
+	json_array_foreach(names, i, name) {
+		const char *text = json_string_value(name);
+
+		need(L, site, kind, o, "applications", "application", text);
+		if (!is_served(site, text))
+			FAULT(L, kind, o, "declare a pool with that application",
+			      "no pool serves application \"%s\"", text);
+	}
+}
+
+static void check_listener(lua_State *L, json_t *site, json_t *o, size_t index)
+{
+	static const char kind[] = "listener";
+	bool direct = strcmp(text_of(o, "door"), "direct") == 0;
+	const char *source = text_of(o, "user_source");
+	json_t *list = json_object_get(site, "listeners");
+
+	if (strcmp(source, "peer") == 0 && !has(o, "path"))
+		FAULT(L, kind, o, "write address = \"unix:PATH\"", "user = "
+		      "\"peer\" works on unix sockets only");
+	if (strcmp(source, "password") == 0 && direct)
+		FAULT(L, kind, o, "write door = \"native\", or user = \"NAME\"",
+		      "a direct door cannot ask for a password");
+	if (strcmp(source, "fixed") == 0)
+		need(L, site, kind, o, "users", "user", text_of(o, "user"));
+	check_offered(L, site, o);
+	for (size_t i = 0; i < index; i++) {
+		json_t *other = json_array_get(list, i);
+
+		if (strcmp(text_of(o, "path"), text_of(other, "path")) == 0 &&
+		    strcmp(text_of(o, "ip"), text_of(other, "ip")) == 0 &&
+		    count_of(o, "port") == count_of(other, "port"))
+			FAULT(L, kind, o, "give it another address", "listener "
+			      "\"%s\" at %s:%lld has the same address",
+			      text_of(other, "name"), text_of(other, "file"),
+			      count_of(other, "line"));
+	}
+}
+
+static void check_user(lua_State *L, json_t *site, json_t *o, size_t index)
+{
+	static const char kind[] = "user";
+	static const char *const unique[] = { "token", "uid", "login" };
+	json_t *names = json_object_get(o, "applications"), *name;
+	size_t i;
+
+	if (json_is_array(names))
+		json_array_foreach(names, i, name)
+			need(L, site, kind, o, "applications", "application",
+			     json_string_value(name));
+	if (strcmp(text_of(o, "name"), "peer") == 0 ||
+	    strcmp(text_of(o, "name"), "password") == 0)
+		FAULT(L, kind, o, "give the user another name", "a listener's "
+		      "user = \"%s\" has another meaning", text_of(o, "name"));
+	for (i = 0; i < index; i++) {
+		json_t *other = json_array_get(json_object_get(site, "users"), i);
+
+		for (size_t u = 0; u < 3; u++) {
+			json_t *mine = json_object_get(o, unique[u]);
+
+			if (!mine || !json_equal(mine, json_object_get(
+						 other, unique[u])))
+				continue;
+			FAULT(L, kind, o, NULL, "the same %s as user \"%s\" at "
+			      "%s:%lld", u == 0 ? "token" : "uid",
+			      text_of(other, "name"), text_of(other, "file"),
+			      count_of(other, "line"));
+		}
+	}
+}
+
+static void check_resource(lua_State *L, json_t *site, json_t *o)
+{
+	static const char kind[] = "resource";
+	json_t *pool = need(L, site, kind, o, "pools", "pool",
+			    text_of(o, "pool")), *row;
+	bool peers = json_is_true(json_object_get(site, "peers"));
+	size_t i;
+
+	if (!json_is_true(json_object_get(pool, "keep")))
+		FAULT(L, kind, o, "write keep = true in the pool",
+		      "pool \"%s\" does not keep its machines",
+		      text_of(o, "pool"));
+	/* With peers = true every login name is a user. */
+	json_array_foreach(json_object_get(o, "access"), i, row)
+		if (!peers && strcmp(text_of(row, "user"), "*") != 0)
+			need(L, site, kind, o, "users", "user",
+			     text_of(row, "user"));
+}
+
+void check_site(lua_State *L, json_t *site)
+{
+	json_t *hosts = json_object_get(site, "hosts"), *o;
+	size_t i;
+
+	/* A site without a host statement runs where the engine runs. */
+	if (json_array_size(hosts) == 0)
+		json_array_append_new(hosts, json_pack(
+			"{s:s,s:O,s:O,s:s,s:i}", "name", "local",
+			"file", json_object_get(site, "file"),
+			"line", json_object_get(site, "line"),
+			"uri", "auto", "boot_parallel", 2));
+	json_array_foreach(json_object_get(site, "applications"), i, o)
+		check_application(L, site, o);
+	json_array_foreach(json_object_get(site, "pools"), i, o)
+		check_pool(L, site, o);
+	json_array_foreach(json_object_get(site, "users"), i, o)
+		check_user(L, site, o, i);
+	json_array_foreach(json_object_get(site, "resources"), i, o)
+		check_resource(L, site, o);
+	json_array_foreach(json_object_get(site, "listeners"), i, o)
+		check_listener(L, site, o, i);
+}

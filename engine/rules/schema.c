@@ -1,0 +1,128 @@
+/* The table of the site language; see schema.h.  Pure data. */
+#include "engine/rules/schema.h"
+
+#include <stddef.h>
+
+enum { SECOND = 1000, HOUR = 3600 * SECOND, DAY = 24 * HOUR };
+
+#define TEXT(field, bytes) { .name = field, .type = FIELD_TEXT, .max = (bytes) }
+#define NAME(field) { .name = field, .type = FIELD_NAME, .required = true }
+#define HOOK(field) { .name = field, .type = FIELD_HOOK }
+#define FLAG(field, value)                                                     \
+	{ .name = field, .type = FIELD_FLAG, .preset = value }
+#define COUNT(field, low, high, value)                                         \
+	{ .name = field, .type = FIELD_COUNT, .min = (low), .max = (high),     \
+	  .preset = value }
+#define DURATION(field, low, high, value)                                      \
+	{ .name = field, .type = FIELD_DURATION, .min = (low), .max = (high),  \
+	  .preset = value }
+#define MEMORY(field, low, high, value)                                        \
+	{ .name = field, .type = FIELD_MEMORY, .min = (low), .max = (high),    \
+	  .preset = value }
+#define WORD(field, list, value)                                               \
+	{ .name = field, .type = FIELD_WORD, .words = list, .preset = value }
+#define LATER(field, instead)                                                  \
+	{ .name = field, .type = FIELD_LATER, .words = instead }
+
+static const struct field site_fields[] = {
+	FLAG("peers", "false"),
+	{ .name = NULL },
+};
+
+static const struct field host_fields[] = {
+	{ .name = "uri", .type = FIELD_TEXT, .max = 255, .preset = "auto" },
+	COUNT("boot_parallel", 1, 64, "2"),
+	LATER("site", "hosts have no sites yet"),
+	{ .name = NULL },
+};
+
+static const struct field application_fields[] = {
+	{ .name = "endpoint", .type = FIELD_ENDPOINT, .required = true },
+	WORD("identity", "proxy|agent|none", "proxy"),
+	FLAG("agent", "true"),
+	{ .name = "resources", .type = FIELD_NAMES },
+	HOOK("prepare"),
+	HOOK("ready"),
+	HOOK("accept"),
+	HOOK("clean"),
+	DURATION("prepare_deadline", SECOND, HOUR, "60 s"),
+	DURATION("ready_deadline", SECOND, HOUR, "60 s"),
+	DURATION("accept_deadline", SECOND / 10, HOUR, "10 s"),
+	DURATION("clean_deadline", SECOND / 10, HOUR, "20 s"),
+	LATER("replay", "leave it out"),
+	LATER("connections", "every session has one connection"),
+	{ .name = NULL },
+};
+
+static const struct field pool_fields[] = {
+	NAME("application"),
+	{ .name = "serve", .type = FIELD_COUNT, .max = 1000, .required = true },
+	COUNT("spare", 0, 1000, "0"),
+	COUNT("max", 0, 1000, NULL),		/* default: serve */
+	{ .name = "host", .type = FIELD_NAME },	/* default: the first */
+	TEXT("kernel", 1023),
+	TEXT("initrd", 1023),
+	TEXT("cmdline", 2047),
+	TEXT("template", 1023),
+	COUNT("vcpus", 1, 256, "1"),
+	MEMORY("memory", 16, 4 << 20, "128 MiB"),
+	MEMORY("volume", 1, 16 << 20, NULL),
+	WORD("recycle", "clean|rebuild|none|!revert", "rebuild"),
+	FLAG("keep", "false"),
+	FLAG("untrusted", "false"),
+	DURATION("boot_deadline", SECOND, HOUR, "60 s"),
+	DURATION("shrink_after", SECOND, 30LL * DAY, "5 min"),
+	LATER("from", "use kernel/initrd or template"),
+	LATER("saved", "every machine of a pool runs"),
+	{ .name = NULL },
+};
+
+static const struct field listener_fields[] = {
+	{ .name = "door", .type = FIELD_WORD, .required = true,
+	  .words = "direct|native|!connect|!socks5|!ssh" },
+	{ .name = "address", .type = FIELD_ADDRESS, .required = true },
+	{ .name = "user", .type = FIELD_SOURCE, .required = true },
+	{ .name = "application", .type = FIELD_NAME },
+	{ .name = "applications", .type = FIELD_NAMES_ALL },
+	DURATION("wait", 0, DAY, "30 s"),
+	LATER("tls", "leave it out, or put a TLS proxy in front"),
+	{ .name = NULL },
+};
+
+static const struct field user_fields[] = {
+	{ .name = "password", .type = FIELD_PASSWORD },
+	{ .name = "token", .type = FIELD_TOKEN },
+	{ .name = "uid", .type = FIELD_UID },
+	{ .name = "applications", .type = FIELD_NAMES_ALL, .preset = "*" },
+	COUNT("limit", 1, 1000, "10"),
+	LATER("ssh_keys", "leave it out"),
+	{ .name = NULL },
+};
+
+static const struct field resource_fields[] = {
+	NAME("pool"),
+	{ .name = "access", .type = FIELD_ACCESS, .required = true },
+	WORD("identity", "proxy|none|!ident", "proxy"),
+	{ .name = NULL },
+};
+
+const struct statement schema_statements[] = {
+	{ .name = "site", .fields = site_fields },
+	{ .name = "host", .list = "hosts", .fields = host_fields },
+	{ .name = "application", .list = "applications",
+	  .fields = application_fields },
+	{ .name = "pool", .list = "pools", .fields = pool_fields },
+	{ .name = "listener", .list = "listeners", .fields = listener_fields },
+	{ .name = "user", .list = "users", .fields = user_fields,
+	  .user_name = true },
+	{ .name = "resource", .list = "resources", .fields = resource_fields },
+	{ .name = "cluster", .later = "use a pool" },
+	{ .name = "group", .later = "name the users one by one" },
+	{ .name = "rule", .later = "set serve, spare and max of the pool" },
+	{ .name = "calendar", .later = "set serve, spare and max of the pool" },
+	{ .name = NULL },
+};
+
+const char *const schema_hooks[5] = {
+	NULL, "prepare", "ready", "accept", "clean",
+};

@@ -1,0 +1,54 @@
+/*
+ * The words of the site file: every statement with its fields, types, bounds
+ * and defaults.  One table gives the checks, the JSON, and the error texts.
+ */
+#ifndef REMUDA_RULES_SCHEMA_H
+#define REMUDA_RULES_SCHEMA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum field_type {
+	FIELD_NAME,	/* text_is_name */
+	FIELD_TEXT,	/* at most max bytes, not empty */
+	FIELD_WORD,	/* one of words, separated by '|'; !word: not yet */
+	FIELD_FLAG,	/* true or false */
+	FIELD_COUNT,	/* whole number in [min, max] */
+	FIELD_DURATION,	/* "30 s" or seconds; min, max in ms; JSON: NAME_ms */
+	FIELD_MEMORY,	/* "128 MiB" or MiB; JSON: NAME_mib */
+	FIELD_NAMES,	/* { "a", "b" } */
+	FIELD_NAMES_ALL,	/* the same, one "a", or "*" */
+	FIELD_HOOK,	/* function; JSON: a word in "hooks" */
+	FIELD_ENDPOINT,	/* "channel", "tcp:25", "tcp:HOST:25", "unix:PATH" */
+	FIELD_ADDRESS,	/* "127.0.0.1:7070", "[::1]:7070", "unix:PATH" */
+	FIELD_SOURCE,	/* "peer", "password" or a user's name */
+	FIELD_PASSWORD,	/* crypt(3) hash */
+	FIELD_TOKEN,	/* hex SHA-256 */
+	FIELD_UID,	/* uid or login name */
+	FIELD_ACCESS,	/* { anna = true, ["*"] = false } or { "anna" } */
+	FIELD_LATER,	/* known, but not in this version: words says what to do */
+};
+
+struct field {
+	const char *name;
+	enum field_type type;
+	int64_t min, max;
+	const char *words;
+	const char *preset;	/* as it would be written; NULL: none */
+	bool required;
+};
+
+struct statement {
+	const char *name;	/* "pool" */
+	const char *list;	/* "pools": its array in the JSON; NULL: the site itself */
+	const struct field *fields;	/* ends with name NULL */
+	bool user_name;		/* named by text_is_user, else text_is_name */
+	const char *later;	/* not in this version: what to do instead */
+};
+
+/* Ends with name NULL. */
+extern const struct statement schema_statements[];
+/* "prepare", "ready", "accept", "clean" at their enum wire_hook, else NULL. */
+extern const char *const schema_hooks[5];
+
+#endif

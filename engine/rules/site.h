@@ -1,0 +1,45 @@
+/*
+ * The site as JSON: what bundle_done's memfd holds.  Everything is checked,
+ * defaults are filled in, references resolve.  Arrays are in the order of
+ * declaration; the same bundle gives the same bytes.  Durations are integers
+ * in ms, memory in MiB, "file" and "line" where the statement stands.
+ * engine/loop/site.c reads it, strictly, into struct site_spec.
+ *
+ * { "version": 1, "bundle": HASH, "name": "demo", "file", "line",
+ *   "peers": false,
+ *   "hosts": [ { "name", "file", "line", "uri", "boot_parallel" } ],
+ *   "applications": [ { "name", "file", "line",
+ *     "endpoint": "channel" | "tcp" | "unix",
+ *     "endpoint_host": "", "endpoint_port": 25,      tcp only
+ *     "endpoint_path": "/run/x/{machine}.sock",      unix only
+ *     "identity": "proxy" | "agent" | "none", "agent": true,
+ *     "resources": ["files"], "hooks": ["prepare", "clean"],
+ *     "prepare_deadline_ms", "ready_deadline_ms", "accept_deadline_ms",
+ *     "clean_deadline_ms" } ],
+ *   "pools": [ { "name", "file", "line", "application", "serve", "spare",
+ *     "max", "host", "kernel", "initrd", "cmdline", "template", "vcpus",
+ *     "memory_mib", "volume_mib", "recycle": "clean" | "rebuild" | "none",
+ *     "keep", "untrusted", "boot_deadline_ms", "shrink_after_ms" } ],
+ *     kernel, initrd, cmdline, template, volume_mib are left out when not set
+ *   "listeners": [ { "name", "file", "line", "door": "direct" | "native",
+ *     "ip": "127.0.0.1", "port": 7070 | "path": "/run/x.sock",
+ *     "user_source": "fixed" | "peer" | "password", "user": "kiosk",
+ *     "applications": ["mail"] | "*", "wait_ms" } ],
+ *     user: with fixed only
+ *   "users": [ { "name", "file", "line", "password", "token", "uid" | "login",
+ *     "applications": ["mail"] | "*", "limit" } ],
+ *     password, token, uid, login are left out when not set
+ *   "resources": [ { "name", "file", "line", "pool",
+ *     "identity": "proxy" | "none",
+ *     "access": [ { "user": "anna" | "*", "allowed": true } ] } ] }
+ *     access is sorted by user
+ */
+#ifndef REMUDA_RULES_SITE_H
+#define REMUDA_RULES_SITE_H
+
+enum {
+	SITE_JSON_VERSION = 1,
+	SITE_JSON_COUNT_MAX = 1000,	/* statements of one kind, names in a list */
+};
+
+#endif

@@ -1,0 +1,209 @@
+/*
+ * What happens by itself: clients arrive, operators interfere, things die.
+ * Once a virtual second each kind of trouble gets its chance.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/sim/internal.h"
+
+enum { CHAOS_MS = 1000, FOREIGN_MAX = 3 };
+
+static void arrival(struct sim *s, struct item *it)
+{
+	(void)it;
+	if (s->settling)
+		return;
+	if (s->running)
+		conn_arrive(s);
+	sim_at(s, s->now_ms + sim_between(s, 1, 2 * s->swarm.arrival_ms),
+	       arrival, NULL, 0, 0);
+}
+
+/* ---- operators ------------------------------------------------------------- */
+
+static void draw_scale(struct sim *s, struct post *p)
+{
+	const struct site_pool *pool =
+		&s->site.pools[sim_between(s, 0, (int64_t)s->site.pool_count - 1)];
+
+	p->ev.command.name = post_text(p, sim_chance(s, 5) ? "nowhere" :
+							     pool->name);
+	p->ev.command.serve = sim_between(s, -1, s->swarm.tiny ? 1 : 5);
+	p->ev.command.spare = sim_between(s, -1, 2);
+	p->ev.command.max = sim_chance(s, 50) ? -1 : sim_between(s, 0, 6);
+	p->ev.command.dry_run = sim_chance(s, 20);
+}
+
+void operator_act(struct sim *s)
+{
+	const struct array *machines = &s->store.machine_list;
+	const struct array *sessions = &s->store.session_list;
+	struct post *p = post_new(s, EVENT_COMMAND);
+	size_t n = machines->count;
+
+	p->ev.command.verb = (enum command_verb)sim_between(
+		s, COMMAND_POOL_SCALE, COMMAND_SESSION_END);
+	p->ev.command.reply = ++s->next_token;
+	p->ev.command.who = post_text(p, "root");
+	switch (p->ev.command.verb) {
+	case COMMAND_POOL_SCALE:
+		draw_scale(s, p);
+		break;
+	case COMMAND_SESSION_END:
+		if (sessions->count)	/* one of the newest: it may live */
+			p->ev.command.session = ((const struct session_row *)
+				sessions->items[sessions->count - 1 -
+					(size_t)sim_between(s, 0, (int64_t)(
+						sessions->count < 5 ?
+						sessions->count : 5) - 1)])->id;
+		break;
+	case COMMAND_MACHINE_HOLD:
+	case COMMAND_MACHINE_RELEASE:
+	case COMMAND_MACHINE_RESTART:
+	case COMMAND_MACHINE_DELETE:
+		p->ev.command.name = post_text(p, n ?
+			((const struct machine_row *)machines->items[
+				sim_between(s, 0, (int64_t)n - 1)])->name :
+			"nothing-01");
+		break;
+	}
+	post_send(s, p, NULL, 0);
+}
+
+static void change_site(struct sim *s)
+{
+	size_t i = (size_t)sim_between(s, 0, (int64_t)s->site.pool_count - 1);
+	struct site_pool *p = &s->site.pools[i];
+	struct site_host *h = &s->site.hosts[sim_between(
+		s, 0, (int64_t)s->site.host_count - 1)];
+
+	if (!p->keep && sim_chance(s, 30)) {
+		s->absent ^= 1u << i;
+	} else if (!p->keep) {
+		p->serve = (uint32_t)sim_between(s, 0, s->swarm.tiny ? 1 : 4);
+		p->spare = (uint32_t)sim_between(s, 0, p->serve);
+		p->max = p->serve + (uint32_t)sim_between(s, 0, 2);
+		if (!p->max)
+			p->max = 1;
+	}
+	h->boot_parallel = (uint32_t)sim_between(s, 1, 4);
+	post_send(s, post_new(s, EVENT_SITE), NULL, 0);
+}
+
+/* ---- trouble ------------------------------------------------------------------ */
+
+static void guest_trouble(struct sim *s)
+{
+	struct life *l;
+
+	if (!s->lives.count)
+		return;
+	l = s->lives.items[sim_between(s, 0, (int64_t)s->lives.count - 1)];
+	if (!l->ours)
+		return;
+	if (sim_fault(s, SIM_GUEST_DIES, l->machine)) {
+		life_end(s, l);
+	} else if (sim_fault(s, SIM_GUEST_OFF, l->machine)) {
+		l->state = DOMAIN_OFF;
+		hint(s, l, HINT_STOPPED);
+		conns_life_ended(s, l);
+	}
+}
+
+static void host_trouble(struct sim *s)
+{
+	uint32_t i = (uint32_t)sim_between(s, 0, s->swarm.hosts - 1);
+	struct sim_host *h = &s->hosts[i];
+	struct life *l;
+	char uuid[ROW_UUID_SIZE], name[ROW_NAME_SIZE];
+
+	if (s->now_ms >= h->frozen_ms && sim_fault(s, SIM_HOST_FREEZE, 0))
+		h->frozen_ms = s->now_ms + sim_between(s, 1000, 90000);
+	if (h->up && sim_fault(s, SIM_HOST_STUCK, 0))
+		h->stuck = true;
+	if (h->up && sim_fault(s, SIM_HOST_DIES, 0))
+		host_die(s, i);
+	if (sim_fault(s, SIM_GHOST, 0)) {
+		uint64_t id = 0xffff00000000 + ++s->next_ghost;
+
+		world_uuid(&(struct world){ .site_key = 0x5177e001 }, id, uuid);
+		snprintf(name, sizeof(name), "ghost-%llu",
+			 (unsigned long long)s->next_ghost);
+		l = life_new(s, i, id, uuid, name, true);
+		l->incarnation = 3;
+	}
+}
+
+static void role_trouble(struct sim *s)
+{
+	uint32_t i = (uint32_t)sim_between(s, 0, s->swarm.gateways - 1);
+	struct sim_gateway *g = &s->gateways[i];
+	struct post *p;
+
+	if (s->rules_up && sim_fault(s, SIM_RULES_DIE, 0))
+		rules_die(s);
+	if (g->alive && sim_fault(s, SIM_GATEWAY_DIES, 0))
+		gateway_die(s, i);
+	if (g->alive && s->now_ms >= g->stalled_ms &&
+	    sim_fault(s, SIM_GATEWAY_STALL, 0))
+		g->stalled_ms = s->now_ms +
+				sim_between(s, 500, sim_chance(s, 80) ? 8000 :
+								     60000);
+	if (s->target_machine && s->gateways[0].linked &&
+	    sim_fault(s, SIM_TARGET_LOST, s->target_machine)) {
+		p = post_new(s, EVENT_RESOURCE_LOST);
+		p->ev.resource.machine = s->target_machine;
+		p->ev.resource.resource = post_text(p, s->target_resource);
+		p->ev.resource.text = post_text(p, "closed");
+		s->target_machine = 0;
+		gateway_post(s, 0, p);
+	}
+}
+
+static void trouble(struct sim *s, struct item *it)
+{
+	(void)it;
+	if (s->settling)
+		return;
+	guest_trouble(s);
+	host_trouble(s);
+	role_trouble(s);
+	if (s->running && sim_fault(s, SIM_OPERATOR, 0))
+		operator_act(s);
+	if (s->running && sim_fault(s, SIM_SITE_CHANGE, 0))
+		change_site(s);
+	if (sim_fault(s, SIM_WALL_JUMP, 0))
+		s->wall_offset_ms = sim_between(s, -900000000, 900000000);
+	sim_at(s, s->now_ms + CHAOS_MS, trouble, NULL, 0, 0);
+}
+
+/* Domains of somebody else: one bears the name of a machine to come, one
+ * claims to be a machine of ours without our signature. */
+static void foreigners(struct sim *s)
+{
+	static const char *const uuids[FOREIGN_MAX] = {
+		"6f0c1f6e-0000-4000-8000-000000000001",
+		"6f0c1f6e-0000-4000-8000-000000000002",
+		"6f0c1f6e-0000-4000-8000-000000000003",
+	};
+
+	for (uint32_t i = 0; i < FOREIGN_MAX; i++) {
+		uint32_t host = (uint32_t)sim_between(s, 0, s->swarm.hosts - 1);
+
+		if (i == 2 && (s->swarm.calm || s->swarm.tiny ||
+			       !sim_chance(s, 10)))
+			continue;
+		life_new(s, host, i == 1 ? 1 : 77, uuids[i],
+			 i == 2 ? "pool0-02" : i == 1 ? "old" : "other", false);
+		s->foreign++;
+	}
+}
+
+void chaos_start(struct sim *s)
+{
+	foreigners(s);
+	sim_at(s, s->now_ms, arrival, NULL, 0, 0);
+	sim_at(s, s->now_ms, trouble, NULL, 0, 0);
+}

@@ -1,0 +1,383 @@
+/*
+ * A client's connection at its gateway, from request to end, as the gateway
+ * role has it: requested, accepting, flowing, draining, confirming, gone.
+ * After a machine that did not accept it waits for the engine's word again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/sim/internal.h"
+
+enum { CONFIRM_WAIT_MS = 60000 };
+
+struct conn *conn_by_id(const struct sim *s, uint32_t gateway, uint64_t id)
+{
+	/* The newest of that number: a fresh gateway counts from 1 again. */
+	for (size_t i = s->conns.count; i-- > 0;) {
+		struct conn *c = s->conns.items[i];
+
+		if (c->gateway == gateway && c->id == id)
+			return c;
+	}
+	return NULL;
+}
+
+struct conn *conn_of_session(const struct sim *s, uint32_t gateway,
+			     uint64_t session)
+{
+	for (size_t i = s->conns.count; i-- > 0;) {
+		struct conn *c = s->conns.items[i];
+
+		if (c->gateway == gateway && session && c->session == session)
+			return c;
+	}
+	return NULL;
+}
+
+/* Timers name a connection by its place in the list of all. */
+static struct conn *conn_at(const struct sim *s, uint64_t index)
+{
+	return s->conns.items[index];
+}
+
+static uint64_t index_of(const struct sim *s, const struct conn *c)
+{
+	size_t i = s->conns.count;
+
+	while (s->conns.items[--i] != c)
+		;
+	return i;
+}
+
+/* When a stalled gateway gets to it. */
+static int64_t when(const struct sim *s, const struct conn *c, int64_t delay_ms)
+{
+	int64_t at = s->now_ms + delay_ms;
+	int64_t stalled_ms = s->gateways[c->gateway].stalled_ms;
+
+	return at > stalled_ms ? at : stalled_ms;
+}
+
+/* True when the gateway is not running: the item comes again then. */
+static bool stalled(struct sim *s, struct item *it)
+{
+	const struct conn *c = conn_at(s, it->a);
+	int64_t until_ms = s->gateways[c->gateway].stalled_ms;
+
+	if (c->state == CONN_GONE || s->now_ms >= until_ms)
+		return false;
+	sim_at(s, until_ms, it->run, NULL, it->a, it->b);
+	return true;
+}
+
+void conn_request(struct sim *s, struct conn *c)
+{
+	struct post *p = post_new(s, c->authentic ? EVENT_REQUEST :
+						    EVENT_REFUSED);
+
+	p->ev.request.gateway = c->gateway;
+	p->ev.request.conn = c->id;
+	p->ev.request.listener = post_text(p, c->listener);
+	p->ev.request.application = post_text(p, c->application);
+	p->ev.request.user = post_text(p, c->user);
+	p->ev.request.peer = post_text(p, "192.0.2.1:1");
+	p->ev.request.key = post_text(p, c->key);
+	p->ev.request.wait_ms = c->wait_ms;
+	if (!c->authentic) {
+		p->ev.request.code = post_text(p, "not_authenticated");
+		p->ev.request.text = post_text(p, "wrong password");
+	}
+	c->requested = true;
+	gateway_post(s, c->gateway, p);
+}
+
+static void leaves(struct sim *s, struct item *it)
+{
+	struct conn *c = conn_at(s, it->a);
+	struct post *p;
+
+	if (stalled(s, it) || c->state != CONN_REQUESTED)
+		return;
+	c->state = CONN_GONE;
+	if (!c->requested)
+		return;
+	p = post_new(s, EVENT_CANCEL);
+	p->ev.request.gateway = c->gateway;
+	p->ev.request.conn = c->id;
+	gateway_post(s, c->gateway, p);
+}
+
+static void draw_client(struct sim *s, struct conn *c)
+{
+	const struct site_spec *site = &s->site;
+
+	c->listener = site->listeners[sim_between(s, 0, LISTENERS_MAX - 1)].name;
+	c->user = site_user_name((uint32_t)sim_between(s, 0, USERS - 1));
+	c->application = sim_chance(s, 5) ? "nothing" :
+		site->applications[sim_between(
+			s, 0, (int64_t)site->application_count - 1)].name;
+	c->authentic = !sim_chance(s, 5);
+	c->wait_ms = sim_chance(s, 30) ? -1 :
+		     sim_chance(s, 20) ? 0 : sim_between(s, 500, 40000);
+	if (sim_fault(s, SIM_CLIENT_REPEATS, 0) && s->next_key)
+		snprintf(c->key, sizeof(c->key), "key-%lld",
+			 (long long)sim_between(s, 1, (int64_t)s->next_key));
+	else if (sim_chance(s, 40))
+		snprintf(c->key, sizeof(c->key), "key-%llu",
+			 (unsigned long long)++s->next_key);
+}
+
+void conn_arrive(struct sim *s)
+{
+	uint32_t gateway = (uint32_t)sim_between(s, 0, s->swarm.gateways - 1);
+	struct sim_gateway *g = &s->gateways[gateway];
+	struct conn *c;
+
+	if (!g->alive || !g->linked)
+		return;	/* nobody listens */
+	c = calloc(1, sizeof(*c));
+	CHECK("", c, "out of memory");
+	c->id = ++g->next_conn;
+	c->gateway = gateway;
+	c->since_ms = s->now_ms;
+	draw_client(s, c);
+	array_add(&s->conns, c);
+	conn_request(s, c);
+	if (sim_fault(s, SIM_CLIENT_LEAVES, 0))
+		sim_at(s, s->now_ms + sim_between(s, 0, 10000), leaves, NULL,
+		       s->conns.count - 1, 0);
+}
+
+/* ---- the session ---------------------------------------------------------- */
+
+static struct post *session_post(struct sim *s, const struct conn *c,
+				 enum event_kind kind)
+{
+	struct post *p = post_new(s, kind);
+
+	p->ev.session.gateway = c->gateway;
+	p->ev.session.session = c->session;
+	p->ev.session.machine = c->machine;
+	p->ev.session.incarnation = c->incarnation;
+	p->ev.session.bytes_in = c->bytes_in;
+	p->ev.session.bytes_out = c->bytes_out;
+	return p;
+}
+
+static void not_accepted(struct sim *s, struct conn *c, const char *why)
+{
+	struct post *p = session_post(s, c, EVENT_FAILED);
+
+	p->durable = true;
+	p->ev.session.touched = c->touched;
+	p->ev.session.text = post_text(p, why);
+	gateway_post(s, c->gateway, p);
+	c->session = 0;
+	c->state = CONN_REQUESTED;
+	c->since_ms = s->now_ms;
+	/* A client that has gone meanwhile is noticed now. */
+	if (c->cut)
+		sim_at(s, when(s, c, 0), leaves, NULL, index_of(s, c), 0);
+}
+
+/* The engine never said that the machine is clean. */
+static void unconfirmed(struct sim *s, struct item *it)
+{
+	struct conn *c = conn_at(s, it->a);
+
+	if (c->state != CONN_CONFIRMING || c->session != it->b)
+		return;
+	if (s->swarm.calm)
+		sim_broken(s, "L1", "session/%llu was not confirmed in %d s",
+			   (unsigned long long)c->session,
+			   CONFIRM_WAIT_MS / 1000);
+	c->state = CONN_GONE;
+}
+
+static void ended(struct sim *s, struct item *it)
+{
+	struct conn *c = conn_at(s, it->a);
+	struct life *l = life_by_id(s, c->life);
+	bool drained;
+	struct post *p;
+
+	if (stalled(s, it) || c->state != CONN_DRAINING || c->session != it->b)
+		return;
+	drained = c->channel && c->accepted && l &&
+		  l->state == DOMAIN_RUNNING && c->how != END_MACHINE &&
+		  !sim_fault(s, SIM_UNDRAINED, c->machine);
+	if (drained)
+		l->port = 0;
+	p = session_post(s, c, EVENT_ENDED);
+	p->durable = true;
+	p->ev.session.how = c->how;
+	p->ev.session.confirm = c->confirm;
+	p->ev.session.drained = drained;
+	p->ev.session.text = post_text(p, "");
+	gateway_post(s, c->gateway, p);
+	c->state = c->confirm ? CONN_CONFIRMING : CONN_GONE;
+	c->since_ms = s->now_ms;
+	if (c->confirm)
+		sim_at(s, s->now_ms + CONFIRM_WAIT_MS, unconfirmed, NULL, it->a,
+		       c->session);
+}
+
+void conn_finish(struct sim *s, struct conn *c, enum session_end how)
+{
+	c->how = how;
+	c->confirm = how == END_CLOSED && sim_chance(s, 40);
+	c->state = CONN_DRAINING;
+	sim_at(s, when(s, c, c->channel ? sim_between(s, 0, 50) : 0), ended,
+	       NULL, index_of(s, c), c->session);
+}
+
+/* Bytes flow now and then; at some time the client has had enough. */
+static void flows(struct sim *s, struct item *it)
+{
+	struct conn *c = conn_at(s, it->a);
+	struct life *l = life_by_id(s, c->life);
+	struct post *p;
+
+	if (stalled(s, it) || c->state != CONN_FLOWING || c->session != it->b)
+		return;
+	if (!l || l->state != DOMAIN_RUNNING || sim_chance(s, 30)) {
+		bool lost = sim_fault(s, SIM_SESSION_LOST, c->machine);
+
+		conn_finish(s, c, !l ? END_MACHINE : lost ? END_LOST : END_CLOSED);
+		return;
+	}
+	oracle_touch(s, l, c->session);
+	l->residue = c->session;
+	if (c->channel)
+		l->port = c->session;
+	c->bytes_in += (uint64_t)sim_between(s, 1, 1000);
+	c->bytes_out += (uint64_t)sim_between(s, 0, 5000);
+	p = session_post(s, c, EVENT_BYTES);
+	gateway_post(s, c->gateway, p);
+	sim_at(s, s->now_ms + sim_between(s, 10, 5000), flows, NULL, it->a,
+	       it->b);
+}
+
+static void accepts(struct sim *s, struct item *it)
+{
+	struct conn *c = conn_at(s, it->a);
+	const struct life *l = life_by_id(s, c->life);
+
+	if (stalled(s, it) || c->state != CONN_ACCEPTING || c->session != it->b)
+		return;
+	if (!l || l->state != DOMAIN_RUNNING) {
+		not_accepted(s, c, "the machine closed");
+		return;
+	}
+	c->accepted = true;
+	c->state = CONN_FLOWING;
+	s->result->coverage.accepted++;
+	gateway_post(s, c->gateway, session_post(s, c, EVENT_ACCEPTED));
+	sim_at(s, s->now_ms + sim_between(s, 1, 3000), flows, NULL, it->a,
+	       it->b);
+}
+
+static void gives_up(struct sim *s, struct item *it)
+{
+	struct conn *c = conn_at(s, it->a);
+
+	if (!stalled(s, it) && c->state == CONN_ACCEPTING && c->session == it->b)
+		not_accepted(s, c, "no accept in time");
+}
+
+/* Connects, writes the header or the ACCEPT frame: the machine is touched. */
+static void dial(struct sim *s, struct conn *c, int64_t accept_ms)
+{
+	struct life *l = life_by_id(s, c->life);
+	uint64_t index = index_of(s, c);
+
+	if (!l || l->state != DOMAIN_RUNNING ||
+	    sim_fault(s, SIM_ACCEPT_FAIL, c->machine)) {
+		not_accepted(s, c, "connection refused");
+		return;
+	}
+	for (size_t i = 0; i < s->conns.count; i++) {
+		const struct conn *d = s->conns.items[i];
+
+		if (d != c && d->life == c->life &&
+		    d->state >= CONN_ACCEPTING && d->state <= CONN_DRAINING)
+			sim_broken(s, "S2", "session/%llu dials %s while session/%llu lives there",
+				   (unsigned long long)c->session, l->name,
+				   (unsigned long long)d->session);
+	}
+	oracle_touch(s, l, c->session);
+	c->touched = true;
+	l->residue = c->session;
+	if (c->channel)
+		l->port = c->session;
+	if (sim_fault(s, SIM_ACCEPT_NEVER, c->machine))
+		return;
+	if (sim_fault(s, SIM_ACCEPT_LATE, c->machine)) {
+		sim_at(s, when(s, c, accept_ms + sim_between(s, 0, 12000)),
+		       accepts, NULL, index, c->session);
+		return;
+	}
+	if (!sim_fault(s, SIM_ACCEPT_FAIL, c->machine))
+		sim_at(s, when(s, c, sim_between(s, 1, 300)), accepts, NULL,
+		       index, c->session);
+	sim_at(s, when(s, c, accept_ms), gives_up, NULL, index, c->session);
+}
+
+void conn_assign(struct sim *s, const struct order *o)
+{
+	struct conn *c = conn_by_id(s, o->e.gateway, o->e.conn);
+	const struct life *l;
+
+	if (!c || c->state != CONN_REQUESTED) {	/* the client has gone */
+		struct conn none = { .gateway = o->e.gateway,
+				     .session = o->e.session,
+				     .machine = o->e.machine,
+				     .incarnation = o->e.incarnation };
+		struct post *p = session_post(s, &none, EVENT_FAILED);
+
+		p->durable = true;
+		p->ev.session.text = post_text(p, "the client has gone");
+		gateway_post(s, o->e.gateway, p);
+		return;
+	}
+	l = o->channel ? life_by_id(s, o->life) :
+			 life_of_machine(s, o->e.machine);
+	c->session = o->e.session;
+	c->machine = o->e.machine;
+	c->incarnation = o->e.incarnation;
+	c->life = l ? l->id : 0;
+	c->channel = o->channel;
+	c->accepted = c->touched = c->confirm = false;
+	c->bytes_in = c->bytes_out = 0;
+	c->state = CONN_ACCEPTING;
+	c->since_ms = s->now_ms;
+	dial(s, c, o->e.ms);
+}
+
+void conn_refuse(struct sim *s, struct conn *c)
+{
+	(void)s;
+	c->state = CONN_GONE;
+}
+
+void conns_life_ended(struct sim *s, const struct life *l)
+{
+	for (size_t i = 0; i < s->conns.count; i++) {
+		struct conn *c = s->conns.items[i];
+
+		if (c->life != l->id)
+			continue;
+		/* A channel ends at once; TCP may not notice for long. */
+		if (c->state == CONN_FLOWING && (c->channel || sim_chance(s, 50)))
+			conn_finish(s, c, END_MACHINE);
+	}
+	for (size_t i = s->ports.count; i-- > 0;) {
+		struct port *p = s->ports.items[i];
+
+		if (p->machine == l->machine) {
+			array_remove(&s->ports, i);
+			free(p);
+		}
+	}
+}

@@ -1,0 +1,207 @@
+/*
+ * The second phase: without faults and without new clients everything must
+ * come to rest.  What is still missing is said in one sentence under the name
+ * of its liveness rule; the rules are stated in terms of the fakes' truth
+ * where there is one.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/sim/internal.h"
+
+static char text[400];
+
+static const char *roles_missing(const struct sim *s)
+{
+	if (!s->running || !s->rules_up)
+		return s->running ? "the rules role is down" : "the engine is down";
+	for (uint32_t i = 0; i < s->swarm.hosts; i++)
+		if (!s->hosts[i].up || s->hosts[i].stuck)
+			return "a hypervisor role is down or hangs";
+	for (size_t i = 0; i < s->world.host_count; i++)
+		if (s->world.hosts[i]->state != HOST_UP)
+			return "a host that answers does not count as up";
+	for (uint32_t i = 0; i < s->swarm.gateways; i++)
+		if (!s->gateways[i].linked || !s->world.gateways[i].up)
+			return "a gateway is down";
+	return NULL;
+}
+
+static const char *sessions_missing(const struct sim *s)
+{
+	for (size_t i = 0; i < s->conns.count; i++) {
+		const struct conn *c = s->conns.items[i];
+
+		if (c->state == CONN_GONE)
+			continue;
+		snprintf(text, sizeof(text),
+			 "the client of connection %llu at gateway %u is in state %d for %lld s",
+			 (unsigned long long)c->id, c->gateway, (int)c->state,
+			 (long long)(s->now_ms - c->since_ms) / 1000);
+		return text;
+	}
+	LIST_EACH(&s->world.live, it) {
+		const struct session *e = LIST_ENTRY(it, struct session,
+						     live_link);
+
+		snprintf(text, sizeof(text), "session/%llu is %s, nobody holds it",
+			 (unsigned long long)e->row.id,
+			 sm_name(&session_table, e->row.state));
+		return text;
+	}
+	for (size_t i = 0; i < s->store.session_list.count; i++) {
+		const struct session_row *r = s->store.session_list.items[i];
+
+		if (sm_is_final(&session_table, r->state))
+			continue;
+		snprintf(text, sizeof(text), "session/%llu is saved as %s",
+			 (unsigned long long)r->id,
+			 sm_name(&session_table, r->state));
+		return text;
+	}
+	return s->world.requests.used ? "a request waits past its deadline" :
+					NULL;
+}
+
+static const char *machine_missing(const struct machine *m)
+{
+	switch ((enum machine_state)m->row.state) {
+	case MACHINE_READY:
+		if (m->row.wish != WISH_RUN)
+			break;
+		return NULL;
+	case MACHINE_HELD:
+		if (m->row.wish != WISH_HOLD)
+			break;
+		return NULL;
+	case MACHINE_QUARANTINED:
+		if (m->row.wish == WISH_RETIRE)
+			break;
+		return NULL;
+	default:
+		break;
+	}
+	snprintf(text, sizeof(text), "machine %s is %s, wish %d, job %d (%s)",
+		 m->row.name, sm_name(&machine_table, m->row.state),
+		 m->row.wish, (int)m->job, m->row.reason);
+	return text;
+}
+
+static const char *machines_missing(const struct sim *s)
+{
+	for (size_t i = 0; i < s->world.pool_count; i++)
+		LIST_EACH(&s->world.pools[i]->machines, it) {
+			const char *no = machine_missing(
+				LIST_ENTRY(it, struct machine, pool_link));
+
+			if (no)
+				return no;
+		}
+	return NULL;
+}
+
+static const char *pools_missing(const struct sim *s)
+{
+	for (size_t i = 0; i < s->world.pool_count; i++) {
+		const struct pool *p = s->world.pools[i];
+		uint32_t parked = p->counts[MACHINE_HELD] +
+				  p->counts[MACHINE_QUARANTINED];
+		uint32_t ready = p->counts[MACHINE_READY];
+		uint32_t want = p->serve > p->spare ? p->serve : p->spare;
+
+		if (want > p->max)
+			want = p->max;
+		if (p->removed)
+			want = 0;
+		if (ready == want || (ready < want && ready + parked >= p->max))
+			continue;
+		snprintf(text, sizeof(text),
+			 "pool %s has %u ready and %u parked, wants %u (max %u)",
+			 p->spec.name, ready, parked, want, p->max);
+		return text;
+	}
+	return NULL;
+}
+
+static const char *calls_missing(const struct sim *s)
+{
+	for (size_t i = 0; i < s->world.calls.size; i++) {
+		const struct call *c = s->world.calls.slots[i].key ?
+				s->world.calls.slots[i].value : NULL;
+
+		if (c && c->kind != CALL_KIND_POLL) {
+			snprintf(text, sizeof(text), "call of kind %d is open",
+				 (int)c->kind);
+			return text;
+		}
+	}
+	return NULL;
+}
+
+static const char *domains_missing(const struct sim *s)
+{
+	uint32_t foreign = 0;
+
+	for (size_t i = 0; i < s->lives.count; i++) {
+		const struct life *l = s->lives.items[i];
+		const struct machine *m = world_machine(&s->world, l->machine);
+
+		foreign += !l->ours;
+		if (!l->ours || (m && strcmp(m->row.uuid, l->uuid) == 0 &&
+				 l->incarnation == m->row.built))
+			continue;
+		snprintf(text, sizeof(text), "domain %s is ours and nobody's",
+			 l->name);
+		return text;
+	}
+	return foreign == s->foreign ? NULL : "a foreign domain is gone";
+}
+
+static const char *resources_missing(const struct sim *s)
+{
+	for (size_t i = 0; i < s->world.resource_count; i++) {
+		const struct resource *r = &s->world.resources[i];
+		const struct pool *p = world_pool(&s->world,
+						  slice_of(r->spec.pool));
+
+		if (p && p->ready_count && !s->target_machine)
+			return "a resource has a machine and gateway 0 no target";
+		if (s->target_machine && s->target_machine != r->machine)
+			return "gateway 0 has a target the engine does not mean";
+		if (s->target_machine &&
+		    !life_of_machine(s, s->target_machine))
+			return "gateway 0 has a target without a domain";
+	}
+	return NULL;
+}
+
+const char *converge_missing(struct sim *s, const char **name)
+{
+	const char *no;
+
+	*name = "L5";
+	if ((no = roles_missing(s)))
+		return no;
+	*name = "L1";
+	if ((no = sessions_missing(s)))
+		return no;
+	*name = "S12";
+	if ((no = domains_missing(s)))
+		return no;
+	*name = "L2";
+	if ((no = machines_missing(s)))
+		return no;
+	*name = "L3";
+	if ((no = pools_missing(s)) || (no = resources_missing(s)))
+		return no;
+	*name = "L4";
+	if ((no = calls_missing(s)))
+		return no;
+	*name = "S16";
+	if (s->ports.count)
+		return "gateway 0 has a resource port without a session";
+	*name = "FD";
+	if (s->fds.used)
+		return "the engine keeps a descriptor nobody will use";
+	return NULL;
+}

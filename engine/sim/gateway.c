@@ -1,0 +1,300 @@
+/*
+ * Gateway roles: life and death, adoption, and the engine's messages to them.
+ * A gateway outlives its engine: it keeps its sessions and the records of
+ * those that ended meanwhile, and is adopted by the next.  One that dies loses
+ * everything; the fresh one counts its connections from 1 again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/sim/internal.h"
+
+enum { GATEWAY_RESTART_MS = 200, RECORDS_MAX = 1000 };
+
+void gateway_post(struct sim *s, uint32_t gateway, struct post *p)
+{
+	struct sim_gateway *g = &s->gateways[gateway];
+
+	if (g->linked) {
+		int64_t at = s->now_ms + sim_between(s, 0, s->swarm.latency_ms);
+
+		if (at < g->stalled_ms)
+			at = g->stalled_ms;
+		post_send(s, p, &g->out_ms, at - s->now_ms);
+	} else if (p->durable && g->records.count < RECORDS_MAX) {
+		array_add(&g->records, p);
+	} else {
+		free(p);
+	}
+}
+
+static void send_records(struct sim *s, uint32_t gateway)
+{
+	struct array records = s->gateways[gateway].records;
+
+	s->gateways[gateway].records = (struct array){ 0 };
+	for (size_t i = 0; i < records.count; i++)
+		gateway_post(s, gateway, records.items[i]);
+	free(records.items);
+}
+
+static void report(struct sim *s, uint32_t gateway)
+{
+	for (size_t i = 0; i < s->conns.count; i++) {
+		const struct conn *c = s->conns.items[i];
+		struct post *p;
+
+		if (c->gateway != gateway || c->state < CONN_ACCEPTING ||
+		    c->state > CONN_DRAINING)
+			continue;
+		if (!store_session(s, c->session))
+			sim_broken(s, "S3", "gateway %u holds session/%llu, which has no row",
+				   gateway, (unsigned long long)c->session);
+		p = post_new(s, EVENT_GATEWAY_SESSION);
+		p->ev.held.gateway = gateway;
+		p->ev.held.conn = c->id;
+		p->ev.held.session = c->session;
+		p->ev.held.machine = c->machine;
+		p->ev.held.incarnation = c->incarnation;
+		p->ev.held.flowing = c->accepted;
+		p->ev.held.bytes_in = c->bytes_in;
+		p->ev.held.bytes_out = c->bytes_out;
+		gateway_post(s, gateway, p);
+	}
+}
+
+/* Says hello, what it holds, and that this was all. */
+static void hello(struct sim *s, uint32_t gateway, bool fresh)
+{
+	struct sim_gateway *g = &s->gateways[gateway];
+	struct post *p = post_new(s, EVENT_GATEWAY_UP);
+
+	g->linked = true;
+	p->ev.gateway.index = gateway;
+	p->ev.gateway.fresh = fresh;
+	gateway_post(s, gateway, p);
+	if (s->swarm.records_first)
+		send_records(s, gateway);
+	report(s, gateway);
+	p = post_new(s, EVENT_GATEWAY_READY);
+	p->ev.gateway.index = gateway;
+	gateway_post(s, gateway, p);
+	send_records(s, gateway);
+	for (size_t i = 0; i < s->conns.count; i++) {
+		struct conn *c = s->conns.items[i];
+
+		if (c->gateway == gateway && c->state == CONN_REQUESTED)
+			conn_request(s, c);
+	}
+}
+
+static void comes_up(struct sim *s, struct item *it)
+{
+	struct sim_gateway *g = &s->gateways[it->a];
+
+	if (g->start != it->b || !s->running || g->linked)
+		return;
+	if (s->now_ms < g->stalled_ms) {
+		sim_at(s, g->stalled_ms, comes_up, NULL, it->a, it->b);
+		return;
+	}
+	bool fresh = !g->alive;
+	if (fresh) {
+		g->alive = true;
+		g->next_conn = 0;
+	}
+	hello(s, (uint32_t)it->a, fresh);
+}
+
+void gateway_start(struct sim *s, uint32_t gateway)
+{
+	struct sim_gateway *g = &s->gateways[gateway];
+	int64_t at = s->now_ms + sim_between(s, 1, 500);
+
+	g->start++;
+	/* What the old engine sent is read before the new one is listened to. */
+	if (at <= g->in_ms)
+		at = g->in_ms + 1;
+	sim_at(s, at, comes_up, NULL, gateway, g->start);
+}
+
+void gateway_unlink(struct sim *s, uint32_t gateway)
+{
+	s->gateways[gateway].linked = false;
+	for (size_t i = 0; i < s->conns.count; i++) {
+		struct conn *c = s->conns.items[i];
+
+		if (c->gateway == gateway)
+			c->requested = false;
+	}
+}
+
+static void restarts(struct sim *s, struct item *it)
+{
+	if (s->gateways[it->a].start == it->b && s->running)
+		gateway_start(s, (uint32_t)it->a);
+}
+
+void gateway_die(struct sim *s, uint32_t gateway)
+{
+	struct sim_gateway *g = &s->gateways[gateway];
+	bool linked = g->linked;
+	struct post *p;
+
+	if (!g->alive)
+		return;
+	for (size_t i = 0; i < s->conns.count; i++) {
+		struct conn *c = s->conns.items[i];
+
+		if (c->gateway == gateway)
+			c->state = CONN_GONE;
+	}
+	array_free(&g->records);
+	g->alive = g->linked = false;
+	g->epoch++;
+	g->stalled_ms = 0;
+	if (gateway == 0) {
+		array_free(&s->ports);
+		s->target_machine = 0;
+	}
+	if (!s->running)
+		return;
+	if (linked) {
+		p = post_new(s, EVENT_GATEWAY_LOST);
+		p->ev.gateway.index = gateway;
+		post_send(s, p, &g->out_ms, 1);
+	}
+	sim_at(s, g->out_ms + GATEWAY_RESTART_MS, restarts, NULL, gateway,
+	       ++g->start);
+}
+
+/* ---- resources: ports and targets meet at gateway 0 ------------------------ */
+
+static void port_open(struct sim *s, const struct order *o)
+{
+	struct port *p;
+
+	for (size_t i = 0; i < s->ports.count; i++) {
+		const struct port *old = s->ports.items[i];
+
+		if (old->machine == o->e.machine &&
+		    old->session != o->e.session)
+			sim_broken(s, "S16", "machine %llu keeps a port of session/%llu in session/%llu",
+				   (unsigned long long)old->machine,
+				   (unsigned long long)old->session,
+				   (unsigned long long)o->e.session);
+	}
+	if (!life_by_id(s, o->life))
+		return;	/* the descriptor reads end-of-file */
+	p = calloc(1, sizeof(*p));
+	CHECK("", p, "out of memory");
+	p->session = o->e.session;
+	p->machine = o->e.machine;
+	text_copy_slice(p->resource, sizeof(p->resource), o->e.resource);
+	array_add(&s->ports, p);
+	if (sim_chance(s, 30)) {
+		struct post *use = post_new(s, EVENT_RESOURCE_USED);
+
+		use->ev.resource.session = o->e.session;
+		use->ev.resource.machine = o->e.machine;
+		use->ev.resource.resource = post_text(use, p->resource);
+		use->ev.resource.allowed = o->e.ok;
+		gateway_post(s, 0, use);
+	}
+}
+
+static void ports_close(struct sim *s, uint64_t session)
+{
+	for (size_t i = s->ports.count; i-- > 0;) {
+		struct port *p = s->ports.items[i];
+
+		if (p->session == session) {
+			array_remove(&s->ports, i);
+			free(p);
+		}
+	}
+}
+
+/* ---- what the engine says ---------------------------------------------------- */
+
+static void confirmed(struct sim *s, const struct order *o)
+{
+	struct conn *c = conn_of_session(s, o->e.gateway, o->e.session);
+	const struct session_row *row = store_session(s, o->e.session);
+
+	if (!c || c->state != CONN_CONFIRMING)
+		return;
+	if (o->e.ok && (!row || !row->cleaned_wall_ms))
+		sim_broken(s, "S3", "session/%llu is confirmed before it is saved as clean",
+			   (unsigned long long)o->e.session);
+	c->state = CONN_GONE;
+}
+
+static void handle(struct sim *s, struct order *o)
+{
+	struct conn *c;
+
+	switch (o->e.kind) {
+	case EFFECT_ASSIGN:
+		conn_assign(s, o);
+		return;
+	case EFFECT_REFUSE:
+		c = conn_by_id(s, o->e.gateway, o->e.conn);
+		if (c && c->state == CONN_REQUESTED)
+			conn_refuse(s, c);
+		return;
+	case EFFECT_STOP:
+		c = conn_of_session(s, o->e.gateway, o->e.session);
+		if (c && c->state <= CONN_FLOWING)
+			conn_finish(s, c, END_STOPPED);
+		return;
+	case EFFECT_CONFIRMED:
+		confirmed(s, o);
+		return;
+	case EFFECT_RESOURCE_PORT:
+		port_open(s, o);
+		return;
+	case EFFECT_RESOURCE_CLOSE:
+		ports_close(s, o->e.session);
+		return;
+	case EFFECT_RESOURCE_TARGET:
+		text_copy_slice(s->target_resource, sizeof(s->target_resource),
+				o->e.resource);
+		s->target_machine = o->e.machine;
+		return;
+	default:	/* WAITING is for people */
+		return;
+	}
+}
+
+static void arrives(struct sim *s, struct item *it)
+{
+	struct order *o = it->arg;
+	struct sim_gateway *g = &s->gateways[o->e.gateway];
+
+	if (!g->alive || g->epoch != o->epoch)
+		return;
+	if (s->now_ms < g->stalled_ms) {
+		it->arg = NULL;
+		sim_at(s, g->stalled_ms, arrives, o, 0, 0);
+		return;
+	}
+	handle(s, o);
+}
+
+void gateway_order(struct sim *s, struct order *o)
+{
+	struct sim_gateway *g = &s->gateways[o->e.gateway];
+	int64_t at = s->now_ms + sim_between(s, 0, s->swarm.latency_ms);
+
+	if (!g->linked) {	/* the shell has nobody to send it to */
+		free(o);
+		return;
+	}
+	if (at < g->in_ms)
+		at = g->in_ms;
+	g->in_ms = at;
+	o->epoch = g->epoch;
+	sim_at(s, at, arrives, o, 0, 0);
+}

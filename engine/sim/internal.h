@@ -1,0 +1,321 @@
+/*
+ * What the simulator's files share; nobody outside includes this.
+ *
+ * Everything that happens later is an item on one heap, ordered by virtual
+ * time and then by order of scheduling.  Roles and engine talk as in the
+ * product: orders go out to a role, posts come in to the engine, each channel
+ * first in, first out, and a role that dies loses what it had not done.
+ */
+#ifndef REMUDA_SIM_INTERNAL_H
+#define REMUDA_SIM_INTERNAL_H
+
+#include <stddef.h>
+
+#include "engine/base/map.h"
+#include "engine/base/random.h"
+#include "engine/core/step.h"
+#include "engine/sim/sim.h"
+
+enum {
+	HOSTS_MAX = 2,
+	GATEWAYS_MAX = 3,
+	USERS = 6,
+	APPLICATIONS_MAX = 4,
+	POOLS_MAX = 6,
+	LISTENERS_MAX = 3,
+	HOOK_STEPS_MAX = 5,
+	POST_BYTES = 400,
+};
+
+/* A growing array of pointers in the order they were added. */
+struct array {
+	void **items;
+	size_t count, size;
+};
+void array_add(struct array *a, void *item);
+void array_remove(struct array *a, size_t i);
+void array_free(struct array *a);	/* with its items */
+
+/* ---- sim.c: time -------------------------------------------------------- */
+
+struct sim;
+struct item {
+	int64_t at_ms;
+	uint64_t order;
+	/* arg is freed afterwards unless run takes it (sets it NULL). */
+	void (*run)(struct sim *s, struct item *it);
+	void *arg;
+	uint64_t a, b;
+};
+
+/* An event on its way to the engine, with the bytes its slices point to. */
+struct post {
+	struct event ev;
+	uint64_t term;
+	bool durable;		/* a gateway keeps it for the next engine */
+	uint32_t used;
+	char bytes[POST_BYTES];
+};
+
+/* An effect on its way to a role, with its bytes and what the shell looks up. */
+struct order {
+	struct effect e;
+	uint64_t epoch;		/* of the role it was sent to */
+	uint32_t host;
+	char uuid[ROW_UUID_SIZE], name[ROW_NAME_SIZE];
+	bool channel, agent_identity, has_resources;
+	uint64_t nonce;
+	uint64_t life;		/* the descriptor leads to */
+	int64_t due_ms;
+	uint32_t used;
+	char bytes[POST_BYTES];
+};
+
+struct life {			/* of a domain: from its start to its end */
+	uint64_t id;
+	uint32_t host;
+	uint64_t machine, incarnation;
+	char uuid[ROW_UUID_SIZE], name[ROW_NAME_SIZE];
+	bool ours;
+	enum domain_state state;
+	int64_t agent_ms;	/* when its agent is up; INT64_MAX: never */
+	/* Sessions whose user left something; 0 = nothing. */
+	uint64_t residue;	/* in the guest */
+	uint64_t port;		/* in its session port */
+	uint64_t carries;	/* whose identity the guest has taken */
+	/* The last CONFIRM it was shown, and the last of another session. */
+	uint64_t told_session, told_nonce, old_session, old_nonce;
+};
+
+struct sim_host {
+	char name[ROW_NAME_SIZE];
+	bool up, stuck;
+	uint64_t epoch;
+	int64_t frozen_ms;	/* until */
+	int64_t out_ms;		/* last arrival at the engine */
+};
+
+struct hook_run {
+	uint64_t call, machine, session;
+	enum hook hook;
+	enum hook_verb verbs[HOOK_STEPS_MAX];
+	uint32_t steps, next;
+	bool waiting, lies, said_no;
+};
+
+enum conn_state { CONN_REQUESTED, CONN_ACCEPTING, CONN_FLOWING, CONN_DRAINING,
+		  CONN_CONFIRMING, CONN_GONE };
+
+struct conn {
+	uint64_t id;
+	uint32_t gateway;
+	enum conn_state state;
+	const char *listener, *user, *application;
+	char key[16];
+	int64_t wait_ms;
+	bool authentic, allowed, requested, cut;
+	int64_t since_ms;
+	/* Its session, 0 = none. */
+	uint64_t session, machine, incarnation, life;
+	bool channel, accepted, touched, confirm;
+	enum session_end how;
+	uint64_t bytes_in, bytes_out;
+};
+
+struct port {			/* a machine's resource port at gateway 0 */
+	uint64_t session, machine;
+	char resource[ROW_NAME_SIZE];
+};
+
+struct sim_gateway {
+	bool alive, linked;
+	uint64_t epoch;		/* of its process */
+	uint64_t start;		/* attempts to start or adopt it */
+	uint64_t next_conn;
+	int64_t in_ms, out_ms, stalled_ms;
+	struct array records;	/* posts kept for the next engine */
+};
+
+struct swarm {
+	uint16_t permille[SIM_FAULTS];
+	bool calm, tiny;
+	uint32_t hosts, gateways;
+	int64_t arrival_ms;	/* mean between two clients */
+	int64_t latency_ms;	/* most of one message */
+	bool records_first;	/* gateways send records before ready */
+	bool hold_hooks;	/* the shell keeps hook_run for a dead role */
+};
+
+struct store {
+	struct map machines, sessions, deleted;
+	struct array session_list, machine_list;	/* rows, by first save */
+	struct override_row overrides[64];
+	size_t override_count;
+	uint64_t counters[4];
+};
+
+struct sim {
+	struct random random;	/* of everything but the clients' */
+	struct swarm swarm;
+	bool settling;		/* second phase */
+	int64_t now_ms, wall_offset_ms;
+	uint64_t next_order, next_life, next_key, next_token, next_ghost;
+	struct item *heap;
+	size_t heap_count, heap_size;
+	uint64_t idle_turns;	/* at the same instant */
+
+	/* The engine. */
+	bool running;
+	struct world world;
+	struct effects fx;
+	uint64_t term;
+	struct array inbox;
+	int64_t turn_ms;	/* INT64_MAX: no turn due */
+	struct map fds;		/* call -> life: descriptors the engine holds */
+	struct map tokens;	/* commands without reply */
+	struct store store;
+
+	struct site_spec site;	/* as the operator wrote it last */
+	uint32_t absent;	/* bits: pools taken out of it */
+	struct sim_host hosts[HOSTS_MAX];
+	struct array lives;
+	struct map lanes;	/* machine -> struct lane: its calls, in order */
+	uint32_t foreign;	/* domains that must survive */
+
+	bool rules_up;
+	uint64_t rules_epoch;
+	int64_t rules_in_ms, rules_out_ms;
+	struct array runs, held;
+
+	struct sim_gateway gateways[GATEWAYS_MAX];
+	struct array conns, ports;
+	char target_resource[ROW_NAME_SIZE];
+	uint64_t target_machine;
+
+	struct map bound;	/* hash of (machine, incarnation) -> session */
+	int64_t settle_from_ms;
+	FILE *trace;
+	struct sim_result *result;
+};
+
+int64_t sim_between(struct sim *s, int64_t low, int64_t high);
+bool sim_chance(struct sim *s, unsigned percent);
+struct item *sim_at(struct sim *s, int64_t at_ms,
+		    void (*run)(struct sim *, struct item *), void *arg,
+		    uint64_t a, uint64_t b);
+/* Draws a fault; counts it with the state of the machine (0 = none). */
+bool sim_fault(struct sim *s, enum sim_fault fault, uint64_t machine);
+void sim_count_fault(struct sim *s, enum sim_fault fault, uint64_t machine);
+/* A broken rule: ends the run under that name. */
+void sim_broken(struct sim *s, const char *invariant, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 3, 4)));
+
+struct post *post_new(struct sim *s, enum event_kind kind);
+struct slice post_text(struct post *p, const char *text);
+/* Hands the post to the engine after a delay, behind *channel_ms. */
+void post_send(struct sim *s, struct post *p, int64_t *channel_ms,
+	       int64_t delay_ms);
+struct order *order_new(struct sim *s, const struct effect *e);
+
+/* ---- swarm.c: what a seed draws, and the site ------------------------------ */
+void swarm_draw(struct sim *s);
+void site_draw(struct sim *s);
+struct site_spec site_copy(const struct site_spec *site, uint32_t absent);
+const char *site_user_name(uint32_t i);
+void site_release(struct site_spec *site);
+const struct site_pool *site_pool_of(const struct sim *s, const char *pool);
+bool site_allows(const struct sim *s, const struct conn *c);
+uint32_t site_limit(const struct sim *s, const char *user);
+
+/* ---- shell.c: the engine's turn -------------------------------------------- */
+void engine_start(struct sim *s);
+void engine_crash(struct sim *s);
+void engine_turn(struct sim *s);
+/* Time of the next turn, INT64_MAX = none. */
+int64_t engine_turn_at(const struct sim *s);
+
+/* ---- store.c ------------------------------------------------------------------ */
+void store_commit(struct sim *s);
+void store_fini(struct store *st);
+const struct session_row *store_session(const struct sim *s, uint64_t id);
+const struct machine_row *store_machine(const struct sim *s, uint64_t id);
+const struct session_row *store_find(const struct sim *s, struct slice user,
+				     struct slice key);
+
+/* ---- hypervisor.c, guest.c ------------------------------------------------------ */
+void host_start(struct sim *s, uint32_t host);
+void host_die(struct sim *s, uint32_t host);
+void host_order(struct sim *s, struct order *o);
+struct life *life_new(struct sim *s, uint32_t host, uint64_t machine,
+		      const char *uuid, const char *name, bool ours);
+struct life *life_by_uuid(const struct sim *s, const char *uuid);
+struct life *life_by_id(const struct sim *s, uint64_t id);
+/* The running or switched off domain of a machine. */
+struct life *life_of_machine(const struct sim *s, uint64_t machine);
+void life_end(struct sim *s, struct life *l);
+void hint(struct sim *s, const struct life *l, enum domain_hint kind);
+
+struct guest_answer {
+	enum call_result result;
+	int64_t code;
+	char out[80];
+	const char *text;
+	bool silent;
+};
+void guest_exec(struct sim *s, struct life *l, const struct order *o,
+		struct guest_answer *a);
+
+/* ---- rules.c ---------------------------------------------------------------------- */
+void rules_start(struct sim *s);
+void rules_die(struct sim *s);
+void rules_order(struct sim *s, struct order *o);
+
+/* ---- gateway.c, conn.c -------------------------------------------------------------- */
+void gateway_start(struct sim *s, uint32_t gateway);	/* adopt or spawn */
+void gateway_die(struct sim *s, uint32_t gateway);
+void gateway_unlink(struct sim *s, uint32_t gateway);	/* its engine died */
+void gateway_order(struct sim *s, struct order *o);
+void gateway_post(struct sim *s, uint32_t gateway, struct post *p);
+struct conn *conn_of_session(const struct sim *s, uint32_t gateway,
+			     uint64_t session);
+struct conn *conn_by_id(const struct sim *s, uint32_t gateway, uint64_t id);
+void conn_arrive(struct sim *s);
+void conn_request(struct sim *s, struct conn *c);
+void conn_assign(struct sim *s, const struct order *o);
+void conn_refuse(struct sim *s, struct conn *c);
+void conn_finish(struct sim *s, struct conn *c, enum session_end how);
+/* The machine's side of every connection to that domain breaks. */
+void conns_life_ended(struct sim *s, const struct life *l);
+
+/* ---- chaos.c: what happens by itself ---------------------------------------------------- */
+void chaos_start(struct sim *s);
+void operator_act(struct sim *s);
+
+/* ---- oracle.c ------------------------------------------------------------------------------ */
+void oracle_session(struct sim *s, const struct session_row *old,
+		    const struct session_row *row);
+void oracle_machine(struct sim *s, const struct machine_row *old,
+		    const struct machine_row *row);
+void oracle_act(struct sim *s, const struct effect *e);
+void oracle_assign(struct sim *s, const struct effect *e);
+void oracle_destroy(struct sim *s, const struct order *o, const struct life *l);
+/* A user's bytes are about to enter that domain. */
+void oracle_touch(struct sim *s, const struct life *l, uint64_t session);
+void oracle_restart(struct sim *s);
+void oracle_fd_in(struct sim *s, uint64_t call, uint64_t life);
+/* Returns the life the descriptor leads to. */
+uint64_t oracle_fd_out(struct sim *s, uint64_t call, const char *what);
+
+/* ---- converge.c --------------------------------------------------------------------------------- */
+/* NULL when everything is at rest, else what is not; *name its invariant. */
+const char *converge_missing(struct sim *s, const char **name);
+
+/* ---- trace.c --------------------------------------------------------------------------------------- */
+void trace_event(struct sim *s, const struct event *ev);
+void trace_effect(struct sim *s, const struct effect *e);
+void trace_machine(struct sim *s, const struct machine_row *row);
+void trace_session(struct sim *s, const struct session_row *row);
+void trace_note(struct sim *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,209 @@
+/*
+ * The judge.  It believes nothing the core says of itself: it sees the rows
+ * that were committed, the acts and messages that left, and the fakes' own
+ * truth (which domain lives, what a user left in it).  Names are those of the
+ * invariants; FD is the ledger of descriptors, REPLY that of commands.
+ */
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/sim/internal.h"
+
+static unsigned long long ull(uint64_t n)
+{
+	return n;
+}
+
+/* The user's part of what is in the domain; pools of recycle "none" declare
+ * that their machines keep nothing, but the port is ours to answer for. */
+static uint64_t residue(const struct sim *s, const struct life *l,
+			const char *pool)
+{
+	const struct site_pool *p = site_pool_of(s, pool);
+
+	if (l->port)
+		return l->port;
+	return p && p->recycle == RECYCLE_NONE ? 0 : l->residue;
+}
+
+static void new_session(struct sim *s, const struct session_row *row)
+{
+	const struct conn *c = conn_by_id(s, row->gateway, row->conn);
+	const struct life *l = life_of_machine(s, row->machine);
+	uint32_t live = 0;
+
+	if (!c || !c->allowed || strcmp(c->user, row->user) != 0 ||
+	    strcmp(c->application, row->application) != 0)
+		sim_broken(s, "S16", "session/%llu of %s for %s was not allowed",
+			   ull(row->id), row->user, row->application);
+	if (l && residue(s, l, row->pool) && residue(s, l, row->pool) != row->id)
+		sim_broken(s, "S4", "%s is given to session/%llu with what session/%llu left",
+			   row->machine_name, ull(row->id),
+			   ull(residue(s, l, row->pool)));
+	for (size_t i = 0; i < s->store.session_list.count; i++) {
+		const struct session_row *r = s->store.session_list.items[i];
+		bool final = sm_is_final(&session_table, r->state);
+
+		if (r->machine == row->machine &&
+		    r->incarnation == row->incarnation)
+			sim_broken(s, "S1", "%s has session/%llu and session/%llu in incarnation %llu",
+				   row->machine_name, ull(r->id), ull(row->id),
+				   ull(row->incarnation));
+		if (r->machine == row->machine && !final)
+			sim_broken(s, "S2", "%s has two live sessions",
+				   row->machine_name);
+		if (row->request_key[0] &&
+		    strcmp(r->request_key, row->request_key) == 0 &&
+		    strcmp(r->user, row->user) == 0)
+			sim_broken(s, "S7", "request %s of %s took session/%llu and session/%llu",
+				   row->request_key, row->user, ull(r->id),
+				   ull(row->id));
+		live += !final && strcmp(r->user, row->user) == 0;
+	}
+	if (live >= site_limit(s, row->user))
+		sim_broken(s, "S16", "%s has %u sessions, limit %u", row->user,
+			   live + 1, site_limit(s, row->user));
+}
+
+void oracle_session(struct sim *s, const struct session_row *old,
+		    const struct session_row *row)
+{
+	if (!old) {
+		new_session(s, row);
+		return;
+	}
+	if (sm_is_final(&session_table, old->state) && old->state != row->state)
+		sim_broken(s, "S9", "session/%llu went from %s to %s",
+			   ull(row->id), sm_name(&session_table, old->state),
+			   sm_name(&session_table, row->state));
+	if (old->machine != row->machine || old->nonce != row->nonce ||
+	    old->incarnation != row->incarnation ||
+	    strcmp(old->user, row->user) != 0)
+		sim_broken(s, "S9", "session/%llu became another", ull(row->id));
+}
+
+void oracle_machine(struct sim *s, const struct machine_row *old,
+		    const struct machine_row *row)
+{
+	const struct session_row *held = store_session(s, row->session);
+	const struct life *l = life_by_uuid(s, row->uuid);
+
+	if (map_get(&s->store.deleted, row->id))
+		sim_broken(s, "S9", "%s came back from gone", row->name);
+	if (old && row->incarnation < old->incarnation)
+		sim_broken(s, "S6", "%s went back to incarnation %llu",
+			   row->name, ull(row->incarnation));
+	if (row->session && !held)
+		sim_broken(s, "S3", "%s has session/%llu, which was never saved",
+			   row->name, ull(row->session));
+	if (!row->dirty && held)
+		sim_broken(s, "S5", "%s is saved as clean with session/%llu",
+			   row->name, ull(row->session));
+	if (row->dirty || !l || !l->ours || !residue(s, l, row->pool))
+		return;
+	sim_broken(s, row->state == MACHINE_READY ? "S4" : "S5",
+		   "%s is saved as clean (%s) with what session/%llu left",
+		   row->name, sm_name(&machine_table, row->state),
+		   ull(residue(s, l, row->pool)));
+}
+
+void oracle_act(struct sim *s, const struct effect *e)
+{
+	const struct session_row *row = store_session(s, e->session);
+
+	if (e->kind == EFFECT_HOOK_RUN && e->hook == HOOK_ACCEPT && !row)
+		sim_broken(s, "S3", "the accept hook of session/%llu runs before its row is saved",
+			   ull(e->session));
+	if (e->machine && e->kind != EFFECT_DOMAIN_DESTROY &&
+	    effect_phase(e->kind) == PHASE_ACT && !store_machine(s, e->machine))
+		sim_broken(s, "S3", "%s for machine %llu, which has no row",
+			   effect_name(e->kind), ull(e->machine));
+}
+
+void oracle_assign(struct sim *s, const struct effect *e)
+{
+	const struct session_row *row = store_session(s, e->session);
+	const struct life *l = life_of_machine(s, e->machine);
+	const struct machine *m = world_machine(&s->world, e->machine);
+	uint64_t key = e->machine << 24 ^ e->incarnation;
+	uint64_t *bound = map_get(&s->bound, key);
+
+	if (!row || row->machine != e->machine ||
+	    row->incarnation != e->incarnation)
+		sim_broken(s, "S3", "ASSIGN of session/%llu, which is not saved so",
+			   ull(e->session));
+	if (bound && bound != (void *)row)
+		sim_broken(s, "S1", "machine %llu is told of a second user in incarnation %llu",
+			   ull(e->machine), ull(e->incarnation));
+	map_put(&s->bound, key, (void *)row);
+	if (l && residue(s, l, row->pool) && residue(s, l, row->pool) != row->id)
+		sim_broken(s, "S4", "ASSIGN of %s to session/%llu with what session/%llu left",
+			   row->machine_name, ull(row->id),
+			   ull(residue(s, l, row->pool)));
+	if (l && m && m->pool->application.identity == IDENTITY_AGENT &&
+	    l->carries != row->id && l->incarnation == m->row.built)
+		sim_broken(s, "S1", "%s carries session/%llu and is given to session/%llu",
+			   row->machine_name, ull(l->carries), ull(row->id));
+}
+
+void oracle_destroy(struct sim *s, const struct order *o, const struct life *l)
+{
+	const struct machine_row *row = store_machine(s, l->machine);
+
+	if (!l->ours)
+		sim_broken(s, "S12", "%s is not ours and was destroyed", l->name);
+	if (!o->e.machine && row && strcmp(row->uuid, l->uuid) == 0)
+		sim_broken(s, "S12", "%s has a machine and was destroyed as an orphan",
+			   l->name);
+}
+
+void oracle_touch(struct sim *s, const struct life *l, uint64_t session)
+{
+	const struct session_row *row = store_session(s, session);
+
+	if (!row)
+		sim_broken(s, "S3", "session/%llu, which has no row, reaches %s",
+			   ull(session), l->name);
+	if (row->machine != l->machine)
+		sim_broken(s, "S6", "session/%llu reaches %s, not its machine",
+			   ull(session), l->name);
+	if (residue(s, l, row->pool) && residue(s, l, row->pool) != session)
+		sim_broken(s, "S4", "session/%llu reaches %s, where session/%llu left something",
+			   ull(session), l->name,
+			   ull(residue(s, l, row->pool)));
+}
+
+void oracle_restart(struct sim *s)
+{
+	for (size_t i = 0; i < s->store.session_list.count; i++) {
+		const struct session_row *row = s->store.session_list.items[i];
+		const struct machine *m = world_machine(&s->world, row->machine);
+
+		if (sm_is_final(&session_table, row->state))
+			continue;
+		if (!world_session(&s->world, row->id))
+			sim_broken(s, "S3", "live session/%llu was lost by the restart",
+				   ull(row->id));
+		if (!m || !m->row.dirty)
+			sim_broken(s, "S5", "the machine of live session/%llu came back clean",
+				   ull(row->id));
+	}
+}
+
+void oracle_fd_in(struct sim *s, uint64_t call, uint64_t life)
+{
+	if (map_get(&s->fds, call))
+		sim_broken(s, "FD", "call %llu brought two descriptors",
+			   ull(call));
+	map_put(&s->fds, call, (void *)(uintptr_t)life);
+}
+
+uint64_t oracle_fd_out(struct sim *s, uint64_t call, const char *what)
+{
+	void *life = map_remove(&s->fds, call);
+
+	if (!life)
+		sim_broken(s, "FD", "%s uses the descriptor of call %llu, which is not there",
+			   what, ull(call));
+	return (uint64_t)(uintptr_t)life;
+}

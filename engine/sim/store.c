@@ -1,0 +1,143 @@
+/*
+ * The store: committed rows and nothing else.  A turn's rows become visible
+ * all at once in store_commit; a crash before it loses all of them, a crash
+ * after it none.  Sessions stay for ever, so that the oracle can see one that
+ * changes after its end.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/sim/internal.h"
+
+enum { COUNTER_BLOCK = 1000 };
+
+const struct session_row *store_session(const struct sim *s, uint64_t id)
+{
+	return map_get(&s->store.sessions, id);
+}
+
+const struct machine_row *store_machine(const struct sim *s, uint64_t id)
+{
+	return map_get(&s->store.machines, id);
+}
+
+const struct session_row *store_find(const struct sim *s, struct slice user,
+				     struct slice key)
+{
+	const struct array *list = &s->store.session_list;
+
+	for (size_t i = 0; key.length && i < list->count; i++) {
+		const struct session_row *row = list->items[i];
+
+		if (slice_is(key, row->request_key) && slice_is(user, row->user))
+			return row;
+	}
+	return NULL;
+}
+
+static void save_session(struct sim *s, const struct session_row *row)
+{
+	struct session_row *kept = map_get(&s->store.sessions, row->id);
+
+	oracle_session(s, kept, row);
+	if (!kept) {
+		kept = malloc(sizeof(*kept));
+		CHECK("", kept, "out of memory");
+		map_put(&s->store.sessions, row->id, kept);
+		array_add(&s->store.session_list, kept);
+		s->result->coverage.sessions++;
+	}
+	*kept = *row;
+	trace_session(s, row);
+}
+
+static void save_machine(struct sim *s, const struct machine_row *row)
+{
+	struct machine_row *kept = map_get(&s->store.machines, row->id);
+
+	oracle_machine(s, kept, row);
+	if (!kept) {
+		kept = malloc(sizeof(*kept));
+		CHECK("", kept, "out of memory");
+		map_put(&s->store.machines, row->id, kept);
+		array_add(&s->store.machine_list, kept);
+	}
+	*kept = *row;
+	trace_machine(s, row);
+}
+
+static void delete_machine(struct sim *s, uint64_t id)
+{
+	struct array *list = &s->store.machine_list;
+
+	map_remove(&s->store.machines, id);
+	map_put(&s->store.deleted, id, s);
+	for (size_t i = 0; i < list->count; i++) {
+		struct machine_row *row = list->items[i];
+
+		if (row->id == id) {
+			array_remove(list, i);
+			free(row);
+			return;
+		}
+	}
+}
+
+static void save_override(struct sim *s, const struct override_row *row)
+{
+	struct store *st = &s->store;
+
+	for (size_t i = 0; i < st->override_count; i++)
+		if (strcmp(st->overrides[i].key, row->key) == 0) {
+			st->overrides[i] = *row;
+			return;
+		}
+	CHECK("", st->override_count < sizeof(st->overrides) /
+					       sizeof(st->overrides[0]));
+	st->overrides[st->override_count++] = *row;
+}
+
+static void save_counters(struct sim *s)
+{
+	const struct world *w = &s->world;
+	const uint64_t next[] = { w->next_machine, w->next_session,
+				  w->next_request, w->next_event };
+
+	for (int i = 0; i < 4; i++)
+		if (next[i] >= s->store.counters[i])
+			s->store.counters[i] = next[i] + COUNTER_BLOCK;
+}
+
+void store_commit(struct sim *s)
+{
+	struct world *w = &s->world;
+
+	save_counters(s);
+	/* Sessions first: a machine's row is judged by its sessions' rows. */
+	LIST_EACH(&w->save_sessions, it)
+		save_session(s, &LIST_ENTRY(it, struct session, save_link)->row);
+	LIST_EACH(&w->save_machines, it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, save_link);
+
+		if (m->row.state != MACHINE_GONE)
+			save_machine(s, &m->row);
+	}
+	for (size_t i = 0; i < s->fx.count; i++) {
+		const struct effect *e = &s->fx.items[i];
+
+		if (e->kind == EFFECT_SAVE_OVERRIDE)
+			save_override(s, &e->row->override);
+		else if (e->kind == EFFECT_DELETE_MACHINE)
+			delete_machine(s, e->machine);
+	}
+}
+
+void store_fini(struct store *st)
+{
+	map_fini(&st->machines);
+	map_fini(&st->sessions);
+	map_fini(&st->deleted);
+	array_free(&st->session_list);
+	array_free(&st->machine_list);
+}

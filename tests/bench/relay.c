@@ -1,0 +1,182 @@
+/*
+ * A gateway with an engine that says yes to everything at once: what the
+ * gateway alone can do.
+ *
+ *     relay PORT MACHINE_IP:PORT [--proxy] [--gateways N]
+ *
+ * Ends at end-of-file on standard input, then prints how many sessions ended.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/base/error.h"
+#include "engine/base/log.h"
+#include "engine/gateway/gateway.h"
+#include "engine/wire/message.h"
+
+enum { GATEWAYS_MAX = 16 };
+
+static int engines[GATEWAYS_MAX];
+static const char *machine;
+static bool proxy;
+static uint64_t sessions, ended;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "relay: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void start(uint32_t index)
+{
+	int pair[2], knock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un {
+		sa_family_t family;
+		char path[64];
+	} un = { .family = AF_UNIX };
+
+	int n = snprintf(un.path + 1, 60, "remuda-bench-%d-%u", (int)getpid(),
+			 index);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
+	    bind(knock, (struct sockaddr *)&un, (socklen_t)(3 + n)) < 0 ||
+	    listen(knock, 1) < 0)
+		die("sockets");
+	pid_t pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid == 0) {
+		struct gateway_options o = {
+			.index = index, .term = 1, .engine_fd = pair[1],
+			.rendezvous_fd = knock,
+			.key_fd = wire_memfd("bench", 5, NULL),
+		};
+
+		for (uint32_t i = 0; i < index; i++)
+			close(engines[i]);
+		close(pair[0]);
+		log_open("gateway", 2, LOG_ERROR);
+		_exit(gateway_run(&o));
+	}
+	close(pair[1]);
+	close(knock);
+	engines[index] = pair[0];
+}
+
+static void send_message(int fd, struct message *m)
+{
+	struct error err;
+	int sent;
+
+	while ((sent = wire_send(fd, m, &err)) == 0)
+		poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1);
+	if (sent < 0) {
+		fprintf(stderr, "relay: %s\n", err.text);
+		exit(1);
+	}
+}
+
+static void offer(int fd, uint16_t port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int on = 1, door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(door, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (bind(door, (struct sockaddr *)&in, sizeof(in)) < 0 ||
+	    listen(door, 4096) < 0)
+		die("listen");
+	struct message m = {
+		.type = WIRE_TYPE_gateway_listener, .fds = { door, -1 },
+		.fd_count = 1,
+		.gateway_listener = { .listener = 1, .name = SLICE("bench"),
+				      .door = WIRE_DOOR_DIRECT,
+				      .user_source = WIRE_USER_FIXED,
+				      .user = SLICE("kiosk"),
+				      .application = SLICE("echo") },
+	};
+	send_message(fd, &m);
+	close(door);
+}
+
+static void answer(int fd, const struct message *q)
+{
+	struct message m = {
+		.type = WIRE_TYPE_session_assign, .incarnation = 1,
+		.session_assign = {
+			.conn = q->session_request.conn, .session = ++sessions,
+			.machine = 1 + sessions % 1000,
+			.machine_name = SLICE("echo-01"),
+			.endpoint = WIRE_ENDPOINT_TCP,
+			.address = slice_of(machine),
+			.identity = proxy ? WIRE_IDENTITY_PROXY
+					  : WIRE_IDENTITY_NONE,
+			.user = SLICE("kiosk"), .application = SLICE("echo"),
+			.listener = SLICE("bench"), .accept_deadline_ms = 5000,
+		},
+	};
+
+	if (q->type == WIRE_TYPE_session_request)
+		send_message(fd, &m);
+	ended += q->type == WIRE_TYPE_session_ended;
+}
+
+int main(int argc, char **argv)
+{
+	static struct wire_buffer buffer;
+	struct pollfd p[GATEWAYS_MAX + 1] = { { .fd = 0, .events = POLLIN } };
+	int count = 1;
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: relay PORT IP:PORT [--proxy] [--gateways N]\n");
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	machine = argv[2];
+	for (int i = 3; i < argc; i++) {
+		proxy |= !strcmp(argv[i], "--proxy");
+		if (!strcmp(argv[i], "--gateways") && i + 1 < argc)
+			count = atoi(argv[++i]);
+	}
+	if (count < 1 || count > GATEWAYS_MAX)
+		return 2;
+	for (int i = 0; i < count; i++) {
+		start((uint32_t)i);
+		offer(engines[i], (uint16_t)atoi(argv[1]));
+		p[i + 1] = (struct pollfd){ .fd = engines[i], .events = POLLIN };
+	}
+	while (poll(p, (nfds_t)count + 1, -1) > 0 && !p[0].revents) {
+		for (int i = 0; i < count; i++) {
+			struct message m;
+			struct error err;
+			int got;
+
+			if (!p[i + 1].revents)
+				continue;
+			while ((got = wire_receive(engines[i], &buffer, &m, &err)) > 0)
+				answer(engines[i], &m);
+			if (got < 0) {
+				fprintf(stderr, "relay: gateway: %s\n", err.text);
+				return 1;
+			}
+		}
+	}
+	for (int i = 0; i < count; i++) {
+		struct message stop = { .type = WIRE_TYPE_gateway_stop };
+
+		send_message(engines[i], &stop);
+		wait(NULL);
+	}
+	printf("%llu sessions, %llu ended\n", (unsigned long long)sessions,
+	       (unsigned long long)ended);
+	return 0;
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/perl
+# Every screen of the console, drawn from the world in world.json by the real
+# console with real ncurses, compared byte for byte: wide in UTF-8, small in
+# ASCII.  GOLDEN_UPDATE=1 writes the golden files; look at them, they are the
+# design.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Screens;
+
+# name, keys before it is saved, and whether the roles are saved too
+my @screens = (
+	[ 'overview', '', 1 ],
+	[ 'pools', '2' ],
+	[ 'pool', "2\nj Enter", 1 ],
+	[ 'pool-sessions', 'Tab' ],
+	[ 'pool-events', 'Tab' ],
+	[ 'machines', 'M' ],
+	[ 'machine', "j j j\nEnter", 1 ],
+	[ 'sessions', '3' ],
+	[ 'session', 'Enter' ],
+	[ 'hosts', "4\nj j" ],
+	[ 'host', 'Enter' ],
+	[ 'events', "6\nj" ],
+	[ 'help', '?' ],
+	[ 'actions', "Esc M G\na" ],
+	[ 'sort', "Esc s" ],
+	[ 'confirm', "Esc 3 x", 1 ],
+	[ 'quit', "n q" ],
+	[ 'filter', "Esc M\n:type /mail\n:type ' '\n:type !ready" ],
+	[ 'filter-empty', "C-u\n:type xyz" ],
+	[ 'scale', "Esc Esc 2 j S\n:type 8" ],
+	[ 'scaled', 'Enter' ],
+	[ 'command', ":type :machine\nSpace h Tab Space m Tab Tab" ],
+	[ 'error', "Esc Esc M x\ny" ],
+	[ 'error-long', 'F1' ],
+	[ 'paused', "Esc 1 p" ],
+);
+
+for my $look ([ '120x36', 1 ], [ '80x24', 0 ]) {
+	my ($size, $utf8) = @$look;
+	my $script = '';
+
+	for my $screen (@screens) {
+		$script .= "$screen->[1]\n:save-display \@DIR\@/$screen->[0]\n";
+		$script .= ":save-roles \@DIR\@/$screen->[0].roles\n"
+			if $screen->[2];
+	}
+	my $run = Screens::run(script => $script, size => $size,
+			       utf8 => $utf8);
+
+	is($run->{status}, 0, "the console ran through the script at $size")
+		or diag($run->{output});
+	for my $screen (@screens) {
+		Screens::compare("$run->{dir}/$screen->[0]",
+			"$FindBin::Bin/$screen->[0].$size.txt");
+		Screens::compare("$run->{dir}/$screen->[0].roles",
+			"$FindBin::Bin/$screen->[0].$size.roles.txt")
+			if $screen->[2];
+	}
+
+	# An engine that dies: last data stay, dimmed, with their time.
+	my $world = Screens::world();
+	$world->{dies_on} = 'site.reload';
+	$run = Screens::run(world => $world, size => $size, utf8 => $utf8,
+		script => "2\n:site reload\n:wait text DISCONNECTED\n" .
+			  "k\n:save-display \@DIR\@/lost\n" .
+			  ":save-roles \@DIR\@/lost.roles\nS\n" .
+			  ":wait text \"does not answer\"\n" .
+			  ":clock +12\n:wait text \"DISCONNECTED 12s\"\n" .
+			  "k\n:wait text \"try 2\"\n");
+	is($run->{status}, 0, "an engine that dies, at $size")
+		or diag($run->{output});
+	Screens::compare("$run->{dir}/lost", "$FindBin::Bin/lost.$size.txt");
+	Screens::compare("$run->{dir}/lost.roles",
+			 "$FindBin::Bin/lost.$size.roles.txt");
+
+	# Nothing exists yet, and what the embedded console asks on quitting.
+	$world = { hello => Screens::world()->{hello}, topics => {} };
+	$run = Screens::run(world => $world, size => $size, utf8 => $utf8,
+		options => [ '--embedded', '--inherit', '@DIR@/engine.sock' ],
+		script => ":save-display \@DIR\@/empty\nq\n" .
+			  ":save-display \@DIR\@/quit-embedded\n");
+	is($run->{status}, 0, "an empty world, at $size")
+		or diag($run->{output});
+	Screens::compare("$run->{dir}/empty", "$FindBin::Bin/empty.$size.txt");
+	Screens::compare("$run->{dir}/quit-embedded",
+			 "$FindBin::Bin/quit-embedded.$size.txt");
+}
+
+# Too small for a view is no reason to leave.
+my $run = Screens::run(size => '30x5', script =>
+	":save-display \@DIR\@/tiny\n:size 1x1\n:size 39x7\n:size 300x3\n" .
+	":size 3x300\n:size 250x80\n:size 40x8\n" .
+	":save-display \@DIR\@/smallest\nx y q\n:size 30x5\nx y S q\n");
+is($run->{status}, 0, 'any size is survived') or diag($run->{output});
+Screens::compare("$run->{dir}/tiny", "$FindBin::Bin/tiny.30x5.txt");
+Screens::compare("$run->{dir}/smallest", "$FindBin::Bin/smallest.40x8.txt");
+is(scalar @{ $run->{requests} }, 0, 'and no key acts blindly');
+
+done_testing();

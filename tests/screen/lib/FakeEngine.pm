@@ -1,0 +1,132 @@
+# A fake engine for screen tests: speaks the control protocol from a world
+# given as data, in the test's own process group, one connection after another.
+#
+#   my $engine = FakeEngine->start($socket, $world);   # a child process
+#   ... $engine->requests ...                          # what it was asked
+#   $engine->stop;
+#
+# world: { hello => {...}, topics => { pools => [...], ... },
+#          answers => { "pool.scale" => {...} },   what it says to a verb
+#          after => { "session.end" => { sessions => [...] } },  then changes
+#          dies_on => "site.reload" }              ends without an answer
+package FakeEngine;
+use strict;
+use warnings;
+use IO::Select;
+use IO::Socket::UNIX;
+use JSON::PP;
+
+our @topics = qw(pools machines sessions requests hosts gateways events);
+
+sub start {
+	my ($class, $path, $world, $log) = @_;
+	unlink $path;
+	my $listener = IO::Socket::UNIX->new(Local => $path, Listen => 8)
+		or die "listen on $path: $!";
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0) {
+		$SIG{TERM} = 'DEFAULT';
+		serve($listener, $world, $log);
+		exit 0;
+	}
+	close $listener;
+	return bless { pid => $pid, path => $path, log => $log }, $class;
+}
+
+sub stop {
+	my ($self) = @_;
+	return unless $self->{pid};
+	kill 'TERM', $self->{pid};
+	waitpid $self->{pid}, 0;
+	$self->{pid} = 0;
+	unlink $self->{path};
+}
+
+# Every request that came, as data, without the subscription.
+sub requests {
+	my ($self) = @_;
+	open my $fh, '<', $self->{log} or return ();
+	return grep { $_->{verb} ne 'subscribe' } map { decode_json($_) } <$fh>;
+}
+
+sub DESTROY { $_[0]->stop if $$ == ($_[0]{owner} // $$) && $_[0]{pid} }
+
+sub serve {
+	my ($listener, $world, $log) = @_;
+	my $json = JSON::PP->new->utf8->canonical;
+	my $select = IO::Select->new($listener);
+	my %buffer;
+
+	while (1) {
+		for my $fh ($select->can_read(1)) {
+			if ($fh == $listener) {
+				my $client = $listener->accept or next;
+				$select->add($client);
+				$buffer{$client} = '';
+				send_line($client, $json, $world->{hello});
+				next;
+			}
+			my $n = sysread $fh, $buffer{$fh}, 65536,
+				length $buffer{$fh};
+			if (!$n) {
+				$select->remove($fh);
+				close $fh;
+				next;
+			}
+			while ($buffer{$fh} =~ s/^(.*)\n//) {
+				answer($fh, $json, $world, $log, $1);
+			}
+		}
+		for my $fh ($select->handles) {
+			next if $fh == $listener || !$world->{tick};
+			send_line($fh, $json, { topic => 'tick',
+						time_ms => time * 1000 });
+		}
+	}
+}
+
+sub answer {
+	my ($fh, $json, $world, $log, $line) = @_;
+	my $request = $json->decode($line);
+
+	open my $out, '>>', $log or die "$log: $!";
+	print $out $json->encode($request), "\n";
+	close $out;
+	my $id = $request->{id};
+	if ($request->{verb} eq 'subscribe') {
+		send_line($fh, $json, { id => $id, ok => JSON::PP::true,
+					text => 'subscribed' });
+		for my $topic (@topics) {
+			send_line($fh, $json, { topic => $topic,
+				full => JSON::PP::true, time_ms => 0,
+				items => $world->{topics}{$topic} // [] });
+		}
+		return;
+	}
+	exit 0 if ($world->{dies_on} // '') eq $request->{verb};
+	my $answer = $world->{answers}{$request->{verb}} //
+		{ ok => JSON::PP::false, error => { code => 'usage',
+		  message => "no verb $request->{verb}" } };
+	send_line($fh, $json, { %$answer, id => $id });
+	# A change shows as the engine would tell it.
+	my $after = $world->{after}{$request->{verb}} or return;
+	for my $topic (sort keys %$after) {
+		send_line($fh, $json, { topic => $topic,
+			full => JSON::PP::false, time_ms => 0,
+			items => $after->{$topic} });
+	}
+}
+
+sub send_line {
+	my ($fh, $json, $data) = @_;
+	my $bytes = $json->encode($data) . "\n";
+
+	local $SIG{PIPE} = 'IGNORE';
+	while (length $bytes) {
+		my $n = syswrite $fh, $bytes;
+		return unless $n;
+		substr($bytes, 0, $n) = '';
+	}
+}
+
+1;

@@ -1,0 +1,486 @@
+/*
+ * The site language: a full site with modules becomes the documented JSON and
+ * a struct site_spec; every kind of mistake is refused at its place.
+ */
+#include <jansson.h>
+
+#include "engine/loop/site.h"
+#include "tests/unit/rules_harness.h"
+
+static const char full[] =
+	"site \"demo\" { peers = true }\n"
+	"local mail = require \"applications.mail\"\n"
+	"host \"here\" { uri = \"qemu:///system\", boot_parallel = 3 }\n"
+	"application \"mail\" (mail)\n"
+	"application \"files\" {\n"
+	"    endpoint = \"channel\", identity = \"none\",\n"
+	"}\n"
+	"pool \"mail\" {\n"
+	"    application = \"mail\", serve = 15, spare = 3, max = 20,\n"
+	"    kernel = \"boot/vmlinuz\", initrd = \"boot/mail.img\",\n"
+	"    cmdline = \"console=ttyS0 quiet\", vcpus = 2, memory = \"1 GiB\",\n"
+	"    recycle = \"clean\", boot_deadline = \"2 min\",\n"
+	"}\n"
+	"pool \"files\" {\n"
+	"    application = \"files\", serve = 1, template = \"files.xml\",\n"
+	"    keep = true, volume = \"64 MiB\", recycle = \"none\",\n"
+	"}\n"
+	"listener \"kiosk\" { door = \"direct\", address = \"127.0.0.1:7070\",\n"
+	"    user = \"kiosk\", application = \"mail\", wait = 5 }\n"
+	"listener \"local\" { door = \"native\", address = \"unix:local.sock\",\n"
+	"    user = \"peer\", applications = \"*\" }\n"
+	"listener \"six\" { door = \"native\", address = \"[::1]:7071\",\n"
+	"    user = \"password\", applications = { \"mail\", \"files\" } }\n"
+	"user \"kiosk\" { limit = 100 }\n"
+	"user \"anna\" { password = \"$y$j9T$abc$def\", uid = 1000,\n"
+	"    applications = { \"mail\" } }\n"
+	"user \"ben@example.org\" { uid = \"ben\", token = (\"0123456789abcdef\"):rep(4) }\n"
+	"resource \"files\" { pool = \"files\", access = { anna = true,\n"
+	"    [\"*\"] = false, zoe = true, ben = false, carl = true } }\n";
+
+static const struct module_text modules[] = {
+	{ "applications.mail", "scripts/applications/mail.lua",
+	  "local port = require \"lib.port\"\n"
+	  "return {\n"
+	  "  endpoint = port.endpoint(25), identity = \"agent\",\n"
+	  "  resources = { \"files\" },\n"
+	  "  prepare = function(machine) end,\n"
+	  "  accept = function(machine, session) end,\n"
+	  "  clean = function(machine, session) end,\n"
+	  "  accept_deadline = \"1500 ms\",\n"
+	  "}\n" },
+	{ "lib.port", "scripts/lib/port.lua",
+	  "local M = {}\n"
+	  "function M.endpoint(n) return \"tcp:10.0.7.{index}:\" .. n end\n"
+	  "return M\n" },
+	{ "bad.syntax", "scripts/bad/syntax.lua", "local x = 1\n\nif then\n" },
+	{ "bad.error", "scripts/bad/error.lua",
+	  "local x\nlocal function f()\n  return x.y\nend\nf()\n" },
+	{ "bad.self", "scripts/bad/self.lua", "require \"bad.other\"\n" },
+	{ "bad.other", "scripts/bad/other.lua", "\nrequire \"bad.self\"\n" },
+	{ "bad.statement", "scripts/bad/statement.lua",
+	  "host \"x\" {}\n\nhost \"y\" { urii = \"auto\" }\n" },
+	{ NULL, NULL, NULL },
+};
+
+static void test_full(struct role *r)
+{
+	struct outcome o = role_evaluate(r, full, modules);
+	struct site_spec s;
+	struct error err = { "" };
+
+	if (!ok(o.done, "a full site loads"))
+		tap_bail("%s:%u: %s", o.file, o.line, o.text);
+	if (!ok(site_decode(o.json, o.length, &s, &err) == 0, "and is decoded"))
+		tap_bail("%s", err.text);
+	is_text(s.name, "demo", "site name");
+	is_text(s.bundle, "h1", "hash of the bundle");
+	ok(s.peers, "peers");
+	is_int(s.host_count, 1, "one host");
+	is_text(s.hosts[0].uri, "qemu:///system", "its uri");
+	is_int(s.hosts[0].boot_parallel, 3, "its boots");
+	is_int(s.application_count, 2, "two applications");
+	const struct site_application *a = &s.applications[0];
+	is_text(a->place.file, "site.lua", "file of the application");
+	is_int(a->place.line, 4, "line of the application");
+	is_text(a->version, "h1", "version of the application");
+	is_int(a->endpoint, ENDPOINT_TCP, "tcp endpoint");
+	is_text(a->host, "10.0.7.{index}", "its address");
+	is_int(a->port, 25, "its port");
+	is_int(a->identity, IDENTITY_AGENT, "identity");
+	ok(a->agent, "agent by default");
+	is_int(a->hooks, 1 << SITE_HOOK_PREPARE | 1 << SITE_HOOK_ACCEPT |
+	       1 << SITE_HOOK_CLEAN, "hooks that exist");
+	is_int(a->resources.count, 1, "one resource");
+	is_text(a->resources.names[0], "files", "its name");
+	is_int(a->accept_deadline_ms, 1500, "accept deadline as written");
+	is_int(a->prepare_deadline_ms, 60000, "prepare deadline by default");
+	is_int(s.applications[1].endpoint, ENDPOINT_CHANNEL, "channel");
+	is_int(s.pool_count, 2, "two pools");
+	const struct site_pool *p = &s.pools[0];
+	is_int(p->place.line, 8, "line of the pool");
+	is_int(p->serve, 15, "serve");
+	is_int(p->spare, 3, "spare");
+	is_int(p->max, 20, "max");
+	is_text(p->host, "here", "the only host by default");
+	is_text(p->kernel, "boot/vmlinuz", "kernel");
+	is_text(p->cmdline, "console=ttyS0 quiet", "cmdline");
+	is_int(p->memory_mib, 1024, "memory");
+	is_int(p->recycle, RECYCLE_CLEAN, "recycle");
+	is_int(p->boot_deadline_ms, 120000, "boot deadline");
+	is_int(p->shrink_after_ms, 300000, "shrink_after by default");
+	is_int(s.pools[1].max, 1, "max is serve by default");
+	is_int(s.pools[1].volume_mib, 64, "volume");
+	ok(s.pools[1].keep && !s.pools[0].keep, "keep");
+	is_text(s.pools[1].template_path, "files.xml", "template");
+	is_int(s.listener_count, 3, "three listeners");
+	is_int(s.listeners[0].door, DOOR_DIRECT, "direct door");
+	is_int(s.listeners[0].user_source, USER_FIXED, "fixed user");
+	is_text(s.listeners[0].user, "kiosk", "its name");
+	is_text(s.listeners[0].ip, "127.0.0.1", "its address");
+	is_int(s.listeners[0].wait_ms, 5000, "wait in bare seconds");
+	is_text(s.listeners[0].applications.names[0], "mail", "one application");
+	is_text(s.listeners[1].path, "local.sock", "unix address");
+	ok(s.listeners[1].applications.all, "all applications");
+	is_text(s.listeners[2].ip, "::1", "IPv6 address");
+	is_int(s.listeners[2].port, 7071, "and port");
+	is_int(s.listeners[2].applications.count, 2, "two applications");
+	is_int(s.user_count, 3, "three users");
+	is_int(s.users[0].limit, 100, "limit");
+	is_int(s.users[0].uid, -1, "no uid");
+	ok(s.users[0].applications.all, "all applications by default");
+	is_int(s.users[1].uid, 1000, "uid");
+	is_text(s.users[1].password, "$y$j9T$abc$def", "password hash");
+	is_text(s.users[2].login, "ben", "login name");
+	is_int(strlen(s.users[2].token), 64, "token");
+	is_int(s.resource_count, 1, "one resource");
+	is_int(s.resources[0].access_count, 5, "five rows of access");
+	is_text(s.resources[0].access[0].user, "*", "sorted: first");
+	ok(!s.resources[0].access[0].allowed, "nobody else");
+	is_text(s.resources[0].access[4].user, "zoe", "sorted: last");
+	site_spec_fini(&s);
+	site_spec_fini(&s);
+	is_int(s.pool_count, 0, "fini empties and may come twice");
+
+	/* A new role is a new Lua seed: `pairs` has another order. */
+	int same = 0;
+	for (int i = 0; i < 8; i++) {
+		struct role other;
+
+		role_start(&other);
+		struct outcome again = role_evaluate(&other, full, modules);
+		same += again.done && strcmp(again.json, o.json) == 0;
+		free(again.json);
+		role_stop(&other);
+	}
+	is_int(same, 8, "eight other processes give the same bytes");
+	free(o.json);
+}
+
+#define SITE "site \"s\"\n"
+#define APP "application \"a\" { endpoint = \"tcp:25\" }\n"
+#define POOL "pool \"p\" { application = \"a\", serve = 2, kernel = \"k\" "
+#define USERS "user \"u\" {}\n"
+#define DOOR "listener \"l\" { door = \"direct\", address = \"127.0.0.1:1\", "
+
+static const struct {
+	const char *lua;
+	const char *file;
+	uint32_t line;
+	const char *text, *hint;
+} mistakes[] = {
+	/* Lua itself */
+	{ "site \"s\"\nlocal x = = 1\n", "site.lua", 2,
+	  "unexpected symbol near '='", "" },
+	{ "site \"s\"\nerror(\"my own words\")\n", "site.lua", 2, "my own words", "" },
+	{ "site \"s\"\nlocal function f() error(\"caller\", 2) end\n\nf()\n",
+	  "site.lua", 4, "caller", "" },
+	{ "site \"s\"\nerror({})\n", "site.lua", 2, "error with a table value", "" },
+	{ "local t\n\nt.x = 1\n", "site.lua", 3,
+	  "attempt to index a nil value (local 't')", "" },
+	{ SITE "pol \"mail\" {}\n", "site.lua", 2, "'pol' is not defined",
+	  "did you mean 'pool'?" },
+	{ SITE "print(1)\n", "site.lua", 2, "'print' is not available here",
+	  "use machine:log(text) in a hook" },
+	{ SITE "os.execute(\"x\")\n", "site.lua", 2, "'os' is not available here",
+	  "rules have no processes; use machine:exec in a hook" },
+	{ SITE "io.open(\"x\")\n", "site.lua", 2, "'io' is not available here",
+	  "rules have no files; use machine:write or machine:exec in a hook" },
+	{ SITE "local nap = sleep\n", "site.lua", 2, "'sleep' is not available here",
+	  "call it in a hook" },
+	{ SITE "setmetatable({}, { __gc = function() end })\n", "site.lua", 2,
+	  "setmetatable: __gc is not allowed", "do it at the end of the hook" },
+	{ SITE "string.dump(function() end)\n", "site.lua", 2,
+	  "attempt to call a nil value (field 'dump')", "" },
+	{ SITE "assert(load(\"\\27Lua\", \"x\", \"b\"))\n", "site.lua", 2,
+	  "attempt to load a binary chunk (mode is 't')", "" },
+	{ SITE "local t = {} for i = 1, 1e9 do t[i] = (\"x\"):rep(1e5) .. i end\n",
+	  "site.lua", 0, "not enough memory: Lua may use 16 MiB here", "" },
+	{ SITE "local s = (\"x\"):rep(1e9)\n", "site.lua", 0,
+	  "not enough memory: Lua may use 16 MiB here", "" },
+	{ SITE "local s = pcall(pool, \"UPPER\")\n", "site.lua", 2,
+	  "\"UPPER\" cannot be the name of a pool",
+	  "write small letters, digits and -, at most 63" },
+	/* modules */
+	{ SITE "\nrequire \"applications.none\"\n", "site.lua", 3,
+	  "module 'applications.none' was not found",
+	  "put applications/none.lua beside the site file or in the scripts folder" },
+	{ SITE "require \"../etc/passwd\"\n", "site.lua", 2,
+	  "require needs the name of a module",
+	  "write for example require \"applications.mail\"" },
+	{ SITE "require \"bad.syntax\"\n", "scripts/bad/syntax.lua", 3,
+	  "unexpected symbol near 'then'", "" },
+	{ SITE "require \"bad.error\"\n", "scripts/bad/error.lua", 3,
+	  "attempt to index a nil value (upvalue 'x')", "" },
+	{ SITE "require \"bad.self\"\n", "scripts/bad/other.lua", 2,
+	  "module 'bad.self' requires itself", "" },
+	{ SITE "require \"bad.statement\"\n", "scripts/bad/statement.lua", 3,
+	  "host \"y\": 'urii' is not a field of a host", "did you mean 'uri'?" },
+	/* statements */
+	{ "host \"h\" {}\n", "site.lua", 1, "there is no site statement",
+	  "begin with site \"NAME\" { }" },
+	{ "", "site.lua", 1, "there is no site statement",
+	  "begin with site \"NAME\" { }" },
+	{ SITE "\nsite \"t\"\n", "site.lua", 3,
+	  "a second site statement; the first is at site.lua:1", "" },
+	{ SITE "host { uri = \"auto\" }\n", "site.lua", 2,
+	  "host needs a name first: write host \"NAME\" { ... }", "" },
+	{ SITE "host \"Big\" {}\n", "site.lua", 2,
+	  "\"Big\" cannot be the name of a host",
+	  "write small letters, digits and -, at most 63" },
+	{ SITE "user \"a b\" {}\n", "site.lua", 2,
+	  "\"a b\" cannot be the name of a user",
+	  "write letters, digits and _ . @ -, at most 63" },
+	{ SITE "host \"h\" \"x\"\n", "site.lua", 2,
+	  "host \"h\": write host \"h\" { field = value, ... }", "" },
+	{ SITE "host \"h\" {}\n\nhost \"h\" {}\n", "site.lua", 4,
+	  "host \"h\" is already declared at site.lua:2", "give it another name" },
+	{ SITE "cluster \"c\" {}\n", "site.lua", 2,
+	  "'cluster' is not in this version yet", "use a pool" },
+	{ SITE "host \"h\" { \"auto\" }\n", "site.lua", 2,
+	  "host \"h\": every value needs a field: write field = value", "" },
+	{ SITE APP "\npool \"p\" {\n sreve = 2,\n zzz = 1 }\n", "site.lua", 4,
+	  "pool \"p\": 'sreve' is not a field of a pool", "did you mean 'serve'?" },
+	{ SITE "host \"h\" { colour = 1 }\n", "site.lua", 2,
+	  "host \"h\": 'colour' is not a field of a host",
+	  "its fields: uri, boot_parallel" },
+	{ SITE "application \"a\" {}\n", "site.lua", 2,
+	  "application \"a\" needs the field 'endpoint'", "" },
+	{ SITE "listener \"l\" { door = \"direct\", address = \"127.0.0.1:1\" }\n",
+	  "site.lua", 2, "listener \"l\" needs the field 'user'", "" },
+	/* values */
+	{ SITE APP "pool \"p\" { application = \"a\", serve = \"15\" }\n", "site.lua",
+	  3, "pool \"p\": 'serve' must be a whole number from 0 to 1000, not "
+	  "\"15\"", "" },
+	{ SITE APP "pool \"p\" { application = \"a\", serve = 1.5 }\n", "site.lua",
+	  3, "pool \"p\": 'serve' must be a whole number from 0 to 1000, not 1.5",
+	  "" },
+	{ SITE APP "pool \"p\" { application = \"a\", serve = 1001 }\n", "site.lua",
+	  3, "pool \"p\": 'serve' must be a whole number from 0 to 1000, not 1001",
+	  "" },
+	{ SITE APP POOL ", memory = \"lots\" }\n", "site.lua", 3,
+	  "pool \"p\": 'memory' must be an amount from 16 MiB to 4194304 MiB, "
+	  "for example \"128 MiB\", not \"lots\"", "" },
+	{ SITE APP POOL ", boot_deadline = \"1 d\" }\n", "site.lua", 3,
+	  "pool \"p\": 'boot_deadline' must be a time from 1000 ms to 60 min, for "
+	  "example \"30 s\", not \"1 d\"", "" },
+	{ SITE APP POOL ", keep = 1 }\n", "site.lua", 3,
+	  "pool \"p\": 'keep' must be true or false, not 1", "" },
+	{ SITE APP POOL ", recycle = \"wash\" }\n", "site.lua", 3,
+	  "pool \"p\": 'recycle' must be \"clean\" or \"rebuild\" or \"none\", not "
+	  "\"wash\"", "" },
+	{ SITE APP POOL ", recycle = \"revert\" }\n", "site.lua", 3,
+	  "pool \"p\": recycle = \"revert\" is not in this version yet",
+	  "write \"clean\" or \"rebuild\" or \"none\"" },
+	{ SITE APP "pool \"p\" { application = \"a\", serve = 1, from = \"d12\" }\n",
+	  "site.lua", 3, "pool \"p\": 'from' is not in this version yet",
+	  "use kernel/initrd or template" },
+	{ SITE "application \"a\" { endpoint = \"tcp:99999\" }\n", "site.lua", 2,
+	  "application \"a\": 'endpoint' must be \"channel\", \"tcp:25\", "
+	  "\"tcp:10.0.7.{index}:25\" or \"unix:/PATH\", not \"tcp:99999\"", "" },
+	{ SITE "application \"a\" { endpoint = \"tcp:10.0.{n}:1\" }\n", "site.lua", 2,
+	  "application \"a\": 'endpoint' must be \"channel\", \"tcp:25\", "
+	  "\"tcp:10.0.7.{index}:25\" or \"unix:/PATH\", not \"tcp:10.0.{n}:1\"",
+	  "" },
+	{ SITE "application \"a\" { endpoint = \"vsock:1\" }\n", "site.lua", 2,
+	  "application \"a\": endpoint = \"vsock:1\" is not in this version yet",
+	  "use \"channel\"" },
+	{ SITE "application \"a\" { endpoint = \"channel\", prepare = \"x\" }\n",
+	  "site.lua", 2, "application \"a\": 'prepare' must be a function, not a "
+	  "string; write prepare = function(machine) ... end", "" },
+	{ SITE "user \"u\" { password = \"secret\" }\n", "site.lua", 2,
+	  "user \"u\": 'password' must be a crypt(3) hash such as \"$y$...\", never "
+	  "the password itself", "mkpasswd -m yescrypt makes one" },
+	{ SITE "user \"u\" { token = \"abc\" }\n", "site.lua", 2,
+	  "user \"u\": 'token' must be the SHA-256 of the token, 64 digits of "
+	  "0-9a-f", "printf %s TOKEN | sha256sum makes it" },
+	{ SITE "user \"u\" { applications = { 1 } }\n", "site.lua", 2,
+	  "user \"u\": 'applications' must be a list of names such as { \"mail\" }, "
+	  "or \"*\", not 1", "" },
+	{ SITE "user \"u\" { uid = -1 }\n", "site.lua", 2,
+	  "user \"u\": 'uid' must be a user number or a login name, not -1", "" },
+	{ SITE USERS APP POOL "}\n" DOOR "user = \"u\", application = \"a\", "
+	  "wait = {} }\n", "site.lua", 5, "listener \"l\": 'wait' must be a time "
+	  "from 0 ms to 1d, for example \"30 s\", not a table", "" },
+	{ SITE "listener \"l\" { door = \"direct\", user = \"u\", address = "
+	  "\"localhost:80\" }\n", "site.lua", 2, "listener \"l\": 'address' must be "
+	  "an IP address and a port such as \"127.0.0.1:7070\" or \"[::1]:7070\", "
+	  "or \"unix:PATH\", not \"localhost:80\"", "" },
+	{ SITE "listener \"l\" { door = \"socks5\", user = \"u\", address = "
+	  "\"127.0.0.1:80\" }\n", "site.lua", 2, "listener \"l\": door = \"socks5\" "
+	  "is not in this version yet", "write \"direct\" or \"native\"" },
+	/* the whole */
+	{ SITE APP "\npool \"p\" { application = \"aa\", serve = 1 }\n", "site.lua", 4,
+	  "pool \"p\": there is no application \"aa\"", "did you mean 'a'?" },
+	{ SITE APP POOL ", host = \"hv\" }\n", "site.lua", 3,
+	  "pool \"p\": there is no host \"hv\"", "declare host \"hv\" { ... }" },
+	{ SITE APP POOL ", spare = 3 }\n", "site.lua", 3,
+	  "pool \"p\": spare = 3 is more than serve = 2",
+	  "spare counts the free ones among serve" },
+	{ SITE APP POOL ", max = 1 }\n", "site.lua", 3,
+	  "pool \"p\": max = 1 is less than serve = 2",
+	  "write a larger max, or leave it out" },
+	{ SITE APP "pool \"p\" { application = \"a\", serve = 1 }\n", "site.lua", 3,
+	  "pool \"p\": nothing says what its machines boot",
+	  "write kernel = \"PATH\" (with initrd and cmdline) or template = "
+	  "\"FILE.xml\"" },
+	{ SITE APP POOL ", template = \"t\" }\n", "site.lua", 3,
+	  "pool \"p\": 'kernel' and 'template' exclude each other",
+	  "leave one out" },
+	{ SITE APP POOL ", recycle = \"clean\" }\n", "site.lua", 3,
+	  "pool \"p\": recycle = \"clean\" needs a clean hook in application \"a\"",
+	  "write one, or recycle = \"rebuild\"" },
+	{ SITE APP POOL ", recycle = \"none\", untrusted = true }\n", "site.lua", 3,
+	  "pool \"p\": untrusted = true with recycle = \"none\": what an untrusted "
+	  "user leaves behind cannot be cleaned", "write recycle = \"rebuild\"" },
+	{ SITE "application \"a\" { endpoint = \"channel\", identity = \"agent\" }\n",
+	  "site.lua", 2,
+	  "application \"a\": identity = \"agent\" needs an accept hook",
+	  "write accept = function(machine, session) ... end" },
+	{ SITE "application \"a\" { endpoint = \"channel\", resources = { \"r\" } }\n",
+	  "site.lua", 2, "application \"a\": there is no resource \"r\"",
+	  "declare resource \"r\" { ... }" },
+	{ SITE APP POOL "}\n" DOOR "user = \"pasword\", application = \"a\" }\n"
+	  "user \"password1\" {}\n", "site.lua", 4,
+	  "listener \"l\": there is no user \"pasword\"",
+	  "did you mean 'password1'?" },
+	{ SITE APP POOL "}\n" DOOR "user = \"password\", application = \"a\" }\n",
+	  "site.lua", 4,
+	  "listener \"l\": a direct door cannot ask for a password",
+	  "write door = \"native\", or user = \"NAME\"" },
+	{ SITE APP POOL "}\n" DOOR "user = \"peer\", application = \"a\" }\n",
+	  "site.lua", 4, "listener \"l\": user = \"peer\" works on unix sockets only",
+	  "write address = \"unix:PATH\"" },
+	{ SITE USERS APP DOOR "user = \"u\", application = \"a\" }\n", "site.lua", 4,
+	  "listener \"l\": no pool serves application \"a\"",
+	  "declare a pool with that application" },
+	{ SITE USERS APP POOL "}\n" DOOR "user = \"u\" }\n", "site.lua", 5,
+	  "listener \"l\": nothing says what it offers",
+	  "write application = \"NAME\"" },
+	{ SITE USERS APP POOL "}\n" DOOR "user = \"u\", applications = \"*\" }\n",
+	  "site.lua", 5, "listener \"l\": a direct door offers exactly one "
+	  "application", "write application = \"NAME\", or door = \"native\"" },
+	{ SITE USERS APP POOL "}\n" DOOR "user = \"u\", application = \"a\" }\n"
+	  "listener \"m\" { door = \"direct\", address = \"127.0.0.1:1\", user = "
+	  "\"u\", application = \"a\" }\n", "site.lua", 6,
+	  "listener \"m\": listener \"l\" at site.lua:5 has the same address",
+	  "give it another address" },
+	{ SITE "user \"u\" { uid = 5 }\nuser \"v\" { uid = 5 }\n", "site.lua", 3,
+	  "user \"v\": the same uid as user \"u\" at site.lua:2", "" },
+	{ SITE APP POOL "}\nresource \"r\" { pool = \"p\", access = {} }\n",
+	  "site.lua", 4, "resource \"r\": pool \"p\" does not keep its machines",
+	  "write keep = true in the pool" },
+	{ SITE APP POOL ", keep = true }\nresource \"r\" { pool = \"p\", access = "
+	  "{ \"nobody\" } }\n", "site.lua", 4,
+	  "resource \"r\": there is no user \"nobody\"",
+	  "declare user \"nobody\" { ... }" },
+	{ SITE "resource \"r\" { pool = \"p\", access = { u = 1 } }\n", "site.lua", 2,
+	  "resource \"r\": 'access' must be a table such as { anna = true, "
+	  "[\"*\"] = false } or { \"anna\", \"ben\" }, not 1", "" },
+};
+
+static void test_mistakes(struct role *r)
+{
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+		struct outcome o = role_evaluate(r, mistakes[i].lua, modules);
+
+		if (!ok(!o.done, "refused: %s", mistakes[i].text)) {
+			free(o.json);
+			continue;
+		}
+		is_text(o.text, mistakes[i].text, "  text");
+		is_text(o.file, mistakes[i].file, "  file");
+		is_int(o.line, mistakes[i].line, "  line");
+		is_text(o.hint, mistakes[i].hint, "  hint");
+	}
+}
+
+static void test_bytecode(struct role *r)
+{
+	static const char code[] = "\x1bLua\x54\x00\x19\x93\r\n\x1a\n";
+
+	role_load(r, "h1", code, sizeof(code));
+	struct outcome o = role_outcome(r, NULL);
+	ok(!o.done, "compiled Lua is refused");
+	is_text(o.text, "this is compiled Lua; only Lua text is accepted", "text");
+}
+
+/* Every one ends within 3 s, and the next site loads. */
+static void test_endless(struct role *r)
+{
+	static const struct {
+		const char *lua;
+		uint32_t line;
+	} endless[] = {
+		{ "site \"s\"\n\nwhile true do end\n", 3 },
+		{ "while true do\n pcall(error)\nend\n", 0 },
+		{ "while true do pcall(function() while true do end end) end", 0 },
+		{ "string.find((\"a\"):rep(30), (\"a?\"):rep(30) .. (\"a\"):rep(30))", 0 },
+		{ "coroutine.wrap(function() while true do end end)()", 0 },
+		{ "xpcall(error, function() while true do end end)", 0 },
+		{ "local t = setmetatable({}, { __index = function() while true do end "
+		  "end })\nreturn t.x", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(endless) / sizeof(endless[0]); i++) {
+		struct outcome o = role_evaluate(r, endless[i].lua, NULL);
+
+		ok(!o.done && o.took_ms < 3000, "an endless site file is refused "
+		   "after %lld ms", (long long)o.took_ms);
+		is_text(o.text, "the site file did not finish within 2 s", "text");
+		if (endless[i].line)
+			is_int(o.line, endless[i].line, "line");
+	}
+	struct outcome o = role_evaluate(r, "site \"s\"\n", NULL);
+	ok(o.done, "the next site loads");
+	free(o.json);
+}
+
+static const char one_module[] = "site \"s\"\nrequire \"lib.port\"\n";
+
+/* The engine may be slow with a module; that is not the site's fault. */
+static void test_slow_module(struct role *r)
+{
+	struct message m;
+	int64_t start = test_now_ms();
+
+	role_load(r, "h1", one_module, strlen(one_module));
+	role_next(r, &m, 2000);
+	is_int(m.type, WIRE_TYPE_bundle_need, "a module is needed");
+	ok(role_is_quiet(r, RULES_EVALUATE_MS + 500), "the clock stands still");
+	role_give_module(r, &m, modules);
+	struct outcome o = role_outcome(r, modules);
+	ok(o.done, "and the site loads after %lld ms",
+	   (long long)(test_now_ms() - start));
+	free(o.json);
+}
+
+static void test_replaced(struct role *r)
+{
+	struct message m;
+
+	role_load(r, "h1", one_module, strlen(one_module));
+	role_next(r, &m, 2000);
+	role_load(r, "h2", "site \"t\"\n", 9);
+	role_next(r, &m, 2000);
+	is_int(m.type, WIRE_TYPE_bundle_error, "the first load is answered");
+	ok(slice_is(m.bundle_error.hash, "h1"), "with its hash");
+	struct outcome o = role_outcome(r, NULL);
+	ok(o.done && strstr(o.json, "\"h2\""), "the second is evaluated");
+	free(o.json);
+}
+
+int main(void)
+{
+	struct role r;
+
+	role_start(&r);
+	test_full(&r);
+	test_mistakes(&r);
+	test_bytecode(&r);
+	test_slow_module(&r);
+	test_replaced(&r);
+	test_endless(&r);
+	is_int(role_stop(&r), 0, "the role ends with the engine");
+	return tap_done();
+}

@@ -1,0 +1,269 @@
+/*
+ * site_decode believes nothing: every missing, added, doubled or mistyped key,
+ * every number out of range and every loose reference is refused, and no
+ * damaged text harms it.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "engine/base/random.h"
+#include "engine/loop/site.h"
+#include "tests/tap.h"
+
+#define PLACE "\"file\":\"site.lua\",\"line\":3"
+
+static const char good[] =
+	"{\"version\":1,\"bundle\":\"abc\",\"name\":\"demo\"," PLACE ","
+	"\"peers\":true,"
+	"\"hosts\":[{\"name\":\"here\"," PLACE ",\"uri\":\"auto\","
+	"\"boot_parallel\":2}],"
+	"\"applications\":[{\"name\":\"mail\"," PLACE ",\"endpoint\":\"tcp\","
+	"\"endpoint_host\":\"10.0.7.{index}\",\"endpoint_port\":25,"
+	"\"identity\":\"agent\",\"agent\":true,\"resources\":[\"files\"],"
+	"\"hooks\":[\"accept\",\"clean\"],\"prepare_deadline_ms\":60000,"
+	"\"ready_deadline_ms\":60000,\"accept_deadline_ms\":10000,"
+	"\"clean_deadline_ms\":20000},"
+	"{\"name\":\"web\"," PLACE ",\"endpoint\":\"unix\","
+	"\"endpoint_path\":\"/run/{machine}.sock\",\"identity\":\"none\","
+	"\"agent\":false,\"resources\":[],\"hooks\":[],"
+	"\"prepare_deadline_ms\":1,\"ready_deadline_ms\":1,"
+	"\"accept_deadline_ms\":1,\"clean_deadline_ms\":1}],"
+	"\"pools\":[{\"name\":\"mail\"," PLACE ",\"application\":\"mail\","
+	"\"host\":\"here\",\"serve\":3,\"spare\":1,\"max\":4,\"kernel\":\"k\","
+	"\"initrd\":\"i\",\"cmdline\":\"c\",\"vcpus\":1,\"memory_mib\":128,"
+	"\"volume_mib\":64,\"recycle\":\"clean\",\"keep\":true,"
+	"\"untrusted\":false,\"boot_deadline_ms\":60000,"
+	"\"shrink_after_ms\":300000}],"
+	"\"listeners\":[{\"name\":\"front\"," PLACE ",\"door\":\"direct\","
+	"\"ip\":\"127.0.0.1\",\"port\":7070,\"user_source\":\"fixed\","
+	"\"user\":\"anna\",\"applications\":[\"mail\"],\"wait_ms\":30000},"
+	"{\"name\":\"local\"," PLACE ",\"door\":\"native\","
+	"\"path\":\"front.sock\",\"user_source\":\"peer\","
+	"\"applications\":\"*\",\"wait_ms\":0}],"
+	"\"users\":[{\"name\":\"anna\"," PLACE ",\"password\":\"$y$x\","
+	"\"token\":\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\","
+	"\"uid\":1000,\"applications\":[\"mail\"],\"limit\":10},"
+	"{\"name\":\"ben@x\"," PLACE ",\"login\":\"ben\",\"applications\":\"*\","
+	"\"limit\":1}],"
+	"\"resources\":[{\"name\":\"files\"," PLACE ",\"pool\":\"mail\","
+	"\"identity\":\"proxy\",\"access\":[{\"user\":\"*\",\"allowed\":false},"
+	"{\"user\":\"anna\",\"allowed\":true}]}]}";
+
+/* What may be left out, and then is not an error. */
+static const char *const optional[] = {
+	"initrd", "cmdline", "volume_mib", "password", "token", "uid", "login",
+	NULL,
+};
+
+static bool is_optional(const char *key)
+{
+	for (int i = 0; optional[i]; i++)
+		if (strcmp(optional[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* Decodes the tree; 0 or -1. */
+static int decode(const json_t *root, struct error *err)
+{
+	struct site_spec s;
+	char *text = json_dumps(root, 0);
+	int rc = site_decode(text, strlen(text), &s, err);
+
+	if (rc == 0)
+		site_spec_fini(&s);
+	else if (s.pools || s.pool_count || *s.name)
+		tap_bail("an error left something in the struct");
+	free(text);
+	return rc;
+}
+
+static struct {
+	int tried, wrong;
+} count;
+
+static void must_fail(const json_t *root, const char *what, const char *key)
+{
+	struct error err = { "" };
+
+	count.tried++;
+	if (decode(root, &err) == 0) {
+		count.wrong++;
+		tap_note("accepted: %s %s", what, key);
+	} else if (!*err.text) {
+		count.wrong++;
+		tap_note("no text: %s %s", what, key);
+	}
+}
+
+/* Breaks every object below node in every way, one at a time. */
+static void damage(const json_t *root, json_t *node)
+{
+	static json_t *keys[2000];
+	static int used;
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_array(node)) {
+		json_array_foreach(node, i, value)
+			damage(root, value);
+		json_array_append_new(node, json_null());
+		must_fail(root, "null in a list", "");
+		json_array_remove(node, json_array_size(node) - 1);
+	}
+	if (!json_is_object(node))
+		return;
+	json_object_set_new(node, "extra", json_true());
+	must_fail(root, "an unknown key in", json_string_value(
+			  json_object_get(node, "name")));
+	json_object_del(node, "extra");
+	int first = used;
+	json_object_foreach(node, key, value)
+		keys[used++] = json_string(key);
+	for (int k = first; k < used; k++) {
+		key = json_string_value(keys[k]);
+		value = json_incref(json_object_get(node, key));
+		json_object_del(node, key);
+		if (!is_optional(key))
+			must_fail(root, "missing", key);
+		json_object_set_new(node, key, json_null());
+		must_fail(root, "null as", key);
+		json_object_set_new(node, key, json_real(1.5));
+		must_fail(root, "real as", key);
+		json_object_set_new(node, key, json_object());
+		must_fail(root, "object as", key);
+		if (json_is_integer(value)) {
+			json_object_set_new(node, key, json_integer(-2));
+			must_fail(root, "-2 as", key);
+			json_object_set_new(node, key, json_integer(INT64_MAX));
+			must_fail(root, "huge", key);
+		}
+		if (json_is_string(value)) {
+			char *big = calloc(1, 5001);
+
+			memset(big, 'x', 5000);
+			json_object_set_new(node, key, json_string(big));
+			must_fail(root, "5000 bytes as", key);
+			free(big);
+		}
+		json_object_set_new(node, key, value);
+	}
+	for (int k = first; k < used; k++)
+		damage(root, json_object_get(node, json_string_value(keys[k])));
+	while (used > first)
+		json_decref(keys[--used]);
+}
+
+static void test_damage(void)
+{
+	json_t *root = json_loads(good, 0, NULL);
+	struct error err = { "" };
+
+	if (!root || decode(root, &err) < 0)
+		tap_bail("the good site: %s", err.text);
+	damage(root, root);
+	is_int(decode(root, &err), 0, "the good site is good");
+	ok(count.tried > 400 && count.wrong == 0,
+	   "%d damaged ones are refused with a text", count.tried);
+	json_decref(root);
+}
+
+/* Replaces one piece of the good text. */
+static void refuse(const char *old, const char *fresh, const char *want)
+{
+	struct site_spec s;
+	struct error err = { "" };
+	char *text = calloc(1, sizeof(good) + strlen(fresh) + 1);
+	const char *at = strstr(good, old);
+
+	if (!at || !text)
+		tap_bail("%s is not in the good site", old);
+	snprintf(text, sizeof(good) + strlen(fresh), "%.*s%s%s",
+		 (int)(at - good), good, fresh, at + strlen(old));
+	is_int(site_decode(text, strlen(text), &s, &err), -1, "%s", fresh);
+	is_text(err.text, want, "  text");
+	free(text);
+}
+
+static void test_texts(void)
+{
+	refuse("\"version\":1", "\"version\":2", "site: version 2 is not known");
+	refuse("\"peers\":true", "\"peers\":true,\"peers\":true",
+	       "site: line 1: duplicate object key near '\"peers\"'");
+	refuse("\"name\":\"here\"", "\"name\":\"../x\"",
+	       "site.lua:3: host \"../x\": is not a name");
+	refuse("\"boot_parallel\":2", "\"boot_parallel\":0",
+	       "site.lua:3: host \"here\": has a value out of range");
+	refuse("\"spare\":1", "\"spare\":4",
+	       "site.lua:3: pool \"mail\": has a value out of range");
+	refuse("\"kernel\":\"k\"", "\"kernel\":\"\"",
+	       "site.lua:3: pool \"mail\": needs either a kernel or a template");
+	refuse("\"application\":\"mail\"", "\"application\":\"post\"",
+	       "site: pool \"mail\": there is no application \"post\"");
+	refuse("\"host\":\"here\"", "\"host\":\"there\"",
+	       "site: pool \"mail\": there is no host \"there\"");
+	refuse("\"pool\":\"mail\"", "\"pool\":\"web\"",
+	       "site: resource \"files\": there is no pool \"web\"");
+	refuse("\"keep\":true", "\"keep\":false", "site: resource \"files\": pool "
+	       "\"mail\" does not keep its machines");
+	refuse("\"user\":\"anna\",\"applications\"",
+	       "\"user\":\"carl\",\"applications\"",
+	       "site: listener \"front\": there is no user \"carl\"");
+	refuse("[\"accept\",\"clean\"]", "[\"accept\"]",
+	       "site: pool \"mail\": there is no clean hook");
+	refuse("\"untrusted\":false", "\"untrusted\":true",
+	       "site: pool \"mail\": untrusted machines must be rebuilt");
+	refuse("\"name\":\"web\"", "\"name\":\"mail\"",
+	       "site: \"mail\" is there twice");
+	refuse("\"user\":\"*\"", "\"user\":\"zoe\"", "site.lua:3: resource "
+	       "\"files\": has an access table out of order");
+	refuse("\"path\":\"front.sock\"", "\"ip\":\"127.0.0.1\",\"port\":1",
+	       "site.lua:3: listener \"local\": has peers without a unix socket");
+	refuse("\"ip\":\"127.0.0.1\"", "\"ip\":\"localhost\"",
+	       "site.lua:3: listener \"front\": has a value out of range");
+	refuse("\"recycle\":\"clean\"", "\"recycle\":\"revert\"",
+	       "site.lua:3: pool \"mail\": has a value out of range");
+}
+
+/* Bytes changed or cut at random: refused or accepted, never harmful. */
+static void test_noise(void)
+{
+	enum { TRIES = 20000 };
+	struct random r;
+	struct error err;
+	int refused = 0;
+	char *text = malloc(sizeof(good));
+
+	random_seed(&r, 4711);
+	for (int i = 0; i < TRIES; i++) {
+		struct site_spec s;
+		size_t length = sizeof(good) - 1;
+
+		memcpy(text, good, sizeof(good));
+		for (uint64_t n = 1 + random_below(&r, 4); n > 0; n--)
+			text[random_below(&r, length)] =
+				(char)random_below(&r, 256);
+		if (random_chance(&r, 20))
+			length = random_below(&r, length);
+		if (site_decode(text, length, &s, &err) < 0)
+			refused++;
+		else
+			site_spec_fini(&s);
+	}
+	ok(refused > TRIES / 2 && refused < TRIES,
+	   "%d of %d noisy texts are refused, the others are still sites",
+	   refused, TRIES);
+	free(text);
+}
+
+int main(void)
+{
+	test_damage();
+	test_texts();
+	test_noise();
+	return tap_done();
+}
