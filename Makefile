@@ -87,6 +87,9 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/tap.o $(SIM_LIB) $(L
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
 
+# The test that plays a terminal.
+$(BUILD)/tests/screen/pty: PKG_LIBS += -lvterm
+
 # The helper that runs inside guests: static, libc only.
 GUEST_SRC := $(sort $(wildcard share/guest/*.c)) engine/wire/native.c
 .PHONY: guest

@@ -233,7 +233,9 @@ static int dial(const struct wish *w)
 		say("%s", err.text);
 		return -1;
 	}
-	return dial_unix(paths.gateway_socket);
+	char socket_path[PATHS_SIZE];
+	return dial_unix(paths_native_socket(&paths, socket_path,
+					     sizeof(socket_path)));
 }
 
 /* The password without a line's end; length, or -1 with a message. */

@@ -4,6 +4,8 @@
  * those of its sessions it does not hold are over.  A fresh gateway holds
  * none.  Unknown counts as dirty (S5), never as dead or free.
  */
+#include <stdio.h>
+
 #include "engine/core/internal.h"
 
 static void lose_sessions(struct world *w, struct effects *fx,
@@ -128,6 +130,8 @@ void adopt_on_lost(struct world *w, struct effects *fx, uint32_t gateway)
 	lose_sessions(w, fx, gateway, false, "its gateway died");
 	if (gateway == 0)
 		resource_forget_targets(w);
-	world_event(w, fx, SEVERITY_FAIL, false, "GATEWAY", "gateway",
-		    "gateway %u died; its sessions are lost", gateway);
+	char number[16];
+	snprintf(number, sizeof(number), "%u", gateway);
+	world_event(w, fx, SEVERITY_FAIL, false, "GATEWAY", "gateway", number,
+		    "died; its sessions are lost");
 }

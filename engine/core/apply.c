@@ -252,7 +252,7 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	if (rows)
 		restore(w, fx, rows);
 	w->has_spec = true;
-	world_event(w, fx, SEVERITY_INFO, false, "SITE", w->spec.name,
+	world_event(w, fx, SEVERITY_INFO, false, "SITE", "site", w->spec.name,
 		    "applied: %zu pools, %zu applications, %zu listeners",
 		    w->spec.pool_count, w->spec.application_count,
 		    w->spec.listener_count);

@@ -23,24 +23,23 @@ void assign_await(struct world *w, struct machine *m)
 {
 	m->deadline_ms = w->now_ms + m->pool->application.accept_deadline_ms +
 			 GATEWAY_GRACE_MS;
-	timer_set(&w->timers, &m->timer, m->deadline_ms);
+	if (!PLANTED(L1_NO_DEADLINE))
+		timer_set(&w->timers, &m->timer, m->deadline_ms);
 }
 
 static void tell_gateway(struct world *w, struct effects *fx,
 			 struct machine *m, struct session *s)
 {
-	const struct site_names *names = &m->pool->application.resources;
-
-	for (uint32_t i = 0; i < names->count; i++) {
+	for (uint32_t i = 0; i < s->port_count; i++) {
 		struct effect *e = effects_add(fx, EFFECT_RESOURCE_PORT);
 		const struct resource *r =
-			world_resource(w, slice_of(names->names[i]));
+			world_resource(w, slice_of(s->port_names[i]));
 
 		e->session = s->row.id;
 		e->machine = m->row.id;
 		e->incarnation = m->row.incarnation;
 		e->call = s->port_fds[i + 1];
-		e->resource = effects_text(fx, "%s", names->names[i]);
+		e->resource = effects_text(fx, "%s", s->port_names[i]);
 		e->ok = r && resource_allows(r, s->row.user);
 		m->ports = true;
 	}
@@ -80,8 +79,10 @@ static void open_channels(struct world *w, struct effects *fx,
 
 	if (a->endpoint == ENDPOINT_CHANNEL)
 		open_one(w, fx, m, 0, NULL);
-	for (uint32_t i = 0; i < a->resources.count; i++)
+	for (uint32_t i = 0; i < a->resources.count; i++) {
+		TEXT_SET(s->port_names[s->port_count++], a->resources.names[i]);
 		open_one(w, fx, m, i + 1, a->resources.names[i]);
+	}
 	if (m->opens)
 		m->job = JOB_OPEN;
 	else
@@ -120,15 +121,16 @@ void assign(struct world *w, struct effects *fx, struct request *r,
 	TEXT_SET(row.request_key, r->row.request_key);
 	struct session *s = session_new(w, &row);
 	s->assigned_ms = w->now_ms;
-	world_save_session(w, s);
+	if (!PLANTED(S3_NOT_SAVED))
+		world_save_session(w, s);
 
 	m->bound_incarnation = m->row.incarnation;
 	m->row.session = s->row.id;
-	m->row.dirty = true;
+	m->row.dirty = !PLANTED(S5_USER_BUT_CLEAN);
 	m->row.sessions++;
 	m->touched = false;
 	machine_move(w, fx, m, MACHINE_RESERVED, "for %s", row.user);
-	world_event(w, fx, SEVERITY_INFO, true, "ASSIGN", row.user,
+	world_event(w, fx, SEVERITY_INFO, true, "ASSIGN", "user", row.user,
 		    "-> %s for %s in %lld ms", m->row.name, row.application,
 		    (long long)row.wait_ms);
 	queue_assigned(w, fx, r, s->row.id);

@@ -72,7 +72,7 @@ void call_on_done(struct world *w, struct effects *fx, const struct event *ev)
 	struct call *found = map_get(&w->calls, ev->done.call);
 
 	if (!found) {
-		if (ev->done.has_fd)
+		if (ev->done.has_fd && !PLANTED(FD_LATE_ANSWER))
 			effects_add(fx, EFFECT_DROP_FD)->call = ev->done.call;
 		return;
 	}

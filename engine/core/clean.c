@@ -10,7 +10,8 @@
 /* The evidence is in: the next incarnation begins, nothing of the user left. */
 static void become_clean(struct machine *m)
 {
-	m->row.incarnation++;
+	if (!PLANTED(S1_SAME_INCARNATION))
+		m->row.incarnation++;
 	m->row.dirty = false;
 	m->touched = false;
 }
@@ -46,12 +47,12 @@ void clean_kick(struct world *w, struct effects *fx, struct machine *m)
 
 	CHECK("S5", m->row.dirty);
 	/* A machine its gateway may still be connected to is nobody else's. */
-	if (s && s->held)
+	if (s && s->held && !PLANTED(S2_NOT_LET_GO))
 		return;
 	/* Resources are cut first; adopt_on_ready kicks again. */
 	if (m->ports && !w->gateways[0].up)
 		return;
-	if (m->ports)
+	if (m->ports && !PLANTED(S16_PORT_STAYS))
 		resource_close_ports(w, fx, m);
 	if (w->turn < m->clean_turn) {
 		m->retry_ms = w->now_ms + 1;
@@ -106,7 +107,7 @@ void clean_on_job(struct world *w, struct effects *fx, struct machine *m,
 			clean_in_place(w, fx, m, "clean, confirmed");
 			return;
 		}
-		world_event(w, fx, SEVERITY_WARN, false, "CLEAN", m->row.name,
+		world_event(w, fx, SEVERITY_WARN, false, "CLEAN", "machine", m->row.name,
 			    "the clean hook failed, rebuilding: %s", text);
 		m->row.rung = RUNG_REBUILD;
 		TEXT_SET(m->row.reason, text);
@@ -114,7 +115,8 @@ void clean_on_job(struct world *w, struct effects *fx, struct machine *m,
 		machine_kick(w, fx, m);
 		return;
 	}
-	if (result == CALL_OK)
+	if (result == CALL_OK ||
+	    (PLANTED(S5_UNKNOWN_IS_DONE) && result == CALL_UNKNOWN))
 		rebuilt(w, fx, m);
 	else
 		machine_fail(w, fx, m, text);

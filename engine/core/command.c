@@ -86,7 +86,7 @@ static void pool_scale(struct world *w, struct effects *fx,
 		save_override(w, fx, ev, p->spec.name, "max", p->max);
 	p->shrink_now = true;
 	pool_unbalance(w, p);
-	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", p->spec.name,
+	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "pool", p->spec.name,
 		    "%.*s: %s", (int)ev->command.who.length,
 		    ev->command.who.ptr, text);
 	reply(fx, ev, true, "", text);
@@ -155,12 +155,7 @@ static void delete(struct world *w, struct effects *fx, struct machine *m,
 	snprintf(text, size, "machine/%s %s", m->row.name,
 		 in_session(m) ? "will be taken away when its session has ended" :
 				 "is taken away");
-	m->row.wish = WISH_RETIRE;
-	machine_update_ready(w, m);
-	if (m->row.state == MACHINE_BOOTING || m->row.state == MACHINE_PREPARING)
-		machine_begin_clean(w, fx, m, RUNG_REBUILD, "taken away");
-	else
-		machine_kick(w, fx, m);
+	machine_retire(w, fx, m);
 }
 
 static void machine_command(struct world *w, struct effects *fx,
@@ -191,11 +186,12 @@ static void machine_command(struct world *w, struct effects *fx,
 		break;
 	case COMMAND_POOL_SCALE:
 	case COMMAND_SESSION_END:
+	case COMMAND_SITE_CLOSE:
 		break;
 	}
 	world_save_machine(w, m);
 	pool_unbalance(w, m->pool);
-	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", m->row.name,
+	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "machine", m->row.name,
 		    "%.*s: %s", (int)ev->command.who.length,
 		    ev->command.who.ptr, text);
 	reply(fx, ev, true, "", text);
@@ -220,7 +216,36 @@ static void session_end(struct world *w, struct effects *fx,
 	snprintf(text, sizeof(text), "session/%llu of %s on %s is being ended",
 		 (unsigned long long)s->row.id, s->row.user,
 		 s->row.machine_name);
-	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", s->row.user,
+	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "user", s->row.user,
+		    "%.*s: %s", (int)ev->command.who.length,
+		    ev->command.who.ptr, text);
+	reply(fx, ev, true, "", text);
+}
+
+static void site_close(struct world *w, struct effects *fx,
+		       const struct event *ev)
+{
+	size_t machines = 0;
+	char text[ROW_TEXT_SIZE];
+
+	for (size_t i = 0; i < w->pool_count; i++) {
+		w->pools[i]->closing = true;
+		pool_unbalance(w, w->pools[i]);
+		LIST_EACH(&w->pools[i]->machines, it) {
+			struct machine *m =
+				LIST_ENTRY(it, struct machine, pool_link);
+
+			if (m->row.state == MACHINE_RETIRING ||
+			    m->row.state == MACHINE_GONE)
+				continue;
+			machines++;
+			machine_retire(w, fx, m);
+		}
+	}
+	snprintf(text, sizeof(text),
+		 "the site closes: %zu machines go, those in session when it has ended",
+		 machines);
+	world_event(w, fx, SEVERITY_WARN, false, "ADMIN", "site", w->spec.name,
 		    "%.*s: %s", (int)ev->command.who.length,
 		    ev->command.who.ptr, text);
 	reply(fx, ev, true, "", text);
@@ -234,6 +259,9 @@ void command_on_event(struct world *w, struct effects *fx, const struct event *e
 		return;
 	case COMMAND_SESSION_END:
 		session_end(w, fx, ev);
+		return;
+	case COMMAND_SITE_CLOSE:
+		site_close(w, fx, ev);
 		return;
 	case COMMAND_MACHINE_HOLD:
 	case COMMAND_MACHINE_RELEASE:

@@ -59,6 +59,7 @@ enum command_verb {
 	COMMAND_MACHINE_RESTART,
 	COMMAND_MACHINE_DELETE,	/* its pool makes another if it wants one */
 	COMMAND_SESSION_END,	/* session */
+	COMMAND_SITE_CLOSE,	/* retire every machine; nothing new begins */
 };
 
 /* Everything the store holds at start (borrowed for the step). */

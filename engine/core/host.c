@@ -21,7 +21,7 @@ static void host_set(struct world *w, struct effects *fx, struct host *h,
 	h->state = (int)state;
 	h->since_wall_ms = w->wall_ms;
 	world_event(w, fx, state == HOST_UP ? SEVERITY_INFO : SEVERITY_WARN,
-		    false, "HOST", h->spec.name, "%s%s%s", names[state],
+		    false, "HOST", "host", h->spec.name, "%s%s%s", names[state],
 		    h->text[0] ? ": " : "", h->text);
 	LIST_EACH(&h->machines, it) {
 		struct machine *m = LIST_ENTRY(it, struct machine, host_link);
@@ -131,7 +131,7 @@ static void destroy_orphan(struct world *w, struct effects *fx, struct host *h,
 	e->host = effects_text(fx, "%s", h->spec.name);
 	e->text = effects_copy(fx, ev->domain.uuid);
 	e->resource = effects_copy(fx, ev->domain.name);
-	world_event(w, fx, SEVERITY_WARN, false, "ORPHAN", h->spec.name,
+	world_event(w, fx, SEVERITY_WARN, false, "ORPHAN", "host", h->spec.name,
 		    "domain %.*s is ours and no machine's; destroying it",
 		    (int)ev->domain.name.length, ev->domain.name.ptr);
 }
@@ -141,10 +141,13 @@ void host_on_seen(struct world *w, struct effects *fx, const struct event *ev)
 	struct host *h = world_host(w, ev->domain.host);
 	struct machine *m = world_machine(w, ev->domain.machine);
 
-	if (!h || !ev->domain.ours || ev->domain.poll != h->poll)
+	if (!h || (!ev->domain.ours && !PLANTED(S12_FOREIGN_IS_OURS)) ||
+	    ev->domain.poll != h->poll)
 		return;
 	if (m && !slice_is(ev->domain.uuid, m->row.uuid))
 		m = NULL;
+	if (!m && PLANTED(S12_ORPHAN_STAYS))
+		return;
 	if (!m) {
 		destroy_orphan(w, fx, h, ev);
 		return;
@@ -156,6 +159,30 @@ void host_on_seen(struct world *w, struct effects *fx, const struct event *ev)
 	m->seen_poll = ev->domain.poll;
 }
 
+static bool poll_speaks_of(const struct host *h, const struct machine *m)
+{
+	return machine_expects_domain(m) && h->poll > m->trust_poll;
+}
+
+/* The first poll since we met the host shows none of our machines: it was
+ * restarted, and none of them is to blame. */
+static bool host_lost_all(const struct host *h)
+{
+	bool expected = false;
+
+	LIST_EACH(&h->machines, it) {
+		const struct machine *m =
+			LIST_ENTRY(it, struct machine, host_link);
+
+		if (!poll_speaks_of(h, m))
+			continue;
+		expected = true;
+		if (m->seen_poll == h->poll)
+			return false;
+	}
+	return expected && !h->polled;
+}
+
 void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
 		       enum call_result result, struct slice text)
 {
@@ -165,16 +192,23 @@ void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
 		host_set(w, fx, h, HOST_NOT_ANSWERING, text);
 		return;
 	}
+	bool lost = host_lost_all(h);
+	if (lost)
+		world_event(w, fx, SEVERITY_FAIL, false, "HOST", "host",
+			    h->spec.name,
+			    "host lost: it came back without any of its machines");
 	LIST_EACH(&h->machines, it) {
 		struct machine *m = LIST_ENTRY(it, struct machine, host_link);
 
-		if (!machine_expects_domain(m) || h->poll <= m->trust_poll)
+		if (!poll_speaks_of(h, m))
 			continue;
 		if (m->seen_poll == h->poll) {
 			m->seen = true;
 			machine_update_ready(w, m);
 		} else {
-			machine_died(w, fx, m, "its domain is gone");
+			machine_died(w, fx, m,
+				     lost ? "host lost" : "its domain is gone",
+				     !lost);
 		}
 	}
 	h->polled = true;

@@ -5,6 +5,7 @@
 #ifndef REMUDA_CORE_INTERNAL_H
 #define REMUDA_CORE_INTERNAL_H
 
+#include "engine/core/planted.h"
 #include "engine/core/step.h"
 #include "engine/core/world.h"
 
@@ -27,9 +28,9 @@ void machine_on_timer(struct world *w, struct effects *fx, struct machine *m);
 /* A job ended; text says why when it did not succeed. */
 void machine_on_job(struct world *w, struct effects *fx, struct machine *m,
 		    enum call_result result, const char *text);
-/* Its domain is not there any more (poll) or cannot be trusted. */
+/* Its domain is not there any more (poll).  blame: it counts as its failure. */
 void machine_died(struct world *w, struct effects *fx, struct machine *m,
-		  const char *why);
+		  const char *why, bool blame);
 /* Boot, prepare or cleaning failed: next rung, back-off or quarantine. */
 void machine_fail(struct world *w, struct effects *fx, struct machine *m,
 		  const char *why);
@@ -77,6 +78,8 @@ void hook_on_rules_lost(struct world *w, struct effects *fx);
 
 /* ---- pool.c: how many machines --------------------------------------------- */
 void pool_unbalance(struct world *w, struct pool *p);
+/* For good, when its session, if any, has ended and it is clean. */
+void machine_retire(struct world *w, struct effects *fx, struct machine *m);
 void pools_balance(struct world *w, struct effects *fx);
 void pools_forget_empty(struct world *w);
 uint32_t pool_busy(const struct pool *p);

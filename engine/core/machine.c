@@ -387,7 +387,7 @@ static void on_prepare_hook(struct world *w, struct effects *fx,
 		m->row.prepare_ms = w->now_ms - m->state_ms;
 		machine_move(w, fx, m, MACHINE_READY, "prepared and checked");
 		world_event(w, fx, SEVERITY_INFO, false, "READY",
-			    m->row.name, "booted in %lld ms, prepared in %lld ms",
+			    "machine", m->row.name, "booted in %lld ms, prepared in %lld ms",
 			    (long long)m->row.boot_ms,
 			    (long long)m->row.prepare_ms);
 		machine_kick(w, fx, m);
@@ -478,7 +478,7 @@ void machine_fail(struct world *w, struct effects *fx, struct machine *m,
 {
 	m->row.failures++;
 	m->created = m->created && m->row.state != MACHINE_BOOTING;
-	world_event(w, fx, SEVERITY_FAIL, false, "FAIL", m->row.name, "%s", why);
+	world_event(w, fx, SEVERITY_FAIL, false, "FAIL", "machine", m->row.name, "%s", why);
 	if (m->row.state != MACHINE_CLEANING)
 		machine_begin_clean(w, fx, m, RUNG_REBUILD, why);
 	else
@@ -489,7 +489,7 @@ void machine_fail(struct world *w, struct effects *fx, struct machine *m,
 		m->row.session = 0;
 		machine_move(w, fx, m, MACHINE_QUARANTINED, "%u failures: %s",
 			     m->row.failures, why);
-		world_event(w, fx, SEVERITY_FAIL, false, "QUARANT", m->row.name,
+		world_event(w, fx, SEVERITY_FAIL, false, "QUARANT", "machine", m->row.name,
 			    "out of the pool after %u failures: %s",
 			    m->row.failures, why);
 		machine_kick(w, fx, m);
@@ -509,7 +509,7 @@ void machine_back_off(struct world *w, struct machine *m)
 }
 
 void machine_died(struct world *w, struct effects *fx, struct machine *m,
-		  const char *why)
+		  const char *why, bool blame)
 {
 	struct session *s = world_session(w, m->row.session);
 
@@ -517,7 +517,8 @@ void machine_died(struct world *w, struct effects *fx, struct machine *m,
 	    w->now_ms - m->state_ms > HEALTHY_MS)
 		m->row.failures = 0;
 	m->created = m->seen = m->agent_up = m->prepared = false;
-	if (state_boots(m->row.state) || m->row.state == MACHINE_READY) {
+	if (blame && (state_boots(m->row.state) ||
+		      m->row.state == MACHINE_READY)) {
 		machine_fail(w, fx, m, why);
 	} else if (s && !session_is_final(s)) {
 		session_dismiss(fx, s, "machine_lost", why);

@@ -55,7 +55,7 @@ int pool_decide(const struct pool *p, char *why, size_t why_size)
 
 	if (target > p->max)
 		target = p->max;
-	if (p->removed)
+	if (p->removed || p->closing)
 		target = 0;
 	if (alive < target) {
 		uint32_t room = p->max > total ? p->max - total : 0;
@@ -145,7 +145,7 @@ static struct machine *choose_victim(const struct world *w,
 	return NULL;
 }
 
-static void retire_one(struct world *w, struct effects *fx, struct machine *m)
+void machine_retire(struct world *w, struct effects *fx, struct machine *m)
 {
 	m->row.wish = WISH_RETIRE;
 	world_save_machine(w, m);
@@ -165,14 +165,14 @@ static void pool_balance(struct world *w, struct effects *fx, struct pool *p)
 	for (; n > 0; n--)
 		create_one(w, fx, p);
 	/* Above `serve` a burst may come again: wait till machines idle. */
-	bool idle_only = !p->removed && pool_alive(p) > p->serve &&
+	bool idle_only = !p->removed && !p->closing && pool_alive(p) > p->serve &&
 			 !p->shrink_now;
 	for (; n < 0; n++) {
 		struct machine *m = choose_victim(w, p, idle_only);
 
 		if (!m)
 			break;
-		retire_one(w, fx, m);
+		machine_retire(w, fx, m);
 	}
 	if (n < 0 && idle_only)
 		timer_set(&w->timers, &p->shrink_timer,

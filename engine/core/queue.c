@@ -63,7 +63,7 @@ void queue_refuse(struct world *w, struct effects *fx, struct request *r,
 	e->conn = r->conn;
 	e->word = effects_text(fx, "%s", code);
 	e->text = effects_text(fx, "%s", text);
-	world_event(w, fx, SEVERITY_WARN, false, "REFUSE", r->row.user,
+	world_event(w, fx, SEVERITY_WARN, false, "REFUSE", "user", r->row.user,
 		    "%s: %s", r->row.application, text);
 	map_remove(&w->conns, world_conn_key(r->gateway, r->conn));
 	request_end(w, fx, r, REQUEST_REFUSED, code, text);
@@ -77,7 +77,7 @@ static struct pool *choose_pool(const struct world *w, const char *application)
 	for (size_t i = 0; i < w->pool_count; i++) {
 		struct pool *p = w->pools[i];
 
-		if (p->removed || p->spec.keep ||
+		if (p->removed || p->closing || p->spec.keep ||
 		    strcmp(p->spec.application, application) != 0)
 			continue;
 		if (p->ready_count)
@@ -96,6 +96,8 @@ struct refusal {
 /* Who waits will have a session without being asked again. */
 static bool at_limit(const struct user_use *use, uint32_t limit)
 {
+	if (PLANTED(S16_WAITING_UNCOUNTED))
+		return use->sessions >= limit;
 	return use->sessions + use->waiting >= limit;
 }
 
@@ -114,7 +116,8 @@ static bool admit(struct world *w, struct request *r, struct refusal *no)
 		snprintf(no->text, sizeof(no->text),
 			 "listener %s does not offer application \"%.60s\"",
 			 l->name, r->row.application);
-	} else if (u && !names_have(&u->applications, r->row.application)) {
+	} else if (u && !names_have(&u->applications, r->row.application) &&
+		   !PLANTED(S16_NOT_ADMITTED)) {
 		no->code = "not_allowed";
 		snprintf(no->text, sizeof(no->text),
 			 "user %s may not use application %s", r->row.user,
@@ -164,7 +167,7 @@ static bool is_repeated(struct world *w, struct effects *fx, struct request *r,
 		    strcmp(s->row.user, r->row.user) == 0)
 			prior = &s->row;
 	}
-	if (prior) {
+	if (prior && !PLANTED(S7_PRIOR_IGNORED)) {
 		snprintf(no->text, sizeof(no->text),
 			 "request %.60s already took session/%llu on %s: %s",
 			 r->row.request_key, (unsigned long long)prior->id,
@@ -249,7 +252,7 @@ static void request_wait(struct world *w, struct effects *fx, struct request *r,
 	e->conn = r->conn;
 	e->place = p->waiting_count;
 	e->ms = wait_ms;
-	world_event(w, fx, SEVERITY_INFO, true, "WAIT", r->row.user,
+	world_event(w, fx, SEVERITY_INFO, true, "WAIT", "user", r->row.user,
 		    "waits for %s, place %u", r->row.application,
 		    p->waiting_count);
 	pool_unbalance(w, p);
@@ -267,7 +270,7 @@ void queue_on_request(struct world *w, struct effects *fx,
 		    world_conn_key(ev->request.gateway, ev->request.conn)))
 		return;	/* one request a connection: the gateway repeats itself */
 	struct request *r = request_new(w, ev);
-	if ((r->row.request_key[0] &&
+	if ((r->row.request_key[0] && !PLANTED(S7_KEY_IGNORED) &&
 	     is_repeated(w, fx, r, ev->request.prior, &no)) ||
 	    !admit(w, r, &no)) {
 		queue_refuse(w, fx, r, no.code, no.text);

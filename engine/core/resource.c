@@ -109,7 +109,7 @@ void resource_on_opened(struct world *w, struct effects *fx,
 		}
 		r->retry_ms = w->now_ms + 1000;
 		world_event(w, fx, SEVERITY_WARN, false, "RESOURCE",
-			    r->spec.name, "its port could not be opened: %.*s",
+			    "resource", r->spec.name, "its port could not be opened: %.*s",
 			    (int)ev->done.text.length, ev->done.text.ptr);
 	}
 	if (ev->done.has_fd)
@@ -125,7 +125,7 @@ void resource_on_lost(struct world *w, struct effects *fx,
 		return;
 	r->machine = 0;
 	r->retry_ms = w->now_ms + 1000;
-	world_event(w, fx, SEVERITY_WARN, false, "RESOURCE", r->spec.name,
+	world_event(w, fx, SEVERITY_WARN, false, "RESOURCE", "resource", r->spec.name,
 		    "its channel broke: %.*s", (int)ev->resource.text.length,
 		    ev->resource.text.ptr);
 }

@@ -128,7 +128,8 @@ static struct session *of_message(struct world *w, const struct event *ev)
 {
 	struct session *s = world_session(w, ev->session.session);
 
-	if (!s || session_is_final(s) || s->row.gateway != ev->session.gateway ||
+	if (!s || (session_is_final(s) && !PLANTED(S9_END_TWICE)) ||
+	    s->row.gateway != ev->session.gateway ||
 	    s->row.machine != ev->session.machine ||
 	    s->row.incarnation != ev->session.incarnation)
 		return NULL;
@@ -178,15 +179,16 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 	memset(s->port_fds, 0, sizeof(s->port_fds));
 	world_event(w, fx, final == SESSION_CLOSED ? SEVERITY_INFO : SEVERITY_WARN,
 		    true, final == SESSION_CLOSED ? "LEAVE" : "LOST",
-		    s->row.user, "left %s%s%s", m->row.name, text[0] ? ": " : "",
+		    "user", s->row.user, "left %s%s%s", m->row.name, text[0] ? ": " : "",
 		    text);
 	enum rung rung = machine_first_rung(m);
 	/* Unread bytes may stand in a port that was not drained. */
 	if (s->told && !s->drained && !s->untouched &&
+	    !PLANTED(S4_PORT_UNDRAINED) &&
 	    m->pool->application.endpoint == ENDPOINT_CHANNEL)
 		rung = RUNG_REBUILD;
 	/* Its gateway may be at it still. */
-	if (s->held)
+	if (s->held && !PLANTED(S2_NOT_LET_GO))
 		rung = RUNG_REBUILD;
 	machine_begin_clean(w, fx, m, rung,
 			    final == SESSION_CLOSED ? "session ended" : text);

@@ -68,11 +68,13 @@ static void on_host_lost(struct world *w, struct effects *fx,
 static void on_resource_used(struct world *w, struct effects *fx,
 			     const struct event *ev)
 {
+	char name[ROW_NAME_SIZE];
+
 	if (ev->resource.allowed)
 		return;
-	world_event(w, fx, SEVERITY_WARN, false, "RESOURCE", "resource",
-		    "%.*s refused to %.*s (session/%llu)",
-		    (int)ev->resource.resource.length, ev->resource.resource.ptr,
+	text_copy_slice(name, sizeof(name), ev->resource.resource);
+	world_event(w, fx, SEVERITY_WARN, false, "RESOURCE", "resource", name,
+		    "refused to %.*s (session/%llu)",
 		    (int)ev->resource.user.length, ev->resource.user.ptr,
 		    (unsigned long long)ev->resource.session);
 }

@@ -179,8 +179,8 @@ void world_save_session(struct world *w, struct session *s)
 }
 
 void world_event(struct world *w, struct effects *fx, enum severity severity,
-		 bool transient, const char *kind, const char *object,
-		 const char *fmt, ...)
+		 bool transient, const char *kind, const char *noun,
+		 const char *name, const char *fmt, ...)
 {
 	struct effect *e = effects_add(fx, EFFECT_SAVE_EVENT);
 	struct event_row *row = effects_alloc(fx, sizeof(*e->row));
@@ -190,7 +190,7 @@ void world_event(struct world *w, struct effects *fx, enum severity severity,
 				   .wall_ms = w->wall_ms,
 				   .severity = severity };
 	TEXT_SET(row->kind, kind);
-	TEXT_SET(row->object, object);
+	snprintf(row->object, sizeof(row->object), "%s/%s", noun, name);
 	va_start(ap, fmt);
 	vsnprintf(row->text, sizeof(row->text), fmt, ap);
 	va_end(ap);

@@ -63,7 +63,7 @@ struct pool {
 	struct site_pool spec;
 	struct site_application application;
 	struct host *host;
-	bool removed;
+	bool removed, closing;
 	uint32_t serve, spare, max;	/* spec with overrides */
 	struct list machines;		/* in order of slot */
 	struct list ready;		/* machines free to be assigned */
@@ -147,6 +147,9 @@ struct session {
 	struct session_row row;
 	struct list live_link, save_link, done_link;
 	uint64_t port_fds[WORLD_RESOURCES_MAX + 1];	/* calls, [0] = session */
+	/* Resources of ports 1.., as opened: the site may change meanwhile. */
+	char port_names[WORLD_RESOURCES_MAX][SITE_NAME_SIZE];
+	uint32_t port_count;
 	bool told;		/* ASSIGN went to the gateway */
 	bool reported;		/* the adopted gateway holds it */
 	bool confirm;		/* the client waits for CONFIRMED */
@@ -258,11 +261,12 @@ void world_end_turn(struct world *w, struct effects *fx);
 void world_save_machine(struct world *w, struct machine *m);
 void world_save_session(struct world *w, struct session *s);
 
-/* A line of history. object "machine/mail-07".  transient ones are shown and
+/* A line of history about an object: "machine", "mail-07".  transient ones are shown and
  * not stored: their facts stand in the session's row already. */
 void world_event(struct world *w, struct effects *fx, enum severity severity,
-		 bool transient, const char *kind, const char *object,
-		 const char *fmt, ...) __attribute__((format(printf, 7, 8)));
+		 bool transient, const char *kind, const char *noun,
+		 const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 8, 9)));
 
 /* Key of a connection in w->conns: gateway and conn in one number. */
 uint64_t world_conn_key(uint32_t gateway, uint64_t conn);

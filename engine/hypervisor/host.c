@@ -191,8 +191,8 @@ static virConnectPtr connect_once(struct role *role, struct host_facts *facts,
 		goto failed;
 	}
 	/* Drivers inside this process have neither keepalive nor a socket. */
-	virConnectSetKeepAlive(conn, HOST_KEEPALIVE_SECONDS,
-			       HOST_KEEPALIVE_COUNT);
+	log_error("KA %d %s", virConnectSetKeepAlive(conn, HOST_KEEPALIVE_SECONDS,
+			       HOST_KEEPALIVE_COUNT), virGetLastErrorMessage());
 	if (virConnectRegisterCloseCallback(conn, on_close, h, NULL) < 0 &&
 	    !virt_error_is(VIR_ERR_NO_SUPPORT)) {
 		virt_error(err, "cannot watch the connection");

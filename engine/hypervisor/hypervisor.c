@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -172,16 +173,27 @@ static int timeout_until(int64_t now_ms, int64_t at_ms)
 	return at_ms <= now_ms ? 0 : (int)(at_ms - now_ms);
 }
 
+/* Empties an eventfd or signalfd, whose content does not matter. */
+static void drain(int fd)
+{
+	char bytes[4096];
+
+	while (read(fd, bytes, sizeof(bytes)) > 0)
+		;
+}
+
 static void serve(struct role *role)
 {
 	struct source engine = { .fd = role->engine_fd };
 	struct source wake = { .fd = role->wake_fd };
+	struct source child = { .fd = role->child_fd };
 	int64_t sweep_ms = role_now_ms() + WATCH_SWEEP_MS;
 	struct epoll_event events[64];
 	struct error err;
 
 	if (role_add_source(role, &engine, EPOLLIN, &err) < 0 ||
-	    role_add_source(role, &wake, EPOLLIN, &err) < 0) {
+	    role_add_source(role, &wake, EPOLLIN, &err) < 0 ||
+	    role_add_source(role, &child, EPOLLIN, &err) < 0) {
 		log_error("cannot poll: %s", err.text);
 		return;
 	}
@@ -190,7 +202,7 @@ static void serve(struct role *role)
 		int64_t next_ms = probe_expire(role, now_ms);
 
 		if (now_ms >= sweep_ms) {
-			watch_sweep(role);
+			watch_reap();
 			sweep_ms = now_ms + WATCH_SWEEP_MS;
 		}
 		next_ms = next_ms < sweep_ms ? next_ms : sweep_ms;
@@ -200,19 +212,37 @@ static void serve(struct role *role)
 			return;
 		for (int i = 0; i < n; i++) {
 			struct source *source = events[i].data.ptr;
-			uint64_t count;
 
 			if (source == &engine) {
 				if (!receive(role))
 					return;
 			} else if (source == &wake) {
-				if (read(role->wake_fd, &count, sizeof(count)) > 0)
-					watch_take_mail(role);
+				drain(role->wake_fd);
+				watch_take_mail(role);
+			} else if (source == &child) {
+				drain(role->child_fd);
+				watch_reap();
 			} else {
 				source->ready(role, source);
 			}
 		}
 	}
+}
+
+/* SIGCHLD is blocked in every thread and read here. */
+static int open_descriptors(struct role *role, struct error *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	role->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	role->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	role->child_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (role->epoll_fd < 0 || role->wake_fd < 0 || role->child_fd < 0)
+		return error_errno(err, "epoll");
+	return 0;
 }
 
 static int start(struct role *role, struct error *err)
@@ -222,12 +252,8 @@ static int start(struct role *role, struct error *err)
 	known_init(&role->known);
 	watch_init(&role->watches);
 	probe_init(&role->probes);
-	if (host_init(&role->host, err) < 0)
+	if (open_descriptors(role, err) < 0 || host_init(&role->host, err) < 0)
 		return -1;
-	role->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	role->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (role->epoll_fd < 0 || role->wake_fd < 0)
-		return error_errno(err, "epoll");
 	signal(SIGPIPE, SIG_IGN);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		log_warn("not a child subreaper: %s", strerror(errno));
@@ -251,6 +277,7 @@ static void stop(struct role *role, int status)
 	pthread_mutex_destroy(&role->send_lock);
 	close(role->epoll_fd);
 	close(role->wake_fd);
+	close(role->child_fd);
 	free(role);
 }
 

@@ -28,6 +28,7 @@ struct role {
 	int engine_fd;
 	int epoll_fd;
 	int wake_fd;		/* eventfd: something waits for the main thread */
+	int child_fd;		/* signalfd: SIGCHLD */
 	pthread_mutex_t send_lock;
 	struct queue queue;
 	struct host host;

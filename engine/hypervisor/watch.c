@@ -38,7 +38,7 @@ void watch_init(struct watches *w)
 	pthread_mutex_init(&w->lock, NULL);
 	list_init(&w->fresh);
 	list_init(&w->active);
-	w->count = w->unreaped = 0;
+	w->count = 0;
 }
 
 static void free_watch(struct watches *w, struct watch *watch)
@@ -218,29 +218,30 @@ void watch_take_mail(struct role *role)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* Is it a daemon's orphan, or a helper that libvirt itself waits for? */
+/*
+ * Orphans are other programs in sessions of their own.  What libvirt runs in
+ * this process (an ssh) is in our session, and the short-lived child through
+ * which it starts a daemon still bears our name: libvirt waits for both.
+ */
 static bool is_orphan(int pid)
 {
-	return getsid(pid) != getsid(0);
+	char path[64], own[64], name[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	return getsid(pid) != getsid(0) &&
+	       read_small(path, name, sizeof(name)) > 0 &&
+	       read_small("/proc/self/comm", own, sizeof(own)) > 0 &&
+	       strcmp(name, own) != 0;
 }
 
-/*
- * An orphan (a user's libvirtd that ended, a probe of it) is reaped when two
- * sweeps in a row find it: libvirt waits for its own children in between.
- */
-void watch_sweep(struct role *role)
+void watch_reap(void)
 {
-	struct watches *w = &role->watches;
-	siginfo_t info = { 0 };
+	for (;;) {
+		siginfo_t info = { 0 };
 
-	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	       info.si_pid != 0) {
-		if (info.si_pid != w->unreaped || !is_orphan(info.si_pid)) {
-			w->unreaped = info.si_pid;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		    info.si_pid == 0 || !is_orphan(info.si_pid) ||
+		    waitpid(info.si_pid, NULL, WNOHANG) < 0)
 			return;
-		}
-		waitpid(info.si_pid, NULL, WNOHANG);
-		memset(&info, 0, sizeof(info));
 	}
-	w->unreaped = 0;
 }

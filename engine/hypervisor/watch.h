@@ -1,8 +1,9 @@
 /*
  * The end of a QEMU process on this machine, seen at once by a pidfd
  * (decisions.md 30); libvirt's own event is the second source, the poll the
- * third.  The role is a child subreaper: QEMUs of a user's daemon that this
- * process started become its children, and are reaped here.
+ * third.  The role is a child subreaper: the daemon that libvirt starts for a
+ * user, and its QEMUs, become children of this process and are reaped here at
+ * once: libvirt waits up to 40 s for a QEMU that has ended but is not reaped.
  */
 #ifndef REMUDA_HYPERVISOR_WATCH_H
 #define REMUDA_HYPERVISOR_WATCH_H
@@ -15,14 +16,13 @@
 struct role;
 struct host_facts;
 
-enum { WATCH_MAX = 4096, WATCH_SWEEP_MS = 5000 };
+enum { WATCH_MAX = 4096, WATCH_SWEEP_MS = 1000 };
 
 struct watches {
 	pthread_mutex_t lock;
 	struct list fresh;	/* waiting for the main thread */
 	struct list active;	/* main thread only */
 	int count;		/* both lists */
-	int unreaped;		/* zombie seen by the last sweep, or 0 */
 };
 
 void watch_init(struct watches *w);
@@ -36,7 +36,10 @@ bool watch_domain(struct role *role, const struct host_facts *facts,
 		  const char *uuid, const char *name);
 /* Main thread: takes up what was added. */
 void watch_take_mail(struct role *role);
-/* Main thread, every WATCH_SWEEP_MS: reaps orphans other than QEMUs. */
-void watch_sweep(struct role *role);
+/*
+ * Main thread: reaps orphans; after SIGCHLD and every WATCH_SWEEP_MS (one that
+ * ended behind a child of libvirt's own is not seen before).
+ */
+void watch_reap(void);
 
 #endif

@@ -203,7 +203,7 @@ int engine_run(const struct engine_options *o)
 	control_stop(sh);
 	rules_stop(sh);
 	hosts_stop(sh);
-	gateways_stop(sh, sh->keep_gateways);
+	gateways_stop(sh);
 	db_close(sh->db);
 	log_info("engine stopped");
 	/* The loop's handles and the world die with the process. */

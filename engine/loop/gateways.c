@@ -311,7 +311,7 @@ void gateways_start(struct shell *sh)
 	}
 }
 
-void gateways_stop(struct shell *sh, bool keep)
+void gateways_stop(struct shell *sh)
 {
 	struct message m = { .type = WIRE_TYPE_gateway_stop };
 	struct error err;
@@ -320,7 +320,7 @@ void gateways_stop(struct shell *sh, bool keep)
 		struct gateway_role *g = &sh->gateways[i];
 
 		/* With sessions they go on alone until the next engine. */
-		if (g->linked && !keep && !sh->world.gateways[i].sessions)
+		if (g->linked && !sh->world.gateways[i].sessions)
 			wire_send(g->link.fd, &m, &err);
 		link_close(&g->link);
 	}

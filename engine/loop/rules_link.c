@@ -65,6 +65,17 @@ static void hex_hash(const char *text, size_t length, char out[SITE_HASH_SIZE])
 		snprintf(out + 2 * i, 3, "%02x", hash[i]);
 }
 
+static void hash_add(struct shell *sh, const char *name, const char *text,
+		     size_t length)
+{
+	char with[2 * SITE_HASH_SIZE + 256], module[SITE_HASH_SIZE];
+
+	hex_hash(text, length, module);
+	int n = snprintf(with, sizeof(with), "%s %s %s", sh->rules.version, name,
+			 module);
+	hex_hash(with, (size_t)n, sh->rules.version);
+}
+
 static int send_text(struct shell *sh, struct message *m, const char *text,
 		     size_t length, struct error *err)
 {
@@ -90,6 +101,7 @@ int rules_load_site(struct shell *sh, struct error *err)
 	if (!text)
 		return -1;
 	hex_hash(text, length, sh->rules.hash);
+	TEXT_SET(sh->rules.version, sh->rules.hash);
 	m.bundle_load.hash = slice_of(sh->rules.hash);
 	m.bundle_load.file = slice_of(slash ? slash + 1 : sh->o.site_file);
 	rc = send_text(sh, &m, text, length, err);
@@ -130,6 +142,9 @@ static void on_need(struct shell *sh, const struct message *msg)
 	m.bundle_module.file = slice_of(shown);
 	if (!text || send_text(sh, &m, text, length, &err) < 0)
 		link_send(&sh->rules.link, &m);	/* without text: not found */
+	/* The version of what a site declares covers its modules too. */
+	if (text)
+		hash_add(sh, name, text, length);
 	free(text);
 }
 
@@ -158,6 +173,9 @@ static void on_done(struct shell *sh, struct message *m)
 		site_failed(sh, err.text);
 		return;
 	}
+	TEXT_SET(spec.bundle, r->version);
+	for (size_t i = 0; i < spec.application_count; i++)
+		TEXT_SET(spec.applications[i].version, r->version);
 	sh->site_error[0] = '\0';
 	control_answer(sh, sh->reload.client, sh->reload.id, true, "",
 		       "site file applied");

@@ -94,7 +94,8 @@ struct rules_role {
 	struct child child;
 	uv_timer_t restart;
 	bool ready, loaded;
-	char hash[SITE_HASH_SIZE];	/* of the bundle being loaded */
+	char hash[SITE_HASH_SIZE];	/* of the site file being loaded */
+	char version[SITE_HASH_SIZE];	/* of it and its modules */
 	struct held_message *held, **held_last;	/* hook_run till loaded */
 };
 
@@ -135,7 +136,8 @@ struct shell {
 	char site_dir[1024], exe[1024];
 	bool pending;			/* stepped, not yet committed */
 	bool in_turn;
-	bool stopping, started, keep_gateways;
+	bool stopping, started;
+	bool closing;			/* stop when the last machine is gone */
 	int exit_code;
 	uint64_t turns, commits, next_shell_call;
 	uint64_t saved_turn;		/* the world's turn last made durable */
@@ -181,7 +183,7 @@ void hosts_stop(struct shell *sh);
 
 void gateways_start(struct shell *sh);
 void gateways_send(struct shell *sh, uint32_t index, const struct message *m);
-void gateways_stop(struct shell *sh, bool keep);
+void gateways_stop(struct shell *sh);
 
 int rules_start(struct shell *sh, struct error *err);
 /* Reads the site file anew; the result is an EVENT_SITE or site_error. */

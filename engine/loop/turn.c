@@ -211,6 +211,10 @@ void shell_turn(struct shell *sh)
 	sh->turns++;
 	sh->pending = false;
 	sh->in_turn = false;
+	if (sh->closing && !sh->world.machines.used) {
+		log_info("the last machine is gone: the site is closed");
+		shell_stop(sh, 0);
+	}
 	arm(sh);
 }
 

@@ -335,13 +335,19 @@ static void run_session_end(const struct call_args *a)
 	run_command(a, COMMAND_SESSION_END);
 }
 
+static void run_site_close(const struct call_args *a)
+{
+	a->sh->closing = true;
+	run_command(a, COMMAND_SITE_CLOSE);
+}
+
 static void run_engine_stop(const struct call_args *a)
 {
 	const char *machines = arg_text(a, "machines");
 
 	if (machines[0] && strcmp(machines, "stay") != 0) {
 		control_error(a->c, a->id, "usage", NULL,
-			      "machines can only \"stay\"; to be rid of them scale their pools to 0 first",
+			      "machines can only \"stay\"; site.close destroys them first",
 			      NULL);
 		return;
 	}
@@ -472,6 +478,7 @@ static const struct verb {
 	{ "gateway.list", run_gateway_list, false, "" },
 	{ "whois", run_whois, false, "name session address " },
 	{ "engine.stop", run_engine_stop, true, "machines " },
+	{ "site.close", run_site_close, true, "" },
 	{ "site.reload", run_site_reload, true, "" },
 	{ "subscribe", run_subscribe, false, "topics " },
 };

@@ -89,6 +89,8 @@ static void change_site(struct sim *s)
 			p->max = 1;
 	}
 	h->boot_parallel = (uint32_t)sim_between(s, 1, 4);
+	if (s->site.resource_count && sim_chance(s, 20))
+		site_toggle_resource(s, p->application);
 	post_send(s, post_new(s, EVENT_SITE), NULL, 0);
 }
 

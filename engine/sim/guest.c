@@ -42,7 +42,7 @@ static void confirm(struct sim *s, struct life *l, const struct order *o,
 	const struct session_row *row;
 
 	text_copy_slice(line, sizeof(line), o->e.input);
-	if (sscanf(line, "%" SCNu64 " %" SCNx64, &session, &nonce) != 2) {
+	if (sscanf(line, "%" SCNu64 " %" SCNu64, &session, &nonce) != 2) {
 		a->code = 2;
 		return;
 	}
@@ -52,12 +52,12 @@ static void confirm(struct sim *s, struct life *l, const struct order *o,
 	remember(l, session, nonce);
 	/* A replay: what an earlier session's user was answered. */
 	if (sim_fault(s, SIM_CONFIRM_STALE, l->machine)) {
-		snprintf(a->out, sizeof(a->out), "%" PRIu64 " %016" PRIx64 "\n",
+		snprintf(a->out, sizeof(a->out), "%" PRIu64 " %" PRIu64 "\n",
 			 l->old_session, l->old_nonce);
 		return;
 	}
 	if (sim_fault(s, SIM_CONFIRM_WRONG, l->machine)) {
-		snprintf(a->out, sizeof(a->out), "%" PRIu64 " %016" PRIx64 "\n",
+		snprintf(a->out, sizeof(a->out), "%" PRIu64 " %" PRIu64 "\n",
 			 session, nonce ^ 1);
 		return;
 	}

@@ -23,7 +23,7 @@ enum {
 	APPLICATIONS_MAX = 4,
 	POOLS_MAX = 6,
 	LISTENERS_MAX = 3,
-	HOOK_STEPS_MAX = 5,
+	HOOK_STEPS_MAX = 6,
 	POST_BYTES = 400,
 };
 
@@ -221,6 +221,8 @@ struct order *order_new(struct sim *s, const struct effect *e);
 void swarm_draw(struct sim *s);
 void site_draw(struct sim *s);
 struct site_spec site_copy(const struct site_spec *site, uint32_t absent);
+/* The application begins, or ends, to reach the site's resource. */
+void site_toggle_resource(struct sim *s, const char *application);
 const char *site_user_name(uint32_t i);
 void site_release(struct site_spec *site);
 const struct site_pool *site_pool_of(const struct sim *s, const char *pool);

@@ -53,6 +53,8 @@ static void draw_steps(struct sim *s, struct hook_run *r)
 
 	if (sim_chance(s, 10))
 		v[r->steps++] = VERB_LOG;
+	if (sim_chance(s, 10))
+		v[r->steps++] = VERB_SLEEP;
 	switch (r->hook) {
 	case HOOK_PREPARE:
 		for (int64_t n = sim_between(s, 0, 2); n; n--)

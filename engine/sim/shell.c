@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/core/planted.h"
 #include "engine/sim/internal.h"
 
 enum { RESTART_LOW_MS = 100, RESTART_HIGH_MS = 3000, WALL_BASE_MS = 1000000000 };
@@ -312,8 +313,11 @@ void engine_turn(struct sim *s)
 		engine_crash(s);
 		return;
 	}
+	if (PLANTED(S3_SEND_FIRST))
+		act_and_send(s);
 	store_commit(s);
-	if (sim_fault(s, SIM_CRASH_COMMIT, 0) || !act_and_send(s)) {
+	if (sim_fault(s, SIM_CRASH_COMMIT, 0) ||
+	    (!PLANTED(S3_SEND_FIRST) && !act_and_send(s))) {
 		engine_crash(s);
 		return;
 	}

@@ -309,6 +309,23 @@ void site_draw(struct sim *s)
 	draw_users(s, site);
 }
 
+void site_toggle_resource(struct sim *s, const char *application)
+{
+	for (size_t i = 0; i < s->site.application_count; i++) {
+		struct site_application *a = &s->site.applications[i];
+
+		if (strcmp(a->name, application) != 0 ||
+		    strcmp(a->name, "files") == 0)
+			continue;
+		if (!a->resources.count) {
+			names_add(&a->resources, s->site.resources[0].name);
+			continue;
+		}
+		free(a->resources.names);
+		a->resources = (struct site_names){ 0 };
+	}
+}
+
 const char *site_user_name(uint32_t i)
 {
 	return user_names[i];

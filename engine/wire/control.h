@@ -27,6 +27,7 @@
  *   whois name|session|address
  *   engine.stop [machines="stay"]            machines stay up (the only choice now)
  *   site.reload
+ *   site.close                               destroys all machines, then the engine stops
  *   machine.console name                     then lines {"console":"mail-07","data":"..."}:
  *     data is text with every byte >= 0x80 or < 0x20 as \u00XX (one code point per byte), both
  *     ways; {"console":"mail-07","closed":true,"text":"why"} ends it; the client sends

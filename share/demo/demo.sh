@@ -30,16 +30,13 @@ finish() {
 	code=$?
 	trap - EXIT INT TERM HUP
 	if [ -n "$started" ]; then
-		for pool in mail backup statistics files; do
-			"$remuda" pool scale "$pool" 0 --spare 0 >/dev/null 2>&1 || true
-		done
-		if until_true 30 no_machines; then
-			say "all machines destroyed"
+		"$remuda" site close --yes || true
+		if until_true 60 engine_gone; then
+			say "all machines destroyed, engine stopped"
 		else
 			say "some machines are left; see: virsh -c $uri list"
 			code=1
 		fi
-		"$remuda" engine stop >/dev/null || true
 	fi
 	for pid in $daemons; do
 		kill "$pid" 2>/dev/null || true
@@ -57,7 +54,7 @@ until_true() {	# until_true SECONDS COMMAND...
 	done
 }
 
-no_machines() { [ -z "$("$remuda" machine list --no-header 2>/dev/null)" ]; }
+engine_gone() { ! "$remuda" engine status >/dev/null 2>&1; }
 
 libvirt_answers() { timeout 5 virsh -c "$uri" uri >/dev/null 2>&1; }
 

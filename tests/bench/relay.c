@@ -110,6 +110,10 @@ static void offer(int fd, uint16_t port)
 
 static void answer(int fd, const struct message *q)
 {
+	if (q->type != WIRE_TYPE_session_request) {
+		ended += q->type == WIRE_TYPE_session_ended;
+		return;
+	}
 	struct message m = {
 		.type = WIRE_TYPE_session_assign, .incarnation = 1,
 		.session_assign = {
@@ -125,9 +129,7 @@ static void answer(int fd, const struct message *q)
 		},
 	};
 
-	if (q->type == WIRE_TYPE_session_request)
-		send_message(fd, &m);
-	ended += q->type == WIRE_TYPE_session_ended;
+	send_message(fd, &m);
 }
 
 int main(int argc, char **argv)

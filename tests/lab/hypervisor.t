@@ -98,7 +98,12 @@ run("cd $root && find . | cpio -o -H newc --quiet | gzip -1 > $dir/initrd.img");
 chmod 0644, "$dir/vmlinuz", "$dir/initrd.img";
 
 # ---- the daemon, and a domain that is not ours ---------------------------------
-run('virtlogd -d && libvirtd -d -p /run/libvirtd-lab.pid');
+# The group libvirt may use it, as Debian has it, but without polkit here.
+open my $conf, '>', "$dir/libvirtd.conf" or bail("libvirtd.conf: $!");
+print $conf qq{unix_sock_group = "libvirt"\nunix_sock_rw_perms = "0770"\nauth_unix_rw = "none"\n};
+close $conf;
+$ENV{LAB_LIBVIRTD} = "libvirtd -d -f $dir/libvirtd.conf -p /run/libvirtd-lab.pid";
+run("virtlogd -d && $ENV{LAB_LIBVIRTD}");
 my $end = time + 30;
 until (system('timeout 3 virsh -c qemu:///system uri >/dev/null 2>&1') == 0) {
 	bail('libvirtd does not answer') if time > $end;

@@ -431,6 +431,31 @@ static void test_other_site(void)
 	is_int(peer_stop(&p), 0, "and ends");
 }
 
+/* A user of the group libvirt: the ports' sockets are closed to him. */
+static void test_as_user(void)
+{
+	struct group *group = getgrnam("libvirt");
+	static struct peer p;
+
+	if (!group) {
+		tap_skip(7, "there is no group libvirt");
+		return;
+	}
+	peer_start_as(&p, 65534, group->gr_gid);
+	struct peer_done *d = peer_open_host(&p, "qemu:///system", 30000);
+	is_int(d->result, WIRE_OK, "the role runs as another user (%s)", d->text);
+	free(d);
+	is_int(peer_poll(&p, CALL_MS), WIRE_OK, "polls");
+	const struct peer_seen *s = peer_find(&p, NAME_A);
+	ok(s && s->owner == WIRE_OWNER_OURS, "and finds the machine");
+	ok(echo_works(&p, "through libvirt's stream\n"), "opens its channel");
+	ok(echo_works(&p, "and once more\n"), "and opens it again");
+	d = shell(&p, "echo ran", "", 5000);
+	is_text(d->out, "ran\n", "and runs a command");
+	free(d);
+	is_int(peer_stop(&p), 0, "and ends");
+}
+
 static void test_daemon_stopped(struct peer *p)
 {
 	pid_t daemon = read_pid("/run/libvirtd-lab.pid");
@@ -450,6 +475,43 @@ static void test_daemon_stopped(struct peer *p)
 	struct peer_done *d = peer_wait(p, hanging, CALL_MS);
 	is_int(d->result, WIRE_OK, "then the call that hung is answered");
 	free(d);
+}
+
+/* Until keepalive gives the daemon up; takes half a minute. */
+static void test_daemon_stopped_long(struct peer *p)
+{
+	pid_t daemon = read_pid("/run/libvirtd-lab.pid");
+	struct message m = exec_message("true", 5, "", 60000);
+	struct message poll_call = { .type = WIRE_TYPE_host_poll };
+	int64_t start_us = peer_now_us(), deadline_us = start_us + 60 * 1000000;
+
+	if (!getenv("LAB_SLOW")) {
+		tap_skip(6, "takes half a minute; set LAB_SLOW=1");
+		return;
+	}
+	kill(daemon, SIGSTOP);
+	uint64_t hanging = peer_send(p, &m);
+	uint64_t polling = peer_send(p, &poll_call);
+	while (p->state.up && peer_pump(p, deadline_us))
+		;
+	ok(!p->state.up, "a daemon that hangs is given up: %s", p->text);
+	tap_note("after %lld ms", (long long)(peer_now_us() - start_us) / 1000);
+	struct peer_done *d = peer_wait(p, polling, 5000);
+	ok(d->result != WIRE_OK, "the poll ends: %s", d->text);
+	free(d);
+	d = peer_wait(p, hanging, 5000);
+	ok(d->result != WIRE_OK, "the command's call ends (%d): %s", d->result,
+	   d->text);
+	free(d);
+	ok(echo_works(p, "while it is down\n"), "a channel opens all the same");
+	kill(daemon, SIGCONT);
+	deadline_us = peer_now_us() + 60 * 1000000;
+	start_us = peer_now_us();
+	while (!p->state.up && peer_pump(p, deadline_us))
+		;
+	ok(p->state.up, "it comes back by itself");
+	tap_note("after %lld ms", (long long)(peer_now_us() - start_us) / 1000);
+	ok(poll_until(p, true, 20000), "with the machine");
 }
 
 static void run_program(char *const argv[])
@@ -480,7 +542,7 @@ static void test_daemon_killed(struct peer *p)
 	is_int(d->result, WIRE_FAILED, "a call then: %s", d->text);
 	free(d);
 	ok(echo_works(p, "without a daemon\n"), "a channel opens without a daemon");
-	char *argv[] = { "libvirtd", "-d", "-p", "/run/libvirtd-lab.pid", NULL };
+	char *argv[] = { "sh", "-c", getenv("LAB_LIBVIRTD"), NULL };
 	run_program(argv);
 	deadline_us = peer_now_us() + 60 * 1000000;
 	while (!p->state.up && peer_pump(p, deadline_us))
@@ -490,6 +552,27 @@ static void test_daemon_killed(struct peer *p)
 	const struct peer_seen *s = peer_find(p, NAME_A);
 	ok(s && s->owner == WIRE_OWNER_OURS && s->incarnation == 4, "and ours");
 	ok(peer_result(p, &ping, 5000) == WIRE_OK, "its agent answers");
+}
+
+/* A QEMU that does nothing any more: only its own calls may take long. */
+static void test_guest_frozen(struct peer *p)
+{
+	pid_t pid = read_pid("/run/libvirt/qemu/" NAME_A ".pid");
+	struct message ping = ping_message();
+	int64_t start_us = peer_now_us();
+
+	kill(pid, SIGSTOP);
+	uint64_t hanging = peer_send(p, &ping);
+	is_int(peer_poll(p, 5000), WIRE_OK, "poll with a frozen guest");
+	tap_note("poll with a frozen guest %lld us",
+		 (long long)(peer_now_us() - start_us));
+	const struct peer_seen *s = peer_find(p, NAME_A);
+	ok(s && s->owner == WIRE_OWNER_OURS, "it is still listed");
+	struct peer_done *d = peer_wait(p, hanging, 10000);
+	is_int(d->result, WIRE_FAILED, "its agent does not answer: %s", d->text);
+	tap_note("ping of a frozen guest %lld ms",
+		 (long long)(peer_now_us() - start_us) / 1000);
+	free(d);
 }
 
 static void test_end(struct peer *p)
@@ -532,8 +615,11 @@ int main(void)
 	free(d);
 	test_role_killed(&p);
 	test_other_site();
+	test_as_user();
 	test_daemon_stopped(&p);
+	test_daemon_stopped_long(&p);
 	test_daemon_killed(&p);
+	test_guest_frozen(&p);
 	test_end(&p);
 	return tap_done();
 }

@@ -5,7 +5,7 @@
  *     sim --seeds N --from M   seeds M .. M+N-1
  *     sim --seed N [--trace]   one seed, with every event and effect
  *     --steps K   events of the first phase   --jobs J   processes
- *     --stop      end at the first batch with a failure
+ *     --want S4   end at the first failure by that invariant
  *     --coverage  print the table of faults by machine state
  *
  * Seeds run in batches, each in a process of its own: a crash costs one batch
@@ -44,8 +44,8 @@ struct batch {
 static struct {
 	uint64_t seeds, from;
 	uint32_t steps, jobs;
-	bool stop, coverage, trace, one;
-	const char *folder;
+	bool coverage, trace, one;
+	const char *folder, *want;
 } opt = { .seeds = SEEDS_DEFAULT, .from = 1, .jobs = 2,
 	  .folder = "tests/sim/seeds" };
 
@@ -112,7 +112,7 @@ static void print_failure(const struct failure *f)
 		 f->seed, steps);
 }
 
-static bool finish_batch(struct batch *b)
+static void finish_batch(struct batch *b)
 {
 	int status = 0;
 
@@ -122,7 +122,7 @@ static bool finish_batch(struct batch *b)
 		ok(false, "seeds %" PRIu64 "-%" PRIu64 ": the process ended with status %#x",
 		   b->from, b->from + b->count - 1, status);
 		tap_note("seed %" PRIu64 ", invariant crash", b->current);
-		return false;
+		return;
 	}
 	add_coverage(&total, &b->coverage);
 	ok(!b->failed, "seeds %" PRIu64 "-%" PRIu64 ": %" PRIu64 " steps, slowest rest %" PRIu64 " s",
@@ -133,7 +133,17 @@ static bool finish_batch(struct batch *b)
 	if (b->failed > FAILURES_SHOWN && !opt.coverage)
 		tap_note("and %" PRIu64 " more: --coverage shows all",
 			 b->failed - FAILURES_SHOWN);
-	return !b->failed;
+}
+
+static bool is_wanted(const struct batch *b)
+{
+	for (uint64_t i = 0; opt.want && i < b->failed; i++)
+		if (strcmp(b->failures[i].invariant, opt.want) == 0) {
+			tap_note("wanted: %s by seed %" PRIu64, opt.want,
+				 b->failures[i].seed);
+			return true;
+		}
+	return false;
 }
 
 static void start_batch(struct batch *b)
@@ -148,11 +158,11 @@ static void start_batch(struct batch *b)
 	}
 }
 
-static uint64_t run_seeds(uint64_t from, uint64_t seeds, uint64_t *steps,
-			  bool *all)
+static uint64_t run_seeds(uint64_t from, uint64_t seeds, uint64_t *steps)
 {
-	uint64_t size = opt.stop ? 10 : BATCH, n = (seeds + size - 1) / size;
+	uint64_t size = opt.want ? 10 : BATCH, n = (seeds + size - 1) / size;
 	uint64_t hash = 0, started = 0;
+	bool found = false;
 	struct batch *batches = mmap(NULL, (n + 1) * sizeof(*batches),
 				     PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -165,12 +175,12 @@ static uint64_t run_seeds(uint64_t from, uint64_t seeds, uint64_t *steps,
 							     size;
 	}
 	for (uint64_t i = 0; i < n; i++) {
-		while (started < n && started < i + opt.jobs &&
-		       (*all || !opt.stop))
+		while (started < n && started < i + opt.jobs && !found)
 			start_batch(&batches[started++]);
 		if (i >= started)
 			break;
-		*all = finish_batch(&batches[i]) && *all;
+		finish_batch(&batches[i]);
+		found = found || is_wanted(&batches[i]);
 		hash += batches[i].hash;
 		*steps += batches[i].steps;
 	}
@@ -288,7 +298,7 @@ static void parse(int argc, char **argv)
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "folder", required_argument, NULL, 'd' },
 		{ "trace", no_argument, NULL, 't' },
-		{ "stop", no_argument, NULL, 'x' },
+		{ "want", required_argument, NULL, 'x' },
 		{ "coverage", no_argument, NULL, 'c' },
 		{ 0 },
 	};
@@ -311,11 +321,11 @@ static void parse(int argc, char **argv)
 		} else if (c == 't') {
 			opt.trace = true;
 		} else if (c == 'x') {
-			opt.stop = true;
+			opt.want = optarg;
 		} else if (c == 'c') {
 			opt.coverage = true;
 		} else {
-			tap_bail("usage: sim [--seed N | --seeds N [--from M]] [--steps K] [--jobs J] [--trace] [--stop] [--coverage]");
+			tap_bail("usage: sim [--seed N | --seeds N [--from M]] [--steps K] [--jobs J] [--trace] [--want NAME] [--coverage]");
 		}
 	}
 	if (!opt.jobs || opt.jobs > JOBS_MAX)
@@ -326,19 +336,18 @@ int main(int argc, char **argv)
 {
 	struct timespec from, to;
 	uint64_t steps = 0, hash;
-	bool all = true;
 
 	parse(argc, argv);
 	if (opt.one)
 		return run_one();
-	if (!opt.stop)
+	if (!opt.want)
 		replay_found();
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	hash = run_seeds(opt.from, opt.seeds, &steps, &all);
+	hash = run_seeds(opt.from, opt.seeds, &steps);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	int64_t ms = (to.tv_sec - from.tv_sec) * 1000 +
 		     (to.tv_nsec - from.tv_nsec) / 1000000;
-	if (opt.seeds >= SEEDS_DEFAULT && !opt.stop)
+	if (opt.seeds >= SEEDS_DEFAULT && !opt.want)
 		judge_coverage();
 	tap_note("combined trace hash %016" PRIx64, hash);
 	tap_note("%" PRIu64 " seeds, %" PRIu64 " steps, %" PRIu64 " sessions, %" PRIu64 " accepted, %" PRIu64 " engine deaths",

@@ -6,6 +6,7 @@
 #define REMUDA_TESTS_HYPERVISOR_PEER_H
 
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,7 +73,8 @@ static inline int64_t peer_now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-static inline void peer_start(struct peer *p)
+/* As another user when uid is not 0 (with that one group). */
+static inline void peer_start_as(struct peer *p, uid_t uid, gid_t gid)
 {
 	int pair[2];
 
@@ -86,12 +88,20 @@ static inline void peer_start(struct peer *p)
 		tap_bail("fork: %s", strerror(errno));
 	if (p->pid == 0) {
 		close(pair[0]);
+		if (uid && (setgroups(1, &gid) < 0 || setgid(gid) < 0 ||
+			    setuid(uid) < 0))
+			_exit(2);
 		log_open("hypervisor", 2, getenv("REMUDA_TEST_LOG") ? LOG_DEBUG :
 								      LOG_ERROR);
 		exit(hypervisor_run(pair[1]));
 	}
 	close(pair[1]);
 	p->fd = pair[0];
+}
+
+static inline void peer_start(struct peer *p)
+{
+	peer_start_as(p, 0, 0);
 }
 
 static inline void peer_keep_done(struct peer *p, struct message *m)

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Each planted bug must be caught by the invariant it is named after: builds
+# base, core, simulator and runner with one -DBUG_x at a time and runs seeds
+# until one fails.
+cd "$(dirname "$0")/../.." || exit 255
+out=$(mktemp -d) || exit 255
+trap 'rm -rf "$out"' EXIT INT TERM
+seeds=${PLANTED_SEEDS:-1000}
+n=0
+
+check() {
+	bug=$1
+	want=${bug%%_*}
+	n=$((n + 1))
+	if ! ${CC:-gcc} -std=gnu11 -O1 -I. -D_GNU_SOURCE "-DBUG_$bug" \
+		-o "$out/sim" engine/base/*.c engine/core/*.c engine/sim/*.c \
+		tests/sim/sim.c tests/tap.c 2>"$out/errors"; then
+		echo "not ok $n - $bug: does not build"
+		sed 's/^/# /' "$out/errors"
+		return
+	fi
+	"$out/sim" --seeds "$seeds" --want "$want" --jobs 2 >"$out/log" 2>&1
+	caught=$(sed -n 's/^# wanted: //p' "$out/log" | head -n 1)
+	other=$(sed -n 's/^# seed.* invariant \([A-Za-z0-9]*\).*/\1/p' \
+		"$out/log" | sort -u | tr '\n' ' ')
+	if [ -n "$caught" ]; then
+		echo "ok $n - $bug: $caught"
+	else
+		echo "not ok $n - $bug: not caught by $want in $seeds seeds (by: $other)"
+	fi
+}
+
+bugs=$(grep -rhoE 'PLANTED\([A-Z][A-Z0-9_]+\)' engine/core/*.c engine/sim/*.c |
+	sed 's/PLANTED(\(.*\))/\1/' | sort -u)
+for bug in ${*:-$bugs}; do
+	check "$bug"
+done
+# Every invariant of the list has at least one.
+for name in S1 S2 S3 S4 S5 S7 S9 S12 S16; do
+	n=$((n + 1))
+	case "
+$bugs" in
+	*"
+${name}_"*) echo "ok $n - $name has a planted bug" ;;
+	*) echo "not ok $n - $name has no planted bug" ;;
+	esac
+done
+echo "1..$n"
