@@ -92,9 +92,9 @@ void action_quit(struct app *app)
 			    t.sessions == 1 ? "session" : "sessions",
 			    t.machines);
 		dialog_choice(d, 'k', true, "Keep the engine running",
-			      "sessions go on; remuda attach comes back");
+			      "sessions go on");
 		dialog_choice(d, 's', !why, "Stop the engine, machines stay up",
-			      why ? why : "connections go on, nobody new gets in");
+			      why ? why : "nobody new gets in");
 		dialog_choice(d, 'n', true, "Stay", "");
 		d->at = t.sessions > 0 || why ? QUIT_KEEP : QUIT_STOP;
 		return;

@@ -95,7 +95,7 @@ static const char usage_text[] =
 	"  --socket PATH      the gateway's unix socket (default $REMUDA_GATEWAY,\n"
 	"                     else that of the site)\n"
 	"  --to HOST:PORT     a gateway's native listener over tcp\n"
-	"  --user NAME        who asks, where the listener wants a password\n"
+	"  --user NAME        who asks: with a password, or named by root\n"
 	"  --password-fd N    read the password there (default $REMUDA_PASSWORD)\n"
 	"  --wait 30s         longest wait for a machine\n"
 	"  --request-id ID    the same id never takes a second machine\n"

@@ -88,6 +88,9 @@ json_t *model_display_copy(const json_t *value)
 {
 	json_t *copy;
 
+	if (!value)
+		return NULL;
+
 	if (json_is_string(value))
 		return display_string(json_string_value(value),
 				      json_string_length(value));
@@ -221,12 +224,26 @@ void model_add_items(struct model *m, enum topic topic, const json_t *items)
 	m->changes++;
 }
 
+/* An engine that has just started says hello before it knows its site. */
+static bool apply_site(struct model *m, const json_t *items)
+{
+	json_t *safe = model_display_copy(json_array_get(items, 0));
+
+	if (*item_text(safe, "site"))
+		TEXT_SET(m->site, item_text(safe, "site"));
+	json_decref(safe);
+	m->changes++;
+	return true;
+}
+
 bool model_apply(struct model *m, const json_t *line)
 {
 	const char *name = item_text(line, "topic");
 	const json_t *items = json_object_get(line, "items");
 
 	m->time_ms = item_int(line, "time_ms", m->time_ms);
+	if (strcmp(name, "site") == 0)
+		return apply_site(m, items);
 	for (int i = 0; i < TOPIC_COUNT; i++) {
 		if (strcmp(topics[i].name, name) != 0)
 			continue;

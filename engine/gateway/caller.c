@@ -361,6 +361,8 @@ void caller_request(struct gateway *g, struct caller *c)
 		break;
 	case WIRE_USER_PEER:
 		m.session_request.uid = c->peer_uid;
+		/* A wish only: the engine decides who may speak for whom. */
+		m.session_request.user = slice_of(a ? a->user : "");
 		break;
 	case WIRE_USER_PASSWORD:
 		m.session_request.user = slice_of(a->user);

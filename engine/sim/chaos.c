@@ -45,6 +45,8 @@ void operator_act(struct sim *s)
 
 	p->ev.command.verb = (enum command_verb)sim_between(
 		s, COMMAND_POOL_SCALE, COMMAND_SESSION_END);
+	if (sim_chance(s, 1))
+		p->ev.command.verb = COMMAND_SITE_CLOSE;
 	p->ev.command.reply = ++s->next_token;
 	p->ev.command.who = post_text(p, "root");
 	switch (p->ev.command.verb) {
@@ -58,6 +60,8 @@ void operator_act(struct sim *s)
 					(size_t)sim_between(s, 0, (int64_t)(
 						sessions->count < 5 ?
 						sessions->count : 5) - 1)])->id;
+		break;
+	case COMMAND_SITE_CLOSE:
 		break;
 	case COMMAND_MACHINE_HOLD:
 	case COMMAND_MACHINE_RELEASE:

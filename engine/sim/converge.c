@@ -111,7 +111,7 @@ static const char *pools_missing(const struct sim *s)
 
 		if (want > p->max)
 			want = p->max;
-		if (p->removed)
+		if (p->removed || p->closing)
 			want = 0;
 		if (ready == want || (ready < want && ready + parked >= p->max))
 			continue;

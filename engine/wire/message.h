@@ -81,7 +81,8 @@ enum {
 /* End of the report: now the engine may send work. */
 #define WIRE_gateway_ready(F) F(u32, sessions) F(u32, ended)
 /* secret: password or token, only with user_source PASSWORD.  uid: peer
- * credentials, only with PEER.  application empty: the listener's own. */
+ * credentials, only with PEER, where user is whom the client wants to be: the
+ * site's owner and root may name another.  application empty: the listener's own. */
 #define WIRE_session_request(F)                                                \
 	F(u64, conn) F(u64, listener) F(text, application) F(u8, user_source)  \
 	F(text, user) F(blob, secret) F(u32, uid) F(text, peer)                \

@@ -99,6 +99,7 @@ enough_ready() {
 	[ "$n" -ge 5 ]
 }
 
+# The value of a member in one JSON object.
 field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\)\"\{0,1\}.*/\1/p" | head -n 1; }
 
 session() {	# session TITLE USER APPLICATION [connect's arguments], input on stdin
@@ -109,14 +110,14 @@ session() {	# session TITLE USER APPLICATION [connect's arguments], input on std
 	tee /dev/stderr 2> >(sed 's/^/  > /' | head -n 12 >&2) |
 		"$remuda" connect -v --confirm --user "$user" "$app" 2>"$words" | sed 's/^/  < /' ||
 		{ cat "$words" >&2; die "the $app session failed"; }
-	id=$(sed -n 's/.*session[ /]*\([0-9][0-9]*\).*/\1/p' "$words" | head -n 1)
-	machine=$(sed -n 's/.*machine[ /]*\([a-z]*-[0-9]*\).*/\1/p' "$words" | head -n 1)
-	first=$(sed -n 's/.*first byte[^0-9]*\([0-9.]*\) ms.*/\1/p' "$words" | head -n 1)
+	id=$(sed -n 's/.*session\/\([0-9]*\) on .*/\1/p' "$words")
+	machine=$(sed -n 's/.*session\/[0-9]* on \([^ ]*\) as .*/\1/p' "$words")
+	first=$(sed -n 's/.*first byte after \([0-9.]*\) ms.*/\1/p' "$words")
 	[ -n "$id" ] && [ -n "$machine" ] || { cat "$words" >&2; die "connect did not name its session"; }
 	until_true 30 cleaned "$id" || die "session/$id: its machine was not cleaned"
 	boot=$("$remuda" machine show "$machine" --json | field boot_ms)
 	say "  machine $machine, session/$id, user $("$remuda" session show "$id" --json | field user)"
-	say "  clean-up $(grep -o 'confirmed.*' "$words" | head -n 1), in $("$remuda" session show "$id" --json | field clean_ms) ms"
+	say "  clean-up confirmed to the client ($(sed -n 's/^connect: \(the machine is clean\)/\1/p' "$words")), in $("$remuda" session show "$id" --json | field clean_ms) ms"
 	say "  ALLOCATE to first byte ${first:-?} ms; the same machine's boot took $boot ms"
 	rm -f "$words"
 }

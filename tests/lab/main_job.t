@@ -63,7 +63,7 @@ sub stay {
 	print { $c->{in} } "echo here \$REMUDA_USER\n";
 	my $line = readline $c->{out};
 	$c->{hello} = $line // '';
-	($c->{machine}) = slurp($c->{err}) =~ /machine[ \/]+(shell-\d+)/;
+	($c->{machine}) = slurp($c->{err}) =~ /session\/\d+ on (shell-\d+) as/;
 	return $c;
 }
 sub leave { my ($c) = @_; close $c->{in}; 1 while readline $c->{out}; waitpid $c->{pid}, 0; $? >> 8 }
@@ -82,7 +82,7 @@ sub on { my ($c, $cmd) = @_; print { $c->{in} } "$cmd; echo end-of-it\n"; my $t 
 	is($rc, 0, 'anna has a session') or diag "$out $err";
 	like($out, qr/user anna/, 'inside the guest the alternate user is anna');
 	like($out, qr/mounted.*started/s, 'she plants a file, a mount and a process');
-	my ($first) = $err =~ /machine[ \/]+(shell-\d+)/;
+	my ($first) = $err =~ /session\/\d+ on (shell-\d+) as/;
 	ok(wait_for('cleaned', 30, sub { machine($first)->{state} eq 'ready' }), "$first is cleaned and ready");
 	my ($s) = sessions('--history', '--user', 'anna', '--limit', 1);
 	cmp_ok($s->{clean_ms} // -1, '>', 0, 'clean was confirmed for her session') and note "clean $s->{clean_ms} ms";
@@ -91,7 +91,7 @@ sub on { my ($c, $cmd) = @_; print { $c->{in} } "$cmd; echo end-of-it\n"; my $t 
 		'echo user $REMUDA_USER; cat /run/remuda/user /run/remuda/identity',
 		'ls /tmp/planted /planted-in-root 2>&1; grep -c /tmp/mnt /proc/mounts',
 		'for p in /proc/[0-9]*; do tr "\0" " " < $p/cmdline 2>/dev/null; echo; done | grep planted-proces[s]; echo looked');
-	my ($second) = $err2 =~ /machine[ \/]+(shell-\d+)/;
+	my ($second) = $err2 =~ /session\/\d+ on (shell-\d+) as/;
 	is($second, $first, 'ben gets the same machine');
 	like($out2, qr/user ben/, 'it carries ben now');
 	unlike($out2, qr/anna/, 'and nothing of anna');
@@ -142,8 +142,8 @@ sub on { my ($c, $cmd) = @_; print { $c->{in} } "$cmd; echo end-of-it\n"; my $t 
 	my $size = 200 * 1024 * 1024;
 	print { $c->{in} } "echo go; head -c $size /dev/zero | tr '\\0' 'x'; exit\n";
 	is(readline($c->{out}), "go\n", 'the transfer begins');
-	my ($name) = slurp($c->{err}) =~ /machine[ \/]+(shell-\d+)/;
-	my ($id) = slurp($c->{err}) =~ /session[ \/]+(\d+)/;
+	my ($name) = slurp($c->{err}) =~ /session\/\d+ on (shell-\d+) as/;
+	my ($id) = slurp($c->{err}) =~ /session\/(\d+) on/;
 	my ($got, $bad, $killed) = (0, 0, 0);
 	while (my $n = sysread $c->{out}, my $buf, 1 << 20) {
 		$got += $n;

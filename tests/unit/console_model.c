@@ -52,6 +52,10 @@ static void test_state(struct model *m)
 	   "an unknown topic changes nothing");
 	ok(!apply(m, "{\"topic\":\"tick\",\"time_ms\":77}"), "nor does a tick");
 	is_int(m->time_ms, 77, "but its time is taken");
+	apply(m, "{\"topic\":\"site\",\"items\":[{\"site\":\"lab\\u001b\"}]}");
+	is_text(m->site, "lab\\x1b", "the name of the site, shown safely");
+	apply(m, "{\"topic\":\"site\",\"full\":true,\"items\":[]}");
+	is_text(m->site, "lab\\x1b", "stays when there is no news of it");
 }
 
 static void test_complete(struct model *m)
