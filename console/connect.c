@@ -14,46 +14,30 @@
 #include "console/connect.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "console/paths.h"
-#include "engine/base/error.h"
+#include "console/connect_wish.h"
 #include "engine/base/text.h"
 #include "engine/wire/native.h"
 
 enum {
-	EXIT_DONE = 0, EXIT_CUT = 1, EXIT_WRONG_USAGE = 2, EXIT_NOT_FOUND = 4,
-	EXIT_UNREACHABLE = 5, EXIT_REFUSED = 6, EXIT_TIMED_OUT = 7,
 	CHUNK = 64 * 1024,
 	IN_SIZE = NATIVE_HEADER_SIZE + NATIVE_PAYLOAD_MAX,
 	OUT_SIZE = NATIVE_HEADER_SIZE + CHUNK + 256,
 	CLOSE_MS = 10 * 60 * 1000,	/* patience for CONFIRMED */
 };
 
-struct wish {
-	const char *application, *socket, *to, *user, *request_id;
-	int64_t wait_ms;	/* -1: the listener's */
-	int password_fd;
-	bool confirm, verbose, help;
-};
-
 struct session {
-	const struct wish *wish;
+	const struct connect_wish *wish;
 	int fd;
 	uint8_t in[IN_SIZE];	/* from the gateway; frames */
 	size_t in_start, in_end;
@@ -75,203 +59,6 @@ static int64_t clock_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
-{
-	char text[900], shown[1000];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	/* The words may be a gateway's: no escape sequences to the terminal. */
-	text_display(shown, sizeof(shown), text, strlen(text));
-	fprintf(stderr, "connect: %s\n", shown);
-}
-
-static const char usage_text[] =
-	"usage: remuda connect APPLICATION [flags]\n"
-	"  A machine of that application on standard input and output.\n"
-	"  --socket PATH      the gateway's unix socket (default $REMUDA_GATEWAY,\n"
-	"                     else that of the site)\n"
-	"  --to HOST:PORT     a gateway's native listener over tcp\n"
-	"  --user NAME        who asks: with a password, or named by root\n"
-	"  --password-fd N    read the password there (default $REMUDA_PASSWORD)\n"
-	"  --wait 30s         longest wait for a machine\n"
-	"  --request-id ID    the same id never takes a second machine\n"
-	"  --confirm          wait until the machine is clean again\n"
-	"  -v, --verbose      machine, session and times on standard error\n"
-	"Exit: 0 done, 1 cut short, 2 usage, 4 no such application, 5 no gateway,\n"
-	"      6 refused, 7 no machine in time.\n";
-
-static int parse(struct wish *w, int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "to", required_argument, NULL, 't' },
-		{ "user", required_argument, NULL, 'u' },
-		{ "password-fd", required_argument, NULL, 'p' },
-		{ "wait", required_argument, NULL, 'w' },
-		{ "request-id", required_argument, NULL, 'r' },
-		{ "confirm", no_argument, NULL, 'c' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct error err;
-	char *end;
-	int c;
-
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "vh", options, NULL)) >= 0) {
-		switch (c) {
-		case 's': w->socket = optarg; break;
-		case 't': w->to = optarg; break;
-		case 'u': w->user = optarg; break;
-		case 'r': w->request_id = optarg; break;
-		case 'c': w->confirm = true; break;
-		case 'v': w->verbose = true; break;
-		case 'h': w->help = true; return 0;
-		case 'p':
-			w->password_fd = (int)strtol(optarg, &end, 10);
-			if (*end || end == optarg || w->password_fd < 0) {
-				say("--password-fd wants a number, not \"%s\"",
-				    optarg);
-				return -1;
-			}
-			break;
-		case 'w':
-			if (text_parse_duration_ms(optarg, &w->wait_ms, &err) < 0) {
-				say("--wait: %s", err.text);
-				return -1;
-			}
-			break;
-		default:
-			return -1;
-		}
-	}
-	if (optind + 1 != argc) {
-		say(optind == argc ? "which application? `remuda connect --help`"
-				   : "one application at a time");
-		return -1;
-	}
-	w->application = argv[optind];
-	if (w->socket && w->to) {
-		say("--socket and --to exclude each other");
-		return -1;
-	}
-	return 0;
-}
-
-static int dial_unix(const char *path)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (!text_copy(un.sun_path, sizeof(un.sun_path), path)) {
-		say("%s: the path is too long for a socket", path);
-		return -1;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0)
-		return fd;
-	say("%s: %s; is the engine running?", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-static int dial_tcp(const char *to)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
-	char host[256];
-	const char *colon = strrchr(to, ':');
-	int fd = -1, on = 1;
-
-	if (!colon || colon == to || (size_t)(colon - to) >= sizeof(host)) {
-		say("--to wants HOST:PORT, not \"%s\"", to);
-		return -1;
-	}
-	bool bracket = *to == '[' && colon[-1] == ']';
-	snprintf(host, sizeof(host), "%.*s",
-		 (int)(colon - to) - 2 * bracket, to + bracket);
-	int wrong = getaddrinfo(host, colon + 1, &hints, &list);
-	if (wrong) {
-		say("%s: %s", to, gai_strerror(wrong));
-		return -1;
-	}
-	for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
-		fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
-			int error = errno;
-
-			close(fd);
-			fd = -1;
-			errno = error;
-		}
-	}
-	freeaddrinfo(list);
-	if (fd < 0)
-		say("%s: %s", to, strerror(errno));
-	else
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return fd;
-}
-
-static int dial(const struct wish *w)
-{
-	struct paths_wish none = { 0 };
-	static struct paths paths;
-	struct error err;
-	const char *path = w->socket ? w->socket : getenv("REMUDA_GATEWAY");
-
-	if (w->to)
-		return dial_tcp(w->to);
-	if (path && *path)
-		return dial_unix(path);
-	if (paths_init(&paths, &none, &err) < 0) {
-		say("%s", err.text);
-		return -1;
-	}
-	char socket_path[PATHS_SIZE];
-	return dial_unix(paths_native_socket(&paths, socket_path,
-					     sizeof(socket_path)));
-}
-
-/* The password without a line's end; length, or -1 with a message. */
-static int read_password(const struct wish *w, char *out, size_t size)
-{
-	const char *given = getenv("REMUDA_PASSWORD");
-	size_t length = 0;
-	ssize_t n = 1;
-
-	if (w->password_fd < 0) {
-		if (!text_copy(out, size, given ? given : "")) {
-			say("the password is too long");
-			return -1;
-		}
-		return (int)strlen(out);
-	}
-	while (n > 0 && length < size) {
-		n = read(w->password_fd, out + length, size - length);
-		if (n < 0 && errno == EINTR)
-			n = 1;
-		else if (n > 0)
-			length += (size_t)n;
-	}
-	if (n < 0) {
-		say("password: %s", strerror(errno));
-		return -1;
-	}
-	if (length == size) {
-		say("the password is too long");
-		return -1;
-	}
-	while (length && (out[length - 1] == '\n' || out[length - 1] == '\r'))
-		length--;
-	return (int)length;
-}
-
 static bool queue_frame(struct session *s, struct native_builder *b)
 {
 	size_t n = native_finish(b);
@@ -285,10 +72,10 @@ static bool queue_frame(struct session *s, struct native_builder *b)
 
 static int ask(struct session *s)
 {
-	const struct wish *w = s->wish;
+	const struct connect_wish *w = s->wish;
 	struct native_builder b;
 	char password[1024];
-	int length = read_password(w, password, sizeof(password));
+	int length = connect_password(w, password, sizeof(password));
 
 	if (length < 0)
 		return -1;
@@ -309,7 +96,7 @@ static int ask(struct session *s)
 		native_put_text(&b, NATIVE_TAG_REQUEST_ID, w->request_id);
 	native_put_u64(&b, NATIVE_TAG_COUNT, 1);
 	if (!fits || !queue_frame(s, &b)) {
-		say("user, application or request id is too long");
+		connect_say("user, application or request id is too long");
 		return -1;
 	}
 	s->asked_us = clock_us();
@@ -343,7 +130,7 @@ static void on_error(struct session *s, const uint8_t *p, size_t n)
 
 	text_of(p, n, NATIVE_TAG_CODE, code, sizeof(code));
 	text_of(p, n, NATIVE_TAG_TEXT, text, sizeof(text));
-	say("%s (%s)", text, code);
+	connect_say("%s (%s)", text, code);
 	s->code = code_of(code, s->accepted);
 }
 
@@ -355,7 +142,7 @@ static void on_allocated(struct session *s, const uint8_t *p, size_t n)
 	if (!s->wish->verbose)
 		return;
 	native_get_u64(p, n, NATIVE_TAG_SESSION, &session);
-	say("session/%llu on %s as %s after %.1f ms", (unsigned long long)session,
+	connect_say("session/%llu on %s as %s after %.1f ms", (unsigned long long)session,
 	    text_of(p, n, NATIVE_TAG_MACHINE, machine, sizeof(machine)),
 	    text_of(p, n, NATIVE_TAG_USER, user, sizeof(user)),
 	    (double)(clock_us() - s->asked_us) / 1000);
@@ -370,7 +157,7 @@ static void on_waiting(struct session *s, const uint8_t *p, size_t n)
 		return;
 	native_get_u64(p, n, NATIVE_TAG_PLACE, &place);
 	native_get_u64(p, n, NATIVE_TAG_WAIT_MS, &left);
-	say("waiting for a machine, place %llu, at most %s",
+	connect_say("waiting for a machine, place %llu, at most %s",
 	    (unsigned long long)place,
 	    text_duration(duration, sizeof(duration), (int64_t)left));
 }
@@ -395,7 +182,7 @@ static void on_control(struct session *s, const struct native_header *h,
 		return;
 	case NATIVE_CONFIRMED:
 		if (s->wish->verbose)
-			say("the machine is clean");
+			connect_say("the machine is clean");
 		s->code = EXIT_DONE;
 		return;
 	case NATIVE_ALLOCATE:
@@ -404,7 +191,7 @@ static void on_control(struct session *s, const struct native_header *h,
 	case NATIVE_DEALLOCATE:
 		break;
 	}
-	say("the gateway sent an unexpected %s", native_type_name(h->type));
+	connect_say("the gateway sent an unexpected %s", native_type_name(h->type));
 	s->code = EXIT_CUT;
 }
 
@@ -424,7 +211,7 @@ static void take_frames(struct session *s)
 		if (have < NATIVE_HEADER_SIZE)
 			return;
 		if (native_get_header(at, &h) < 0) {
-			say("what answers there is not a gateway");
+			connect_say("what answers there is not a gateway");
 			s->code = EXIT_CUT;
 			return;
 		}
@@ -433,7 +220,7 @@ static void take_frames(struct session *s)
 			s->data_left = h.length;
 			s->data_end = h.flags & NATIVE_END;
 			if (h.length && !s->heard && s->wish->verbose)
-				say("first byte after %.1f ms",
+				connect_say("first byte after %.1f ms",
 				    (double)(clock_us() - s->asked_us) / 1000);
 			s->heard |= h.length > 0;
 			continue;
@@ -464,7 +251,7 @@ static void read_gateway(struct session *s)
 		s->code = EXIT_DONE;
 		return;
 	}
-	say("the gateway closed the connection%s%s", n < 0 ? ": " : "",
+	connect_say("the gateway closed the connection%s%s", n < 0 ? ": " : "",
 	    n < 0 ? strerror(errno) : "");
 	s->code = s->accepted ? EXIT_CUT : EXIT_UNREACHABLE;
 }
@@ -491,7 +278,7 @@ static void read_input(struct session *s)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n < 0)
-		say("standard input: %s", strerror(errno));
+		connect_say("standard input: %s", strerror(errno));
 	if (n <= 0) {
 		s->input_ended = true;
 		n = 0;
@@ -512,7 +299,7 @@ static void write_output(struct session *s)
 	if (put < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (put < 0) {
-		say("standard output: %s", strerror(errno));
+		connect_say("standard output: %s", strerror(errno));
 		s->code = EXIT_CUT;
 		return;
 	}
@@ -547,11 +334,11 @@ static int converse(struct session *s)
 		int n = poll(p, 3, s->leaving ? CLOSE_MS : -1);
 
 		if (n < 0 && errno != EINTR) {
-			say("poll: %s", strerror(errno));
+			connect_say("poll: %s", strerror(errno));
 			return EXIT_CUT;
 		}
 		if (n == 0) {
-			say("no word from the gateway");
+			connect_say("no word from the gateway");
 			return EXIT_TIMED_OUT;
 		}
 		if (sending && p[0].revents)
@@ -573,20 +360,20 @@ static int converse(struct session *s)
 int connect_main(int argc, char **argv)
 {
 	static struct session s;
-	struct wish w = { .wait_ms = -1, .password_fd = -1 };
+	struct connect_wish w = { .wait_ms = -1, .password_fd = -1 };
 	struct stat st;
 
-	if (parse(&w, argc, argv) < 0)
+	if (connect_parse(&w, argc, argv) < 0)
 		return EXIT_WRONG_USAGE;
 	if (w.help) {
-		fputs(usage_text, stdout);
+		fputs(connect_usage(), stdout);
 		return EXIT_DONE;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	s.wish = &w;
 	s.code = -1;
 	s.regular = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
-	s.fd = dial(&w);
+	s.fd = connect_dial(&w);
 	if (s.fd < 0)
 		return EXIT_UNREACHABLE;
 	int code = ask(&s) < 0 ? EXIT_WRONG_USAGE : converse(&s);

@@ -63,38 +63,46 @@ void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev)
 	}
 }
 
+static void adopt_session(struct world *w, struct effects *fx,
+			  const struct event *ev, struct session *s)
+{
+	s->told = true;
+	s->row.conn = ev->held.conn;
+	s->row.bytes_in = ev->held.bytes_in;
+	s->row.bytes_out = ev->held.bytes_out;
+	s->changed = w->turn;
+	if (s->row.state != SESSION_ASSIGNED)
+		return;
+	if (ev->held.flowing) {
+		struct event accepted = {
+			.kind = EVENT_ACCEPTED,
+			.session = { .gateway = ev->held.gateway,
+				     .session = s->row.id,
+				     .machine = s->row.machine,
+				     .incarnation = s->row.incarnation },
+		};
+
+		session_on_accepted(w, fx, &accepted);
+	} else {
+		assign_await(w, world_machine(w, s->row.machine));
+	}
+}
+
 void adopt_on_session(struct world *w, struct effects *fx,
 		      const struct event *ev)
 {
 	struct session *s = world_session(w, ev->held.session);
 	struct effect *e;
 
-	if (s && !session_is_final(s) &&
-	    s->row.gateway == ev->held.gateway &&
+	if (s && s->row.gateway == ev->held.gateway &&
 	    s->row.machine == ev->held.machine &&
 	    s->row.incarnation == ev->held.incarnation) {
-		s->reported = s->told = s->held = true;
-		s->row.conn = ev->held.conn;
-		s->row.bytes_in = ev->held.bytes_in;
-		s->row.bytes_out = ev->held.bytes_out;
-		if (ev->held.flowing && s->row.state == SESSION_ASSIGNED) {
-			struct event accepted = {
-				.kind = EVENT_ACCEPTED,
-				.session = { .gateway = ev->held.gateway,
-					     .session = s->row.id,
-					     .machine = s->row.machine,
-					     .incarnation = s->row.incarnation },
-			};
-
-			session_on_accepted(w, fx, &accepted);
-		} else if (s->row.state == SESSION_ASSIGNED) {
-			assign_await(w, world_machine(w, s->row.machine));
+		s->reported = s->held = true;
+		if (!session_is_final(s)) {
+			adopt_session(w, fx, ev, s);
+			return;
 		}
-		s->changed = w->turn;
-		return;
 	}
-	if (s && s->row.gateway == ev->held.gateway)
-		s->reported = true;
 	e = effects_add(fx, EFFECT_STOP);
 	e->gateway = ev->held.gateway;
 	e->session = ev->held.session;

@@ -104,13 +104,22 @@ void resource_on_opened(struct world *w, struct effects *fx,
 			continue;
 		r->call = 0;
 		if (ev->done.result == CALL_OK && ev->done.has_fd && m) {
+			r->failures = 0;
 			tell_target(w, fx, r, m, c->id);
 			return;
 		}
 		r->retry_ms = w->now_ms + 1000;
-		world_event(w, fx, SEVERITY_WARN, false, "RESOURCE",
-			    "resource", r->spec.name, "its port could not be opened: %.*s",
-			    (int)ev->done.text.length, ev->done.text.ptr);
+		/* Next time another machine, if there is one. */
+		if (m && list_linked(&m->ready_link)) {
+			list_remove(&m->ready_link);
+			list_add_tail(&m->pool->ready, &m->ready_link);
+		}
+		if (r->failures++ == 0)	/* history hears of it once */
+			world_event(w, fx, SEVERITY_WARN, false, "RESOURCE",
+				    "resource", r->spec.name,
+				    "its port could not be opened: %.*s",
+				    (int)ev->done.text.length,
+				    ev->done.text.ptr);
 	}
 	if (ev->done.has_fd)
 		effects_add(fx, EFFECT_DROP_FD)->call = c->id;

@@ -87,19 +87,24 @@ static void stop(struct effects *fx, uint32_t gateway, uint64_t session,
 	e->text = effects_text(fx, "%s", text);
 }
 
+static void refuse(struct effects *fx, const struct session *s,
+		   const char *code, const char *text)
+{
+	struct effect *e = effects_add(fx, EFFECT_REFUSE);
+
+	e->gateway = s->row.gateway;
+	e->conn = s->row.conn;
+	e->word = effects_text(fx, "%s", code);
+	e->text = effects_text(fx, "%s: %s", s->row.machine_name, text);
+}
+
 /* Ends it at its gateway, whatever the connection is doing there: a session
  * held is stopped, a connection back to waiting for our word is refused. */
 void session_dismiss(struct effects *fx, const struct session *s,
 		     const char *code, const char *text)
 {
-	struct effect *e;
-
 	stop(fx, s->row.gateway, s->row.id, text);
-	e = effects_add(fx, EFFECT_REFUSE);
-	e->gateway = s->row.gateway;
-	e->conn = s->row.conn;
-	e->word = effects_text(fx, "%s", code);
-	e->text = effects_text(fx, "%s: %s", s->row.machine_name, text);
+	refuse(fx, s, code, text);
 }
 
 void session_let_go(struct world *w, struct effects *fx, struct session *s)
@@ -112,28 +117,23 @@ void session_let_go(struct world *w, struct effects *fx, struct session *s)
 		machine_kick(w, fx, m);	/* waited for just that */
 }
 
-/* A gateway says that a session is over, perhaps one we gave up before. */
-static void on_over(struct world *w, struct effects *fx, const struct event *ev)
+/* The session a gateway's message is about, if its epoch is right. */
+static struct session *of_epoch(struct world *w, const struct event *ev)
 {
 	struct session *s = world_session(w, ev->session.session);
 
-	if (s && s->row.gateway == ev->session.gateway &&
-	    s->row.machine == ev->session.machine &&
-	    s->row.incarnation == ev->session.incarnation)
-		session_let_go(w, fx, s);
-}
-
-/* The live session a gateway's message is about, if its epoch is right. */
-static struct session *of_message(struct world *w, const struct event *ev)
-{
-	struct session *s = world_session(w, ev->session.session);
-
-	if (!s || (session_is_final(s) && !PLANTED(S9_END_TWICE)) ||
-	    s->row.gateway != ev->session.gateway ||
+	if (!s || s->row.gateway != ev->session.gateway ||
 	    s->row.machine != ev->session.machine ||
 	    s->row.incarnation != ev->session.incarnation)
 		return NULL;
 	return s;
+}
+
+static struct session *of_message(struct world *w, const struct event *ev)
+{
+	struct session *s = of_epoch(w, ev);
+
+	return s && (!session_is_final(s) || PLANTED(S9_END_TWICE)) ? s : NULL;
 }
 
 void session_on_accepted(struct world *w, struct effects *fx,
@@ -197,15 +197,19 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 void session_on_failed(struct world *w, struct effects *fx,
 		       const struct event *ev)
 {
-	struct session *s = of_message(w, ev);
+	struct session *s = of_epoch(w, ev);
 	char text[ROW_TEXT_SIZE];
 
-	on_over(w, fx, ev);
 	if (!s)
 		return;
+	/* Its client waits for our word, also when we gave it up before. */
 	text_copy_slice(text, sizeof(text), ev->session.text);
+	refuse(fx, s, "not_accepted", text);
+	session_let_go(w, fx, s);
+	s = of_message(w, ev);
+	if (!s)
+		return;
 	s->untouched = !ev->session.touched;
-	session_dismiss(fx, s, "not_accepted", text);
 	session_finish(w, fx, s, s->row.state == SESSION_ASSIGNED ?
 					 SESSION_FAILED : SESSION_LOST, text);
 }
@@ -213,11 +217,13 @@ void session_on_failed(struct world *w, struct effects *fx,
 void session_on_ended(struct world *w, struct effects *fx,
 		      const struct event *ev)
 {
-	struct session *s = of_message(w, ev);
+	struct session *s = of_epoch(w, ev);
 	enum session_state final = SESSION_LOST;
 	char text[ROW_TEXT_SIZE];
 
-	on_over(w, fx, ev);
+	if (s)
+		session_let_go(w, fx, s);
+	s = of_message(w, ev);
 	if (!s)
 		return;
 	if (ev->session.how == END_CLOSED || ev->session.how == END_STOPPED)

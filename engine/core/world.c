@@ -167,6 +167,7 @@ void world_save_machine(struct world *w, struct machine *m)
 {
 	m->changed = w->turn;
 	m->pool->changed = w->turn;
+	m->host->changed = w->turn;
 	if (!list_linked(&m->save_link))
 		list_add_tail(&w->save_machines, &m->save_link);
 }

@@ -189,6 +189,7 @@ struct resource {
 	uint64_t call;		/* opening its channel */
 	int64_t retry_ms;
 	bool told;		/* this engine told gateway 0 where it is */
+	uint32_t failures;	/* to open it, in a row */
 };
 
 /* Live sessions and waiting requests of one user, for limits. */

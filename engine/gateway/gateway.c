@@ -9,7 +9,7 @@
  *     native_door.c      what a native client says around its bytes
  *     dial.c             connecting to the assigned machine, its accept
  *     flow.c             bytes flowing, and the ways that ends
- *     port.c resource.c  machines asking for resources
+ *     port.c exchange.c target.c  machines asking for resources
  *     link.c adopt.c     the engine, its death and its successor
  *
  * Single-threaded.  Nothing here waits but epoll_wait.  It reads no files,

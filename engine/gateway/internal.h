@@ -204,7 +204,7 @@ void engine_link_fini(struct gateway *g);
 int adopt_init(struct gateway *g, int rendezvous_fd, int key_fd);
 void adopt_fini(struct gateway *g);
 
-/* ---- resource.c, port.c: machines asking for resources --------------- */
+/* ---- target.c, port.c: machines asking for resources --------------- */
 
 void port_on_message(struct gateway *g, struct message *m);
 void port_on_close(struct gateway *g, uint64_t machine, uint64_t session);

@@ -11,6 +11,7 @@
  * The next engine finds that session missing in the gateway's report.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -164,11 +165,15 @@ static void hello(struct gateway *g, bool fresh)
 
 void engine_link_open(struct gateway *g, int fd, bool fresh)
 {
+	int flags = fcntl(fd, F_GETFL);
+
 	if (link_up(g))
 		link_lost(g, "replaced by an engine of a higher term");
 	g->engine = (struct watch){ .fd = fd, .ready = link_ready };
 	g->engine_full = false;
-	if (watch_arm(&g->poll, &g->engine,
+	/* A stalled engine must never stall a relay. */
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    watch_arm(&g->poll, &g->engine,
 		      EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
 		log_error("engine socket: %s", strerror(errno));
 		close(fd);

@@ -79,15 +79,28 @@ void port_error(struct gateway *g, struct port *p, const char *code,
 void port_confirm(struct gateway *g, struct port *p, uint64_t nonce);
 void port_free(struct gateway *g, struct port *p);
 
-/* resource.c */
-struct target *target_find(struct gateway *g, const char *resource);
+void port_report(struct gateway *g, const struct port *p, bool allowed,
+		 const uint64_t bytes[2], const char *text);
+
+/* exchange.c */
 /* An allowed CONNECT: finds, queues or dials; may answer at once. */
 void exchange_begin(struct gateway *g, struct port *p);
 /* Ends it; code NULL: orderly or the guest's own wish, else ERROR(code, text)
  * goes to the guest.  The guest's port is free afterwards. */
 void exchange_end(struct gateway *g, struct exchange *x, const char *code,
 		  const char *text);
-void port_report(struct gateway *g, const struct port *p, bool allowed,
-		 const uint64_t bytes[2], const char *text);
+void exchange_move(struct exchange *x, enum exchange_state to);
+/* Connects to a tcp target. */
+void exchange_dial(struct gateway *g, struct exchange *x);
+/* The target has accepted. */
+void exchange_flow(struct gateway *g, struct exchange *x);
+void exchange_free(struct gateway *g, struct exchange *x);
+
+/* target.c */
+struct target *target_find(struct gateway *g, const char *resource);
+/* Gives the channel to the first that waits, if it is free. */
+void target_next(struct gateway *g, struct target *t);
+/* The channel cannot be trusted, or is closed. */
+void target_lost(struct gateway *g, struct target *t, const char *why);
 
 #endif

@@ -112,8 +112,7 @@ static enum job_next answer_exec(struct job *job,
 		},
 	};
 
-	answer_send(job->role, &m);
-	return JOB_DONE;
+	return answer_message(job, &m);
 }
 
 /* Asks once for the guest command job->number. */

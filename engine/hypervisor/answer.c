@@ -63,12 +63,18 @@ static struct message done_message(const struct job *job,
 	};
 }
 
+enum job_next answer_message(struct job *job, const struct message *m)
+{
+	if (!atomic_exchange(&job->answered, true))
+		answer_send(job->role, m);
+	return JOB_DONE;
+}
+
 enum job_next answer(struct job *job, enum wire_result result, const char *text)
 {
 	struct message m = done_message(job, result, text);
 
-	answer_send(job->role, &m);
-	return JOB_DONE;
+	return answer_message(job, &m);
 }
 
 enum job_next answer_fd(struct job *job, int fd)
@@ -77,7 +83,7 @@ enum job_next answer_fd(struct job *job, int fd)
 
 	m.fds[0] = fd;
 	m.fd_count = 1;
-	answer_send(job->role, &m);
+	answer_message(job, &m);
 	close(fd);
 	return JOB_DONE;
 }
@@ -110,8 +116,9 @@ static enum job_next send_later(struct job *job)
 	return JOB_DONE;
 }
 
-void answer_later(struct role *role, uint64_t request, uint64_t incarnation,
-		  uint64_t machine, enum wire_result result, const char *text)
+struct job *answer_job(struct role *role, uint64_t request, uint64_t incarnation,
+		       uint64_t machine, enum wire_result result,
+		       const char *text)
 {
 	struct job *job = job_new(role, JOB_LOCAL, send_later, true);
 	char *copy = (char *)job->packet;
@@ -124,6 +131,15 @@ void answer_later(struct role *role, uint64_t request, uint64_t incarnation,
 		.call_done = { .machine = machine, .result = (uint8_t)result,
 			       .text = slice_of(copy) },
 	};
+	return job;
+}
+
+void answer_later(struct role *role, uint64_t request, uint64_t incarnation,
+		  uint64_t machine, enum wire_result result, const char *text)
+{
+	struct job *job = answer_job(role, request, incarnation, machine,
+				     result, text);
+
 	if (queue_add(&role->queue, job, QUEUE_JOBS_MAX))
 		return;
 	/* A full queue means thousands of calls: refusing is all that is left. */

@@ -20,6 +20,7 @@
 #include "engine/hypervisor/events.h"
 #include "engine/hypervisor/kvm.h"
 #include "engine/hypervisor/role.h"
+#include "engine/hypervisor/stream.h"
 #include "engine/hypervisor/virt.h"
 #include "engine/hypervisor/xml.h"
 
@@ -95,6 +96,16 @@ static void send_state(struct role *role, bool up)
 	answer_send(role, &m);
 }
 
+/* With the lock held. */
+static void mark_lost(struct host *h, const char *why)
+{
+	h->lost = true;
+	snprintf(h->trouble, sizeof(h->trouble),
+		 "host %s is lost: %s; trying again until it answers", h->uri,
+		 why);
+	pthread_cond_broadcast(&h->changed);
+}
+
 static void on_close(virConnectPtr conn, int reason, void *opaque)
 {
 	struct host *h = opaque;
@@ -105,13 +116,8 @@ static void on_close(virConnectPtr conn, int reason, void *opaque)
 				  "the connection broke";
 
 	pthread_mutex_lock(&h->lock);
-	if (conn == h->conn) {
-		h->lost = true;
-		snprintf(h->trouble, sizeof(h->trouble),
-			 "host %s is lost: %s; trying again until it answers",
-			 h->uri, why);
-		pthread_cond_broadcast(&h->changed);
-	}
+	if (conn == h->conn)
+		mark_lost(h, why);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -191,8 +197,8 @@ static virConnectPtr connect_once(struct role *role, struct host_facts *facts,
 		goto failed;
 	}
 	/* Drivers inside this process have neither keepalive nor a socket. */
-	log_error("KA %d %s", virConnectSetKeepAlive(conn, HOST_KEEPALIVE_SECONDS,
-			       HOST_KEEPALIVE_COUNT), virGetLastErrorMessage());
+	virConnectSetKeepAlive(conn, HOST_KEEPALIVE_SECONDS,
+			       HOST_KEEPALIVE_COUNT);
 	if (virConnectRegisterCloseCallback(conn, on_close, h, NULL) < 0 &&
 	    !virt_error_is(VIR_ERR_NO_SUPPORT)) {
 		virt_error(err, "cannot watch the connection");
@@ -264,26 +270,41 @@ static void drop(struct role *role)
 	events_unregister(conn);
 	virConnectUnregisterCloseCallback(conn, on_close);
 	virConnectClose(conn);
-	if (lost)
-		send_state(role, false);
+	if (!lost)
+		return;
+	stream_cut_all();
+	queue_abandon(&role->queue, HOST_GRACE_MS);
+	send_state(role, false);
 }
 
-/* Waits until there is something to do or wait_ms (-1: for ever) passed.
- * Returns false when the role ends. */
-static bool wait_for_work(struct host *h, int64_t wait_ms)
+/*
+ * libvirt's keepalive marks a connection dead, but tells nobody while a call
+ * is in progress on it: so ask.
+ */
+static void look_alive(struct host *h)
 {
-	int64_t until = role_now_ms() + wait_ms;
-	struct timespec ts = { until / 1000, until % 1000 * 1000000 };
-	bool timed_out = false;
+	if (h->conn && !h->lost && virConnectIsAlive(h->conn) == 0)
+		mark_lost(h, "its daemon stopped answering");
+}
+
+/* Waits until there is something to do, or until the time of the next attempt
+ * (-1: none is due).  Returns false when the role ends. */
+static bool wait_for_work(struct host *h, int64_t until_ms)
+{
+	int64_t now_ms;
 
 	pthread_mutex_lock(&h->lock);
-	while (!h->stopping && !timed_out && !h->lost &&
-	       !(wait_ms < 0 && h->wanted && !h->conn)) {
-		if (wait_ms < 0)
-			pthread_cond_wait(&h->changed, &h->lock);
-		else
-			timed_out = pthread_cond_timedwait(&h->changed,
-							   &h->lock, &ts) != 0;
+	while (!h->stopping && !h->lost) {
+		now_ms = role_now_ms();
+		if (until_ms >= 0 ? now_ms >= until_ms : h->wanted && !h->conn)
+			break;
+		int64_t wake_ms = now_ms + HOST_LOOK_MS;
+		if (until_ms >= 0 && until_ms < wake_ms)
+			wake_ms = until_ms;
+		struct timespec ts = { wake_ms / 1000,
+				       wake_ms % 1000 * 1000000 };
+		pthread_cond_timedwait(&h->changed, &h->lock, &ts);
+		look_alive(h);
 	}
 	bool go_on = !h->stopping;
 	pthread_mutex_unlock(&h->lock);
@@ -294,16 +315,16 @@ static void *connector_main(void *opaque)
 {
 	struct role *role = opaque;
 	struct host *h = &role->host;
-	int64_t retry_ms = HOST_RETRY_FIRST_MS, wait_ms = -1;
+	int64_t retry_ms = HOST_RETRY_FIRST_MS, until_ms = -1;
 
-	while (wait_for_work(h, wait_ms)) {
+	while (wait_for_work(h, until_ms)) {
 		drop(role);
 		if (attempt(role)) {
-			wait_ms = -1;
+			until_ms = -1;
 			retry_ms = HOST_RETRY_FIRST_MS;
 			continue;
 		}
-		wait_ms = retry_ms;
+		until_ms = role_now_ms() + retry_ms;
 		retry_ms = retry_ms * 2 < HOST_RETRY_MAX_MS ? retry_ms * 2 :
 							       HOST_RETRY_MAX_MS;
 	}

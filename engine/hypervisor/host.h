@@ -3,9 +3,10 @@
  * thread of its own, because virConnectOpen may hang.  A second thread runs
  * libvirt's event loop (keepalive, events, streams).
  *
- * A connection counts as lost when its close callback runs: the daemon ended,
- * or answered no keepalive for HOST_KEEPALIVE_SECONDS * (COUNT + 1).  Calls in
- * progress then return with an error, which virt_error calls unknown.
+ * A connection is lost when the daemon ended, or answered no keepalive for
+ * HOST_KEEPALIVE_SECONDS * (COUNT + 1).  Calls in progress then return with an
+ * error, which virt_error calls unknown; libvirt (9.0) leaves one of them
+ * hanging, whose thread is given up (queue_abandon) and its call answered.
  */
 #ifndef REMUDA_HYPERVISOR_HOST_H
 #define REMUDA_HYPERVISOR_HOST_H
@@ -24,6 +25,8 @@ struct role;
 enum {
 	HOST_KEEPALIVE_SECONDS = 5,
 	HOST_KEEPALIVE_COUNT = 5,
+	HOST_LOOK_MS = 1000,		/* between two looks at a connection */
+	HOST_GRACE_MS = 500,		/* for calls to end with a connection */
 	HOST_RETRY_FIRST_MS = 1000,
 	HOST_RETRY_MAX_MS = 30 * 1000,
 	HOST_KEY_MAX = 64,

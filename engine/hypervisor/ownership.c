@@ -132,14 +132,16 @@ enum wire_result ownership_find(struct job *job, struct slice uuid,
 	struct host_facts facts;
 	virConnectPtr conn;
 
-	if (!text_copy_slice(job->uuid, sizeof(job->uuid), uuid) ||
-	    !domain_is_uuid(job->uuid)) {
+	/* job->uuid is the message's, unless that was too long. */
+	if (!slice_is(uuid, job->uuid) || !domain_is_uuid(job->uuid)) {
 		error_set(err, "not a uuid in small letters");
 		return WIRE_FAILED;
 	}
 	conn = host_take(&job->role->host, &facts, err);
 	if (!conn)
 		return WIRE_FAILED;
+	if (job->domain)
+		virDomainFree(job->domain);
 	job->domain = virDomainLookupByUUIDString(conn, job->uuid);
 	/* Before the close, which forgets libvirt's error. */
 	if (!job->domain && virt_error_is(VIR_ERR_NO_DOMAIN))

@@ -76,6 +76,9 @@ static int send_seen(struct job *job, const struct host_facts *facts,
 			.owner = d.ours ? WIRE_OWNER_OURS : WIRE_OWNER_FOREIGN,
 		},
 	};
+	/* Given up meanwhile: this poll is over for the engine. */
+	if (atomic_load(&job->answered))
+		return -1;
 	answer_send(job->role, &m);
 	return 0;
 }

@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "engine/base/log.h"
+#include "engine/hypervisor/answer.h"
 #include "engine/hypervisor/role.h"
 
 struct job *job_new(struct role *role, enum job_lane lane,
@@ -138,79 +141,169 @@ static void wait_until(struct queue *q, struct lane *lane, int64_t until_ms)
 		pthread_cond_timedwait(&lane->changed, &q->lock, &ts);
 }
 
-/* Called and returns with the lock held; without it while the job runs. */
-static void run_one(struct queue *q, struct lane *lane, int slot,
-		    struct job *job)
+/*
+ * Called and returns with the lock held; without it while the job runs.
+ * Returns false when the thread was given up meanwhile: its place is another's.
+ */
+static bool run_one(struct queue *q, struct lane *lane, int slot,
+		    uint32_t epoch, struct job *job)
 {
 	list_remove(&job->link);
 	lane->running[slot] = job;
+	job->started_ms = role_now_ms();
 	pthread_mutex_unlock(&q->lock);
 	enum job_next next = job->run(job);
 	pthread_mutex_lock(&q->lock);
-	lane->running[slot] = NULL;
+	bool in_charge = lane->epochs[slot] == epoch;
+	if (in_charge)
+		lane->running[slot] = NULL;
 	/* The domain or an agent place is free again. */
 	pthread_cond_broadcast(&lane->changed);
-	if (next == JOB_AGAIN && !q->stopping) {
+	if (next == JOB_AGAIN && in_charge && !q->stopping) {
 		insert(q, job);
-		return;
+		return true;
 	}
 	q->jobs--;
 	pthread_mutex_unlock(&q->lock);
 	job_free(job);
 	pthread_mutex_lock(&q->lock);
+	return in_charge;
 }
 
 struct thread_start {
 	struct queue *q;
 	struct lane *lane;
 	int slot;
+	uint32_t epoch;
 };
 
 static void *thread_main(void *opaque)
 {
 	struct thread_start start = *(struct thread_start *)opaque;
 	struct queue *q = start.q;
+	bool in_charge = true;
 
 	free(opaque);
 	pthread_mutex_lock(&q->lock);
-	while (!q->stopping) {
+	while (in_charge && !q->stopping) {
 		int64_t next_ms;
 		struct job *job = first_ready(start.lane, &next_ms);
 
 		if (job)
-			run_one(q, start.lane, start.slot, job);
+			in_charge = run_one(q, start.lane, start.slot,
+					    start.epoch, job);
 		else
 			wait_until(q, start.lane, next_ms);
 	}
-	start.lane->ended++;
+	/* A thread given up may come back while the queue stops. */
+	if (start.lane->epochs[start.slot] == start.epoch)
+		start.lane->ended++;
+	else
+		q->abandoned--;
 	pthread_cond_broadcast(&start.lane->changed);
 	pthread_mutex_unlock(&q->lock);
 	return NULL;
 }
 
-static int start_thread(struct queue *q, struct lane *lane, struct error *err)
+/* With the lock held, or before there are threads. */
+static int start_thread(struct queue *q, struct lane *lane, int slot,
+			struct error *err)
 {
 	struct thread_start *start = malloc(sizeof(*start));
 
 	CHECK("", start, "out of memory");
-	*start = (struct thread_start){ q, lane, lane->started };
-	int rc = pthread_create(&lane->threads[lane->started], NULL,
-				thread_main, start);
-	if (rc != 0) {
-		free(start);
-		return error_set(err, "cannot start a thread: %s", strerror(rc));
-	}
-	lane->started++;
-	return 0;
+	*start = (struct thread_start){ q, lane, slot, lane->epochs[slot] };
+	int rc = pthread_create(&lane->threads[slot], NULL, thread_main, start);
+	if (rc == 0)
+		return 0;
+	free(start);
+	return error_set(err, "cannot start a thread: %s", strerror(rc));
 }
 
 int queue_start(struct queue *q, struct error *err)
 {
-	for (int i = 0; i < JOB_LANES; i++)
-		while (q->lanes[i].started < q->lanes[i].thread_count)
-			if (start_thread(q, &q->lanes[i], err) < 0)
-				return -1;
-	return 0;
+	int rc = 0;
+
+	pthread_mutex_lock(&q->lock);
+	for (int i = 0; i < JOB_LANES && rc == 0; i++) {
+		struct lane *lane = &q->lanes[i];
+
+		while (rc == 0 && lane->started < lane->thread_count) {
+			rc = start_thread(q, lane, lane->started, err);
+			lane->started += rc == 0;
+		}
+	}
+	pthread_mutex_unlock(&q->lock);
+	return rc;
+}
+
+/* Answers for a job whose thread hangs; its data do not change meanwhile. */
+static void answer_for(struct queue *q, struct job *job)
+{
+	if (!job->m.type || atomic_exchange(&job->answered, true))
+		return;
+	struct job *late = answer_job(job->role, job->m.request,
+				      job->m.incarnation,
+				      answer_machine_of(&job->m), WIRE_UNKNOWN,
+				      "the connection to the host was lost in mid call");
+	q->jobs++;
+	insert(q, late);
+}
+
+/* Gives up the thread of that place, which hangs in its job.  The job stays
+ * the thread's, to be freed if it ever returns. */
+static void replace_thread(struct queue *q, struct lane *lane, int slot)
+{
+	struct error err = { "more threads hang than may" };
+
+	log_warn("a %s hangs in libvirt: its thread is given up",
+		 lane->running[slot]->m.type ?
+			 wire_type_name(lane->running[slot]->m.type) : "close");
+	answer_for(q, lane->running[slot]);
+	pthread_detach(lane->threads[slot]);
+	lane->epochs[slot]++;
+	lane->running[slot] = NULL;
+	q->abandoned++;
+	if (q->abandoned <= QUEUE_ABANDONED_MAX &&
+	    start_thread(q, lane, slot, &err) == 0)
+		return;
+	log_error("this process ends: %s", err.text);
+	_exit(1);
+}
+
+static bool hangs(const struct lane *lane, int slot, int64_t before_ms)
+{
+	return lane->running[slot] &&
+	       lane->running[slot]->started_ms <= before_ms;
+}
+
+static int count_hanging(const struct lane *lane, int64_t before_ms)
+{
+	int count = 0;
+
+	for (int slot = 0; slot < lane->thread_count; slot++)
+		count += hangs(lane, slot, before_ms);
+	return count;
+}
+
+void queue_abandon(struct queue *q, int64_t grace_ms)
+{
+	static const enum job_lane with_libvirt[] = { JOB_HOST, JOB_DOMAIN };
+	int64_t before_ms = role_now_ms(), until_ms = before_ms + grace_ms;
+
+	pthread_mutex_lock(&q->lock);
+	for (size_t i = 0; i < 2; i++) {
+		struct lane *lane = &q->lanes[with_libvirt[i]];
+
+		while (role_now_ms() < until_ms &&
+		       count_hanging(lane, before_ms) > 0)
+			wait_until(q, lane, until_ms);
+		for (int slot = 0; slot < lane->thread_count && !q->stopping;
+		     slot++)
+			if (hangs(lane, slot, before_ms))
+				replace_thread(q, lane, slot);
+	}
+	pthread_mutex_unlock(&q->lock);
 }
 
 static void drop_waiting(struct queue *q)
@@ -240,6 +333,7 @@ bool queue_stop(struct queue *q, int64_t wait_ms)
 			wait_until(q, lane, until_ms);
 		all = all && lane->ended == lane->started;
 	}
+	all = all && q->abandoned == 0;
 	pthread_mutex_unlock(&q->lock);
 	if (!all)
 		return false;

@@ -18,6 +18,7 @@
 
 #include <libvirt/libvirt.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,6 +35,7 @@ enum {
 	QUEUE_JOBS_MAX = 2 * QUEUE_CALLS_MAX, /* and refusals, hints dropped */
 	QUEUE_THREADS_MAX = 4,		/* per lane */
 	QUEUE_AGENT_MAX = 3,
+	QUEUE_ABANDONED_MAX = 32,
 };
 
 struct job {
@@ -43,7 +45,9 @@ struct job {
 	enum job_lane lane;
 	bool agent;
 	char uuid[VIR_UUID_STRING_BUFLEN];	/* the domain, or "" */
+	atomic_bool answered;	/* who sets it may answer the call */
 	int64_t arrived_ms;
+	int64_t started_ms;	/* of the present run */
 	int64_t due_ms;
 	int64_t deadline_ms;	/* 0: not set yet */
 	int64_t pause_ms;	/* between two looks */
@@ -60,6 +64,7 @@ struct lane {
 	pthread_cond_t changed;
 	struct job *running[QUEUE_THREADS_MAX];
 	pthread_t threads[QUEUE_THREADS_MAX];
+	uint32_t epochs[QUEUE_THREADS_MAX];	/* of the thread in charge */
 	int thread_count;
 	int started;
 	int ended;
@@ -69,6 +74,7 @@ struct queue {
 	pthread_mutex_t lock;
 	struct lane lanes[JOB_LANES];
 	int jobs;
+	int abandoned;		/* threads that hang for good, or for long */
 	bool stopping;
 };
 
@@ -85,6 +91,13 @@ int queue_start(struct queue *q, struct error *err);
 /* Takes the job; false when the queue holds limit jobs or is stopping: then
  * the job stays the caller's. */
 bool queue_add(struct queue *q, struct job *job, int limit);
+/*
+ * The connection is dead: waits grace_ms for the libvirt calls in progress,
+ * answers what still hangs with WIRE_UNKNOWN, and puts new threads in place of
+ * theirs.  When QUEUE_ABANDONED_MAX threads hang the process ends: the engine
+ * starts another.
+ */
+void queue_abandon(struct queue *q, int64_t grace_ms);
 /*
  * Drops what waits and waits at most wait_ms for what runs.  Returns true when
  * every thread has ended and been joined; only then call queue_fini.

@@ -1,12 +1,16 @@
 /*
  * See stream.h.  The pump runs in callbacks of libvirt's event loop, one
  * buffer per direction; a side that does not read stops the other side's
- * events.  Either side's end ends both.  struct stream is shared by its two
- * callbacks and freed with the second.
+ * events.  Either side's end ends both.  struct stream is held by its two
+ * callbacks: that of the descriptor gives its reference back when libvirt says
+ * so, that of the stream in finish() (libvirt's remote driver, as of 9.0, never
+ * calls a stream callback's free function).  Both run on the event thread only,
+ * and so does finish() once the pump is started.
  */
 #include "engine/hypervisor/stream.h"
 
 #include <errno.h>
+#include <libvirt/virterror.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -16,6 +20,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "engine/base/list.h"
 #include "engine/hypervisor/answer.h"
 #include "engine/hypervisor/ownership.h"
 #include "engine/hypervisor/role.h"
@@ -27,6 +32,7 @@ struct half {
 };
 
 struct stream {
+	struct list link;	/* in open_streams */
 	pthread_mutex_t lock;
 	atomic_int references;
 	struct role *role;
@@ -37,7 +43,9 @@ struct stream {
 	struct half out;	/* engine to guest */
 };
 
-static atomic_int stream_count;
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list open_streams = { &open_streams, &open_streams };
+static int open_count;
 
 static void release(void *opaque)
 {
@@ -45,10 +53,22 @@ static void release(void *opaque)
 
 	if (atomic_fetch_sub(&s->references, 1) > 1)
 		return;
+	pthread_mutex_lock(&open_lock);
+	list_remove(&s->link);
+	open_count--;
+	pthread_mutex_unlock(&open_lock);
 	close(s->fd);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
-	atomic_fetch_sub(&stream_count, 1);
+}
+
+void stream_cut_all(void)
+{
+	pthread_mutex_lock(&open_lock);
+	/* The event thread sees the hang-up and does the rest. */
+	LIST_EACH(&open_streams, it)
+		shutdown(LIST_ENTRY(it, struct stream, link)->fd, SHUT_RDWR);
+	pthread_mutex_unlock(&open_lock);
 }
 
 /* virStreamAbort asks the daemon and may hang: not on the event thread. */
@@ -91,12 +111,14 @@ static void finish(struct stream *s)
 	virEventRemoveHandle(s->watch);
 	virStreamEventRemoveCallback(st);
 	close_stream(s->role, st);
+	release(s);
 }
 
 /* Asks for exactly the events that can be served. */
 static void update_events(struct stream *s)
 {
-	int stream_events = 0, fd_events = 0;
+	int stream_events = 0;
+	int fd_events = VIR_EVENT_HANDLE_HANGUP | VIR_EVENT_HANDLE_ERROR;
 
 	if (!s->st)
 		return;
@@ -224,40 +246,50 @@ static void on_fd(int watch, int fd, int events, void *opaque)
 	release(s);
 }
 
-/* Takes st and pair[0] in every case.  0, or -1 with err. */
+/* The callbacks of both sides, each with its reference; the lock is held. */
+static int watch_both(struct stream *s, struct error *err)
+{
+	atomic_fetch_add(&s->references, 2);
+	s->watch = virEventAddHandle(s->fd, VIR_EVENT_HANDLE_READABLE |
+						    VIR_EVENT_HANDLE_HANGUP |
+						    VIR_EVENT_HANDLE_ERROR,
+				     on_fd, s, release);
+	if (s->watch < 0) {
+		release(s);
+		release(s);
+		return error_set(err, "the stream's socket cannot be watched");
+	}
+	if (virStreamEventAddCallback(s->st, VIR_STREAM_EVENT_READABLE,
+				      on_stream, s, NULL) == 0)
+		return 0;
+	virt_error(err, "the stream has no events");
+	virEventRemoveHandle(s->watch);
+	release(s);
+	return -1;
+}
+
+/* Takes st and fd in every case.  0, or -1 with err. */
 static int start_pump(struct role *role, virStreamPtr st, int fd,
 		      struct error *err)
 {
 	struct stream *s = calloc(1, sizeof(*s));
-	int rc = 0;
 
 	CHECK("", s, "out of memory");
-	atomic_fetch_add(&stream_count, 1);
 	pthread_mutex_init(&s->lock, NULL);
 	atomic_init(&s->references, 1);
 	s->role = role;
 	s->st = st;
 	s->fd = fd;
+	pthread_mutex_lock(&open_lock);
+	list_add_tail(&open_streams, &s->link);
+	open_count++;
+	pthread_mutex_unlock(&open_lock);
 	pthread_mutex_lock(&s->lock);
-	atomic_fetch_add(&s->references, 1);
-	s->watch = virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, on_fd, s,
-				     release);
-	if (s->watch < 0) {
-		release(s);
-		rc = -1;
-	}
-	atomic_fetch_add(&s->references, 1);
-	if (rc == 0 && virStreamEventAddCallback(st, VIR_STREAM_EVENT_READABLE,
-						 on_stream, s, release) < 0) {
-		virt_error(err, "the stream has no events");
-		virEventRemoveHandle(s->watch);
-		rc = -1;
-	}
+	int rc = watch_both(s, err);
 	if (rc < 0) {
-		release(s);
 		s->st = NULL;
+		virStreamAbort(st);
 		virStreamFree(st);
-		error_set(err, "the stream cannot be watched");
 	}
 	pthread_mutex_unlock(&s->lock);
 	release(s);
@@ -267,27 +299,36 @@ static int start_pump(struct role *role, virStreamPtr st, int fd,
 typedef int opener(virDomainPtr domain, const char *name, virStreamPtr st,
 		   unsigned int flags);
 
-static int connect_stream(struct job *job, opener *open_it, const char *name,
-			  const char *what, struct error *err)
+/* An opened stream, or NULL with err; busy: somebody else has it open. */
+static virStreamPtr open_one(struct job *job, opener *open_it, const char *name,
+			     const char *what, bool *busy, struct error *err)
 {
-	int pair[2];
 	virStreamPtr st = virStreamNew(virDomainGetConnect(job->domain),
 				       VIR_STREAM_NONBLOCK);
 
-	if (!st || open_it(job->domain, name, st, 0) < 0) {
-		virt_error(err, what);
-		if (st)
-			virStreamFree(st);
-		return -1;
-	}
+	*busy = false;
+	if (st && open_it(job->domain, name, st, 0) == 0)
+		return st;
+	*busy = virt_error_is(VIR_ERR_OPERATION_FAILED);
+	virt_error(err, what);
+	if (st)
+		virStreamFree(st);
+	return NULL;
+}
+
+/* Takes st.  The engine's end of the socketpair, or -1 with err. */
+static int connect_stream(struct role *role, virStreamPtr st, struct error *err)
+{
+	int pair[2];
+
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
 		       pair) < 0) {
-		error_errno(err, "%s", what);
+		error_errno(err, "no socket for the stream");
 		virStreamAbort(st);
 		virStreamFree(st);
 		return -1;
 	}
-	if (start_pump(job->role, st, pair[0], err) < 0) {
+	if (start_pump(role, st, pair[0], err) < 0) {
 		close(pair[1]);
 		return -1;
 	}
@@ -298,10 +339,20 @@ static enum job_next open_stream(struct job *job, opener *open_it,
 				 const char *name, const char *what)
 {
 	struct error err = { "" };
+	bool busy;
 
-	if (atomic_load(&stream_count) >= STREAM_MAX)
+	pthread_mutex_lock(&open_lock);
+	bool full = open_count >= STREAM_MAX;
+	pthread_mutex_unlock(&open_lock);
+	if (full)
 		return answer(job, WIRE_FAILED, "too many consoles are open");
-	int fd = connect_stream(job, open_it, name, what, &err);
+	virStreamPtr st = open_one(job, open_it, name, what, &busy, &err);
+	/* Perhaps it is one of ours that is just being closed. */
+	if (busy && role_now_ms() < job->arrived_ms + STREAM_BUSY_MS)
+		return job_again(job, 10, 100);
+	if (!st)
+		return answer(job, WIRE_FAILED, err.text);
+	int fd = connect_stream(job->role, st, &err);
 	return fd < 0 ? answer(job, WIRE_FAILED, err.text) : answer_fd(job, fd);
 }
 

@@ -17,7 +17,7 @@ enum { RESTART_MS = 500 };
 
 static void host_start(struct host_role *r);
 
-struct host_role *hosts_find(struct shell *sh, const char *host)
+struct host_role *hosts_find(const struct shell *sh, const char *host)
 {
 	for (struct host_role *r = sh->hosts; r; r = r->next)
 		if (strcmp(r->host, host) == 0)
@@ -79,6 +79,16 @@ static void on_call_done(struct host_role *r, struct message *m)
 	shell_step(sh, &ev);
 }
 
+static void learn_facts(struct host_role *r, const struct wire_host_state *s)
+{
+	text_copy_slice(r->version, sizeof(r->version), s->version);
+	text_copy_slice(r->hostname, sizeof(r->hostname), s->hostname);
+	r->cpus = s->cpus;
+	r->memory_mib = s->memory_mib;
+	r->kvm = s->kvm;
+	r->known = true;
+}
+
 static void on_message(struct link *l, struct message *m)
 {
 	struct host_role *r = l->owner;
@@ -90,6 +100,8 @@ static void on_message(struct link *l, struct message *m)
 		send_open(r);
 		return;
 	case WIRE_TYPE_host_state:
+		if (m->host_state.up)
+			learn_facts(r, &m->host_state);
 		ev.kind = EVENT_HOST_STATE;
 		ev.host.host = slice_of(r->host);
 		ev.host.up = m->host_state.up;

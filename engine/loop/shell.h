@@ -73,6 +73,11 @@ struct host_role {
 	uv_timer_t restart;
 	int64_t started_ms;
 	bool ready;
+	/* What libvirt said of the host when it was last met. */
+	char version[64], hostname[128];
+	uint32_t cpus;
+	uint64_t memory_mib;
+	bool kvm, known;
 	struct host_role *next;
 };
 
@@ -139,6 +144,7 @@ struct shell {
 	bool stopping, started;
 	bool closing;			/* stop when the last machine is gone */
 	int exit_code;
+	uint64_t site_turn;		/* the world's turn a site was applied in */
 	uint64_t turns, commits, next_shell_call;
 	uint64_t saved_turn;		/* the world's turn last made durable */
 	int64_t started_ms;
@@ -177,7 +183,7 @@ void shell_machine_address(const struct machine *m, char *out, size_t size);
 
 /* ---- hosts.c, gateways.c, rules_link.c, listen.c, auth.c ----------------------------- */
 void hosts_sync(struct shell *sh);	/* a role for each host of the site */
-struct host_role *hosts_find(struct shell *sh, const char *host);
+struct host_role *hosts_find(const struct shell *sh, const char *host);
 void hosts_restart(struct shell *sh, const char *host);
 void hosts_stop(struct shell *sh);
 

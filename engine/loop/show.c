@@ -50,9 +50,9 @@ json_t *show_host(const struct shell *sh, const struct host *h)
 {
 	static const char *const states[] = { "connecting", "up", "not_answering" };
 	json_t *o = json_object();
+	const struct host_role *r = hosts_find(sh, h->spec.name);
 	json_int_t machines = 0;
 
-	(void)sh;
 	LIST_EACH(&h->machines, it)
 		machines++;
 	SET(o, "name", text(h->spec.name));
@@ -61,6 +61,13 @@ json_t *show_host(const struct shell *sh, const struct host *h)
 	SET(o, "text", text(h->text));
 	SET(o, "machines", json_integer(machines));
 	SET(o, "booting", json_integer(h->booting));
+	if (r && r->known) {
+		SET(o, "version", text(r->version));
+		SET(o, "hostname", text(r->hostname));
+		SET(o, "cpus", json_integer(r->cpus));
+		SET(o, "memory_mib", json_integer((json_int_t)r->memory_mib));
+		SET(o, "kvm", json_boolean(r->kvm));
+	}
 	SET(o, "since", show_time(h->since_wall_ms));
 	SET(o, "removed", json_boolean(h->removed && !machines));
 	return o;
@@ -88,7 +95,11 @@ json_t *show_pool(const struct shell *sh, const struct pool *p)
 	SET(o, "max", json_integer(p->max));
 	SET(o, "keep", json_boolean(p->spec.keep));
 	SET(o, "recycle", json_string(recycles[p->spec.recycle]));
-	SET(o, "endpoint", json_string(endpoints[p->application.endpoint]));
+	SET(o, "endpoint", p->application.endpoint == ENDPOINT_TCP ?
+		json_sprintf("tcp:%s%s%u", p->application.host,
+			     p->application.host[0] ? ":" : "",
+			     p->application.port) :
+		json_string(endpoints[p->application.endpoint]));
 	SET(o, "identity", json_string(identities[p->application.identity]));
 	SET(o, "counts", counts);
 	SET(o, "in_use", json_integer(n[MACHINE_RESERVED] + n[MACHINE_IN_SESSION]));
@@ -318,6 +329,22 @@ json_t *show_application(const struct shell *sh,
 	return o;
 }
 
+/* Of the last 24 hours, the oldest first. */
+static json_t *sessions_per_hour(const struct shell *sh)
+{
+	uint64_t counts[24];
+	json_t *a = json_array();
+	struct error err;
+
+	if (db_count_sessions(sh->db, "", shell_wall_ms(), 24, counts, &err) < 0) {
+		json_decref(a);
+		return json_null();
+	}
+	for (int i = 0; i < 24; i++)
+		json_array_append_new(a, json_integer((json_int_t)counts[i]));
+	return a;
+}
+
 json_t *show_info(const struct shell *sh)
 {
 	const struct world *w = &sh->world;
@@ -343,5 +370,6 @@ json_t *show_info(const struct shell *sh)
 	SET(o, "turns", json_integer((json_int_t)sh->turns));
 	SET(o, "commits", json_integer((json_int_t)sh->commits));
 	SET(o, "counts", counts);
+	SET(o, "sessions_per_hour", sessions_per_hour(sh));
 	return o;
 }

@@ -154,7 +154,7 @@ static void send_topic(struct control_client *c, enum topic topic)
 		add_events(c, items);
 		break;
 	case SITE:
-		if (c->full)
+		if (c->full || c->control->shell->site_turn >= c->seen_turn)
 			add(items, show_info(c->control->shell));
 		break;
 	case TOPICS:

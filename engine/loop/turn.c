@@ -281,6 +281,7 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 		};
 		ev.site.rows = &rows;
 	}
+	sh->site_turn = sh->world.turn;
 	shell_step(sh, &ev);
 	shell_turn(sh);
 	world_check(&sh->world);

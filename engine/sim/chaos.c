@@ -93,6 +93,8 @@ static void change_site(struct sim *s)
 			p->max = 1;
 	}
 	h->boot_parallel = (uint32_t)sim_between(s, 1, 4);
+	if (!p->keep && s->swarm.hosts > 1 && sim_chance(s, 10))
+		TEXT_SET(p->host, h->name);	/* for machines to come */
 	if (s->site.resource_count && sim_chance(s, 20))
 		site_toggle_resource(s, p->application);
 	post_send(s, post_new(s, EVENT_SITE), NULL, 0);
@@ -115,6 +117,10 @@ static void guest_trouble(struct sim *s)
 		l->state = DOMAIN_OFF;
 		hint(s, l, HINT_STOPPED);
 		conns_life_ended(s, l);
+	} else if (l->state == DOMAIN_RUNNING &&
+		   sim_fault(s, SIM_GUEST_PAUSED, l->machine)) {
+		l->state = DOMAIN_PAUSED;
+		hint(s, l, HINT_OTHER);
 	}
 }
 

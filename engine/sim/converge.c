@@ -129,8 +129,10 @@ static const char *calls_missing(const struct sim *s)
 		const struct call *c = s->world.calls.slots[i].key ?
 				s->world.calls.slots[i].value : NULL;
 
-		if (c && c->kind != CALL_KIND_POLL) {
-			snprintf(text, sizeof(text), "call of kind %d is open",
+		if (c && (!timer_is_set(&c->timer) ||
+			  c->timer.at_ms < s->now_ms)) {
+			snprintf(text, sizeof(text),
+				 "call of kind %d is past its deadline",
 				 (int)c->kind);
 			return text;
 		}
@@ -157,6 +159,19 @@ static const char *domains_missing(const struct sim *s)
 	return foreign == s->foreign ? NULL : "a foreign domain is gone";
 }
 
+/* A machine that is paused is ready for all the engine knows. */
+static bool has_running(const struct sim *s, const struct pool *p)
+{
+	LIST_EACH(&p->ready, it) {
+		const struct life *l = life_of_machine(
+			s, LIST_ENTRY(it, struct machine, ready_link)->row.id);
+
+		if (l && l->state == DOMAIN_RUNNING)
+			return true;
+	}
+	return false;
+}
+
 static const char *resources_missing(const struct sim *s)
 {
 	for (size_t i = 0; i < s->world.resource_count; i++) {
@@ -164,9 +179,12 @@ static const char *resources_missing(const struct sim *s)
 		const struct pool *p = world_pool(&s->world,
 						  slice_of(r->spec.pool));
 
-		if (p && p->ready_count && !s->target_machine)
+		if (p && has_running(s, p) && !s->target_machine)
 			return "a resource has a machine and gateway 0 no target";
-		if (s->target_machine && s->target_machine != r->machine)
+		const struct machine *m =
+			world_machine(&s->world, s->target_machine);
+		if (s->target_machine && s->target_machine != r->machine &&
+		    (r->machine || !m || m->pool != p))
 			return "gateway 0 has a target the engine does not mean";
 		if (s->target_machine &&
 		    !life_of_machine(s, s->target_machine))

@@ -12,6 +12,20 @@
 
 enum { GATEWAY_RESTART_MS = 200, RECORDS_MAX = 1000 };
 
+static bool is_of_session(enum event_kind kind)
+{
+	return kind == EVENT_ACCEPTED || kind == EVENT_FAILED ||
+	       kind == EVENT_ENDED || kind == EVENT_BYTES ||
+	       kind == EVENT_CANCEL;
+}
+
+/* The same message once more: the core must not mind. */
+static struct post *again(struct sim *s, const struct post *p)
+{
+	return is_of_session(p->ev.kind) && sim_fault(s, SIM_SAID_TWICE, 0) ?
+		       post_copy(p) : NULL;
+}
+
 void gateway_post(struct sim *s, uint32_t gateway, struct post *p)
 {
 	struct sim_gateway *g = &s->gateways[gateway];
@@ -21,7 +35,10 @@ void gateway_post(struct sim *s, uint32_t gateway, struct post *p)
 
 		if (at < g->stalled_ms)
 			at = g->stalled_ms;
+		struct post *copy = again(s, p);
 		post_send(s, p, &g->out_ms, at - s->now_ms);
+		if (copy)
+			post_send(s, copy, &g->out_ms, sim_between(s, 0, 3));
 	} else if (p->durable && g->records.count < RECORDS_MAX) {
 		array_add(&g->records, p);
 	} else {

@@ -212,6 +212,8 @@ void sim_broken(struct sim *s, const char *invariant, const char *fmt, ...)
 
 struct post *post_new(struct sim *s, enum event_kind kind);
 struct slice post_text(struct post *p, const char *text);
+/* The copy's slices point into the copy; only kinds of a session's life. */
+struct post *post_copy(const struct post *p);
 /* Hands the post to the engine after a delay, behind *channel_ms. */
 void post_send(struct sim *s, struct post *p, int64_t *channel_ms,
 	       int64_t delay_ms);

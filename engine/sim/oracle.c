@@ -68,6 +68,9 @@ static void new_session(struct sim *s, const struct session_row *row)
 void oracle_session(struct sim *s, const struct session_row *old,
 		    const struct session_row *row)
 {
+	if (s->swarm.calm && row->state == SESSION_FAILED)
+		sim_broken(s, "CALM", "session/%llu failed without any fault: %s",
+			   ull(row->id), row->end_text);
 	if (!old) {
 		new_session(s, row);
 		return;
@@ -80,6 +83,23 @@ void oracle_session(struct sim *s, const struct session_row *old,
 	    old->incarnation != row->incarnation ||
 	    strcmp(old->user, row->user) != 0)
 		sim_broken(s, "S9", "session/%llu became another", ull(row->id));
+}
+
+/* Without faults nothing fails and nothing clean is thrown away. */
+static void oracle_calm(struct sim *s, const struct machine_row *old,
+			const struct machine_row *row)
+{
+	const struct site_pool *p = site_pool_of(s, row->pool);
+
+	if (!s->swarm.calm)
+		return;
+	if (row->failures)
+		sim_broken(s, "CALM", "%s failed without any fault: %s",
+			   row->name, row->reason);
+	if (old && row->state == MACHINE_DEFINED && p &&
+	    p->recycle != RECYCLE_REBUILD)
+		sim_broken(s, "CALM", "%s was made anew without any fault: %s",
+			   row->name, row->reason);
 }
 
 void oracle_machine(struct sim *s, const struct machine_row *old,
@@ -99,6 +119,7 @@ void oracle_machine(struct sim *s, const struct machine_row *old,
 	if (!row->dirty && held)
 		sim_broken(s, "S5", "%s is saved as clean with session/%llu",
 			   row->name, ull(row->session));
+	oracle_calm(s, old, row);
 	if (row->dirty || !l || !l->ours || !residue(s, l, row->pool))
 		return;
 	sim_broken(s, row->state == MACHINE_READY ? "S4" : "S5",

@@ -91,7 +91,8 @@ static void send_step(struct sim *s, struct hook_run *r, enum hook_verb verb)
 	p->ev.step.call = r->call;
 	p->ev.step.step = r->next;
 	p->ev.step.verb = verb;
-	p->ev.step.ms = sim_chance(s, 50) ? 0 : sim_between(s, 500, 5000);
+	p->ev.step.ms = verb == VERB_SLEEP ? sim_between(s, 1, 500) :
+			sim_chance(s, 50) ? 0 : sim_between(s, 500, 5000);
 	if (r->hook == HOOK_ACCEPT && verb == VERB_EXEC)
 		snprintf(word, sizeof(word), "for %llu",
 			 (unsigned long long)r->session);

@@ -175,6 +175,18 @@ struct slice post_text(struct post *p, const char *text)
 	return keep(p->bytes, &p->used, slice_of(text));
 }
 
+struct post *post_copy(const struct post *p)
+{
+	struct post *c = malloc(sizeof(*c));
+
+	CHECK("", c, "out of memory");
+	*c = *p;
+	if (p->ev.kind != EVENT_CANCEL && p->ev.session.text.ptr)
+		c->ev.session.text.ptr =
+			c->bytes + (p->ev.session.text.ptr - p->bytes);
+	return c;
+}
+
 static void post_arrives(struct sim *s, struct item *it)
 {
 	struct post *p = it->arg;

@@ -38,6 +38,7 @@
 	X(HOST_DIES, "the hypervisor role dies")                               \
 	X(GUEST_DIES, "a domain vanishes")                                     \
 	X(GUEST_OFF, "a domain stays, switched off")                           \
+	X(GUEST_PAUSED, "a domain stays, paused")                              \
 	X(AGENT_SLOW, "the guest agent comes up late")                         \
 	X(AGENT_NEVER, "the guest agent never comes up")                       \
 	X(EXEC_FAIL, "a guest command fails")                                  \
@@ -53,6 +54,7 @@
 	X(RULES_DIE, "the rules role dies")                                    \
 	X(GATEWAY_DIES, "a gateway dies with its connections")                 \
 	X(GATEWAY_STALL, "a gateway does not run for seconds")                 \
+	X(SAID_TWICE, "a gateway says the same thing twice")                   \
 	X(ACCEPT_FAIL, "the machine does not accept")                          \
 	X(ACCEPT_NEVER, "the gateway never answers about a session")           \
 	X(ACCEPT_LATE, "the machine accepts late")                             \

@@ -16,7 +16,7 @@ static const uint16_t most[SIM_FAULTS] = {
 	[SIM_CALL_LATE] = 100, [SIM_CREATE_SLOW] = 300, [SIM_HINT_LOST] = 1000,
 	[SIM_HINT_TWICE] = 300, [SIM_POLL_FAIL] = 200, [SIM_HOST_FREEZE] = 60,
 	[SIM_HOST_STUCK] = 15, [SIM_HOST_DIES] = 40, [SIM_GUEST_DIES] = 150,
-	[SIM_GUEST_OFF] = 60, [SIM_AGENT_SLOW] = 300, [SIM_AGENT_NEVER] = 200,
+	[SIM_GUEST_OFF] = 60, [SIM_GUEST_PAUSED] = 60, [SIM_SAID_TWICE] = 300, [SIM_AGENT_SLOW] = 300, [SIM_AGENT_NEVER] = 200,
 	[SIM_EXEC_FAIL] = 200, [SIM_EXEC_HANG] = 150, [SIM_CONFIRM_WRONG] = 250,
 	[SIM_CONFIRM_STALE] = 250, [SIM_CHANNEL_FAIL] = 200,
 	[SIM_HOOK_LOST] = 150, [SIM_HOOK_HANG] = 100, [SIM_HOOK_LIES] = 200,
@@ -63,9 +63,12 @@ void swarm_draw(struct sim *s)
 	sw->gateways = (uint32_t)sim_between(s, 1, GATEWAYS_MAX);
 	sw->arrival_ms = sim_between(s, 50, 1000);
 	sw->arrival_ms *= sim_between(s, 1, 4);	/* calls in a fixed order */
+	/* Hooks have deadlines of 2 s: slow messages are a fault of their own. */
 	sw->latency_ms = sim_chance(s, 50) ? 2 : sim_between(s, 5, 200);
+	if (sw->calm && sw->latency_ms > 20)
+		sw->latency_ms = 20;
 	sw->records_first = sim_chance(s, 50);
-	sw->hold_hooks = sim_chance(s, 50);
+	sw->hold_hooks = sim_chance(s, 50) || sw->calm;
 }
 
 /* ---- the site ------------------------------------------------------------- */

@@ -6,6 +6,8 @@
  *   {"hello":"remuda","api":1,"version":"0.1","site":"demo","engine":"embedded"|"headless",
  *    "rights":"change"|"read","pid":N,"time":"2026-11-22T05:42:05.123Z"}
  *
+ * Long lists come in parts: every answer but the last has "more":true.
+ *
  * Request:  {"id":1,"verb":"pool.list", ...arguments}
  * Answer:   {"id":1,"ok":true,"kind":"pool_list","items":[...]}          (lists)
  *           {"id":1,"ok":true,"kind":"machine","item":{...}}             (one object)
@@ -35,6 +37,7 @@
  *   subscribe [topics=["pools","machines","sessions","requests","hosts","gateways","events","site"]]
  *     -> answer, then a full state and then changes, at most 5 a second, as lines
  *     {"topic":"machines","full":true|false,"items":[...],"time_ms":WALL}
+ *     The first line of each topic is full, even when empty; its further parts are not.
  *     Items carry the same fields as the lists.  An object that ended comes once more
  *     with its final state (machines "gone", sessions closed/lost/failed, requests final)
  *     and "removed":true.  {"topic":"tick","time_ms":WALL} at least every second, so a client
@@ -56,7 +59,8 @@
  *   gateway:  index pid state("up"|"gone"|"starting") sessions adopted
  *   event:    id time severity("info"|"warn"|"fail") kind object text
  *   application: name pools endpoint identity resources hooks version
- *   info:     version site paths{} pid uptime_ms term turns commits libvirt counts{}
+ *   info:     version site site_error paths{} pid uptime_ms term turns commits counts{}
+ *             sessions_per_hour[24] (oldest first)
  */
 #ifndef REMUDA_WIRE_CONTROL_H
 #define REMUDA_WIRE_CONTROL_H

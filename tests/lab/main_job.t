@@ -44,7 +44,7 @@ lab_site($site);
 my $engine = lab_engine('--gateways', 2);
 
 sub ready { my ($pool, $n) = @_; grep({ $_->{state} eq 'ready' } machines($pool)) == $n }
-ok(wait_for('3 + 1 guests ready', 120, sub { ready('shell', 3) && ready('stubborn', 1) }),
+ok(wait_for("3 + 1 guests ready", $ENV{BOOT_WAIT} // 120, sub { ready('shell', 3) && ready('stubborn', 1) }),
 	'three shell machines and the stubborn one are ready')
 	or do { diag slurp("$Lab::dir/state/engine.log"); done_testing; exit 1 };
 my ($m) = machines('shell');
@@ -83,7 +83,7 @@ sub on { my ($c, $cmd) = @_; print { $c->{in} } "$cmd; echo end-of-it\n"; my $t 
 	like($out, qr/user anna/, 'inside the guest the alternate user is anna');
 	like($out, qr/mounted.*started/s, 'she plants a file, a mount and a process');
 	my ($first) = $err =~ /session\/\d+ on (shell-\d+) as/;
-	ok(wait_for('cleaned', 30, sub { machine($first)->{state} eq 'ready' }), "$first is cleaned and ready");
+	ok(wait_for('cleaned', 30, sub { (machine($first)->{state} // '') eq 'ready' }), "$first is cleaned and ready");
 	my ($s) = sessions('--history', '--user', 'anna', '--limit', 1);
 	cmp_ok($s->{clean_ms} // -1, '>', 0, 'clean was confirmed for her session') and note "clean $s->{clean_ms} ms";
 	is(machine($first)->{failures}, 0, 'without a rebuild');
@@ -148,17 +148,21 @@ sub on { my ($c, $cmd) = @_; print { $c->{in} } "$cmd; echo end-of-it\n"; my $t 
 	while (my $n = sysread $c->{out}, my $buf, 1 << 20) {
 		$got += $n;
 		$bad++ if $buf =~ /[^x]/;
-		if ($got > $size / 4 && !$killed++) {
+		if ($killed == 0 && $got > $size / 4) {
+			$killed = 1;
 			kill 'KILL', $engine;
 			note "engine killed at $got bytes";
 		}
-		if ($killed == 1 && $got > $size / 2) { $killed++; $engine = lab_engine('--gateways', 2) }
+		if ($killed == 1 && $got > $size / 2) {
+			$killed = 2;
+			$engine = lab_engine('--gateways', 2);
+		}
 	}
 	waitpid $c->{pid}, 0;
 	is($got, $size, 'every byte of 200 MB came');
 	is($bad, 0, 'and all are what was sent');
 	ok($killed == 2, 'the engine was killed and a new one started meanwhile');
-	ok(wait_for('cleaned', 30, sub { machine($name)->{state} eq 'ready' }), "the new engine cleans $name afterwards");
+	ok(wait_for('cleaned', 30, sub { (machine($name)->{state} // '') eq 'ready' }), "the new engine cleans $name afterwards");
 	my ($s) = grep { $_->{id} == $id } sessions('--history', '--user', 'anna');
 	is($s->{state}, 'closed', 'the session was adopted and ended in order') or diag explain $s;
 	cmp_ok($s->{bytes_out}, '>=', $size, 'its byte count is whole');

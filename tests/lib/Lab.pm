@@ -45,11 +45,25 @@ sub lab_enter {
 		$ENV{REMUDA_LAB} = 1;
 		exec 'unshare', qw(-n -m -p -f --mount-proc), $^X, $0 or die "unshare: $!";
 	}
+	# The first process of a pid namespace must reap: QEMUs are orphans.
+	if ($$ == 1) {
+		my $test = fork // die;
+		if ($test) {
+			my $status = 0;
+			while ((my $pid = wait) > 0) {
+				next if $pid != $test;
+				$status = $?;
+				last;	# the namespace ends with us, and all in it
+			}
+			POSIX::_exit($status >> 8 || ($status ? 1 : 0));
+		}
+	}
 	system('ip link set lo up') == 0 or die 'lo';
 	for my $d (qw(/run /var/lib/libvirt /var/log/libvirt /var/cache/libvirt)) {
 		mkdir $d unless -d $d;
 		system("mount -t tmpfs -o mode=0755 none $d") == 0 or die "tmpfs on $d";
 	}
+	mkdir '/run/lock';	# libvirt's consoles want it
 	# Guests run as another uid: every folder on the way must let them pass.
 	$dir = tempdir('/run/remuda-lab-XXXXXX');
 	chmod 0711, $dir;

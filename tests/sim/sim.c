@@ -149,13 +149,14 @@ static bool is_wanted(const struct batch *b)
 static void start_batch(struct batch *b)
 {
 	fflush(stdout);
-	b->pid = fork();
-	if (b->pid < 0)
+	pid_t pid = fork();
+	if (pid < 0)
 		tap_bail("fork: %s", strerror(errno));
-	if (b->pid == 0) {
+	if (pid == 0) {
 		run_batch(b);
 		_exit(0);
 	}
+	b->pid = pid;	/* only here: the child shares this memory */
 }
 
 static uint64_t run_seeds(uint64_t from, uint64_t seeds, uint64_t *steps)

@@ -32,7 +32,7 @@ static const char *const nasty[] = {
 	"\x7f", "\x80", "\xc0\x80", "\xc3\x28", "\xe2\x82", "\xed\xa0\x80",
 	"\xef\xbf\xbe", "\xef\xbf\xbf", "\xf4\x90\x80\x80", "\xf0\x9f\x98\x80",
 	"\xc2\x85", "\xe2\x80\xa8", "\xef\xbb\xbf", "%s%n", "${HOME}", "$(id)",
-	"../../etc/passwd", "a,b", "a=b,c=d", "-append", "\xe2\x80\xae" "abc",
+	"../../etc/passwd", "a,b", "a=b,c=d", "-append", ("\xe2\x80\xae" "abc"),
 };
 
 static const struct wire_domain_create plain = {

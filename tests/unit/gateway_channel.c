@@ -239,6 +239,15 @@ static void test_breaks(void)
 	is_int(lab_end(p.guest) <= 0, 1, "and closed");
 	close(p.guest);
 
+	p = open_pair(335);
+	lab_reset(p.client);
+	lab_frame(p.guest, &frame);
+	lab_put_pair(p.guest, NATIVE_CONFIRMED, 335, NONCE + 334);
+	lab_put_pair(p.guest, NATIVE_CONFIRMED, 334, NONCE + 335);
+	m = ended(&p);
+	is_int(m.session_ended.drained, 0, "CONFIRMED of another session is none");
+	close(p.guest);
+
 	/* A user who writes what looks like the guest's CONFIRMED. */
 	struct native_builder b;
 	p = open_pair(334);

@@ -379,6 +379,32 @@ static void test_descriptors(void)
 	lab_expect(&lab, WIRE_TYPE_session_cancel);
 }
 
+/* Counts come about once a second, however busy the session is. */
+static void test_counts(void)
+{
+	struct pair p = open_pair(170);
+	int64_t until = lab_now_ms() + 2500;
+	unsigned told = 0, said = 0;
+	uint64_t last = 0;
+	struct message m;
+
+	while (lab_now_ms() < until) {
+		lab_says(p.client, "x");
+		said++;
+		if (lab_next(&lab, &m, 20) &&
+		    m.type == WIRE_TYPE_session_bytes) {
+			told++;
+			last = m.session_bytes.bytes_in;
+			is_int(m.session_bytes.session, 170, "counts of it");
+		}
+	}
+	ok(told >= 1 && told <= 3, "told %u times in 2.5 s", told);
+	ok(last > 0 && last <= said, "as they were");
+	close(p.client);
+	close(p.machine);
+	is_int(ended(170).session_ended.bytes_in, said, "and exact at the end");
+}
+
 static void test_half_close_limit(void)
 {
 	struct pair p = open_pair(160);
@@ -408,6 +434,7 @@ int main(void)
 	test_second_machine();
 	test_unix();
 	test_descriptors();
+	test_counts();
 	test_half_close_limit();
 	lab_stop(&lab);
 	return tap_done();

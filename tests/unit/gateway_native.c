@@ -73,12 +73,10 @@ static int connect_session(int client, uint64_t session)
 	return machine;
 }
 
-static void test_verbs(void)
+static uint64_t test_asking(int client)
 {
-	int client = lab_dial(door), machine;
 	uint8_t bytes[1024];
 	size_t n = opening(bytes, "anna", "secret", "mail");
-	struct native_builder b;
 
 	lab_write(client, bytes, n);
 	struct message m = lab_expect(&lab, WIRE_TYPE_session_request);
@@ -99,6 +97,30 @@ static void test_verbs(void)
 	expect_frame(client, NATIVE_WAITING, "WAITING");
 	is_int(lab_u64(&frame, NATIVE_TAG_PLACE), 2, "second in the queue");
 	is_int(lab_u64(&frame, NATIVE_TAG_WAIT_MS), 29000, "until then");
+	return conn;
+}
+
+static void test_talking(int client, int machine)
+{
+	lab_put_data(client, "question", 8, NATIVE_END);
+	ok(lab_hears(machine, "question"), "DATA reaches the machine bare");
+	is_int(lab_end(machine), 0, "END as a half-close");
+	lab_says(machine, "answer");
+	expect_frame(client, NATIVE_DATA, "the answer is DATA");
+	ok(frame.h.length == 6 && !memcmp(frame.payload, "answer", 6), "whole");
+	close(machine);
+	expect_frame(client, NATIVE_DATA, "its end");
+	is_int(frame.h.flags, NATIVE_END, "is END");
+	ok(lab_quiet(&lab, 100), "the session waits for DEALLOCATE");
+}
+
+static void test_verbs(void)
+{
+	int client = lab_dial(door), machine;
+	uint64_t conn = test_asking(client);
+	struct native_builder b;
+	struct message m;
+
 	lab_assign(&lab, (struct lab_assign){
 		.conn = conn, .session = 200, .machine = 7, .incarnation = 4,
 		.endpoint = WIRE_ENDPOINT_TCP, .identity = WIRE_IDENTITY_NONE,
@@ -112,17 +134,7 @@ static void test_verbs(void)
 	is_text(lab_text(&frame, NATIVE_TAG_USER), "anna", "user");
 	is_text(lab_text(&frame, NATIVE_TAG_APPLICATION), "mail", "application");
 	expect_frame(client, NATIVE_ACCEPT, "ACCEPT");
-	lab_put_data(client, "question", 8, NATIVE_END);
-	ok(lab_hears(machine, "question"), "DATA reaches the machine bare");
-	is_int(lab_end(machine), 0, "END as a half-close");
-	lab_says(machine, "answer");
-	expect_frame(client, NATIVE_DATA, "the answer is DATA");
-	ok(frame.h.length == 6 && !memcmp(frame.payload, "answer", 6), "whole");
-	close(machine);
-	do
-		expect_frame(client, NATIVE_DATA, "its end");
-	while (!(frame.h.flags & NATIVE_END) && frame.h.type == NATIVE_DATA);
-	ok(lab_quiet(&lab, 100), "the session waits for DEALLOCATE");
+	test_talking(client, machine);
 	native_begin(&b, NATIVE_DEALLOCATE, NATIVE_CONFIRM);
 	lab_put(client, &b);
 	m = lab_expect(&lab, WIRE_TYPE_session_ended);

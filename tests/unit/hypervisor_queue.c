@@ -5,6 +5,7 @@
  */
 #include "engine/hypervisor/queue.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -22,7 +23,7 @@ static struct {
 	int agents;		/* of them agent calls */
 	int done;
 	int order[64];
-	char uuids[16][40];	/* of the jobs at the gate */
+	char uuids[32][40];	/* of the jobs at the gate */
 	int twice;		/* times one domain was there twice */
 } stage = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	    .changed = PTHREAD_COND_INITIALIZER };
@@ -64,10 +65,10 @@ static int wait_count(const int *count, int want)
 static enum job_next at_gate(struct job *job)
 {
 	pthread_mutex_lock(&stage.lock);
-	for (int i = 0; i < 16 && job->uuid[0]; i++)
+	for (int i = 0; i < 32 && job->uuid[0]; i++)
 		stage.twice += strcmp(stage.uuids[i], job->uuid) == 0;
 	int slot = 0;
-	while (slot < 15 && stage.uuids[slot][0])
+	while (slot < 31 && stage.uuids[slot][0])
 		slot++;
 	TEXT_SET(stage.uuids[slot], job->uuid);
 	stage.waiting++;
@@ -187,6 +188,41 @@ static void test_no_twins(void)
 	is_int(stage.twice, 0, "never two of one domain at once");
 }
 
+static void test_abandon(void)
+{
+	static const char *const names[] = { "a", "b", "c", "d" };
+
+	reset(false);
+	for (int i = 0; i < 4; i++)
+		add(new_job(JOB_DOMAIN, names[i], false, i));
+	add(new_job(JOB_HOST, "", false, 4));
+	is_int(wait_count(&stage.waiting, 5), 5, "every thread hangs");
+	for (int i = 0; i < 4; i++)
+		add(new_job(JOB_DOMAIN, names[i], false, 10 + i));
+	queue_abandon(&queue, 20);
+	is_int(wait_count(&stage.waiting, 9), 9,
+	       "given up, they are replaced, and their domains free");
+	pthread_mutex_lock(&queue.lock);
+	is_int(queue.abandoned, 5, "five threads are remembered");
+	pthread_mutex_unlock(&queue.lock);
+	open_gate();
+	is_int(wait_count(&stage.done, 9), 9, "all jobs return");
+	reset(true);
+	for (int i = 0; i < 100; i++)
+		add(new_job(JOB_DOMAIN, names[i % 4], false, i));
+	is_int(wait_count(&stage.done, 100), 100, "the new threads go on");
+	queue_abandon(&queue, 1000);
+	int64_t until_ms = role_now_ms() + 5000;
+	int left = 1;
+	while (left > 0 && role_now_ms() < until_ms) {
+		pthread_mutex_lock(&queue.lock);
+		left = queue.abandoned;
+		pthread_mutex_unlock(&queue.lock);
+		sched_yield();
+	}
+	is_int(left, 0, "the old ones have ended, and no other was given up");
+}
+
 static void test_limit_and_stop(void)
 {
 	int taken = 0;
@@ -225,6 +261,7 @@ int main(void)
 	test_agents();
 	test_delayed();
 	test_no_twins();
+	test_abandon();
 	test_limit_and_stop();
 	return tap_done();
 }

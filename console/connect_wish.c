@@ -1,0 +1,219 @@
+/* Flags, addresses and the password of `remuda connect`; see connect_wish.h. */
+#include "console/connect_wish.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "console/paths.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+void connect_say(const char *fmt, ...)
+{
+	char text[900], shown[1000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* The words may be a gateway's: no escape sequences to the terminal. */
+	text_display(shown, sizeof(shown), text, strlen(text));
+	fprintf(stderr, "connect: %s\n", shown);
+}
+
+static const char usage_text[] =
+	"usage: remuda connect APPLICATION [flags]\n"
+	"  A machine of that application on standard input and output.\n"
+	"  --socket PATH      the gateway's unix socket (default $REMUDA_GATEWAY,\n"
+	"                     else that of the site)\n"
+	"  --to HOST:PORT     a gateway's native listener over tcp\n"
+	"  --user NAME        who asks: with a password, or named by root\n"
+	"  --password-fd N    read the password there (default $REMUDA_PASSWORD)\n"
+	"  --wait 30s         longest wait for a machine\n"
+	"  --request-id ID    the same id never takes a second machine\n"
+	"  --confirm          wait until the machine is clean again\n"
+	"  -v, --verbose      machine, session and times on standard error\n"
+	"Exit: 0 done, 1 cut short, 2 usage, 4 no such application, 5 no gateway,\n"
+	"      6 refused, 7 no machine in time.\n";
+
+const char *connect_usage(void)
+{
+	return usage_text;
+}
+
+int connect_parse(struct connect_wish *w, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "to", required_argument, NULL, 't' },
+		{ "user", required_argument, NULL, 'u' },
+		{ "password-fd", required_argument, NULL, 'p' },
+		{ "wait", required_argument, NULL, 'w' },
+		{ "request-id", required_argument, NULL, 'r' },
+		{ "confirm", no_argument, NULL, 'c' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct error err;
+	char *end;
+	int c;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "vh", options, NULL)) >= 0) {
+		switch (c) {
+		case 's': w->socket = optarg; break;
+		case 't': w->to = optarg; break;
+		case 'u': w->user = optarg; break;
+		case 'r': w->request_id = optarg; break;
+		case 'c': w->confirm = true; break;
+		case 'v': w->verbose = true; break;
+		case 'h': w->help = true; return 0;
+		case 'p':
+			w->password_fd = (int)strtol(optarg, &end, 10);
+			if (*end || end == optarg || w->password_fd < 0) {
+				connect_say("--password-fd wants a number, not \"%s\"",
+				    optarg);
+				return -1;
+			}
+			break;
+		case 'w':
+			if (text_parse_duration_ms(optarg, &w->wait_ms, &err) < 0) {
+				connect_say("--wait: %s", err.text);
+				return -1;
+			}
+			break;
+		default:
+			return -1;
+		}
+	}
+	if (optind + 1 != argc) {
+		connect_say(optind == argc ? "which application? `remuda connect --help`"
+				   : "one application at a time");
+		return -1;
+	}
+	w->application = argv[optind];
+	if (w->socket && w->to) {
+		connect_say("--socket and --to exclude each other");
+		return -1;
+	}
+	return 0;
+}
+
+static int dial_unix(const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (!text_copy(un.sun_path, sizeof(un.sun_path), path)) {
+		connect_say("%s: the path is too long for a socket", path);
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0)
+		return fd;
+	connect_say("%s: %s; is the engine running?", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int dial_tcp(const char *to)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
+	char host[256];
+	const char *colon = strrchr(to, ':');
+	int fd = -1, on = 1;
+
+	if (!colon || colon == to || (size_t)(colon - to) >= sizeof(host)) {
+		connect_say("--to wants HOST:PORT, not \"%s\"", to);
+		return -1;
+	}
+	bool bracket = *to == '[' && colon[-1] == ']';
+	snprintf(host, sizeof(host), "%.*s",
+		 (int)(colon - to) - 2 * bracket, to + bracket);
+	int wrong = getaddrinfo(host, colon + 1, &hints, &list);
+	if (wrong) {
+		connect_say("%s: %s", to, gai_strerror(wrong));
+		return -1;
+	}
+	for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
+		fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
+			int error = errno;
+
+			close(fd);
+			fd = -1;
+			errno = error;
+		}
+	}
+	freeaddrinfo(list);
+	if (fd < 0)
+		connect_say("%s: %s", to, strerror(errno));
+	else
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+int connect_dial(const struct connect_wish *w)
+{
+	struct paths_wish none = { 0 };
+	static struct paths paths;
+	struct error err;
+	const char *path = w->socket ? w->socket : getenv("REMUDA_GATEWAY");
+
+	if (w->to)
+		return dial_tcp(w->to);
+	if (path && *path)
+		return dial_unix(path);
+	if (paths_init(&paths, &none, &err) < 0) {
+		connect_say("%s", err.text);
+		return -1;
+	}
+	char socket_path[PATHS_SIZE];
+	return dial_unix(paths_native_socket(&paths, socket_path,
+					     sizeof(socket_path)));
+}
+
+int connect_password(const struct connect_wish *w, char *out, size_t size)
+{
+	const char *given = getenv("REMUDA_PASSWORD");
+	size_t length = 0;
+	ssize_t n = 1;
+
+	if (w->password_fd < 0) {
+		if (!text_copy(out, size, given ? given : "")) {
+			connect_say("the password is too long");
+			return -1;
+		}
+		return (int)strlen(out);
+	}
+	while (n > 0 && length < size) {
+		n = read(w->password_fd, out + length, size - length);
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n > 0)
+			length += (size_t)n;
+	}
+	if (n < 0) {
+		connect_say("password: %s", strerror(errno));
+		return -1;
+	}
+	if (length == size) {
+		connect_say("the password is too long");
+		return -1;
+	}
+	while (length && (out[length - 1] == '\n' || out[length - 1] == '\r'))
+		length--;
+	return (int)length;
+}

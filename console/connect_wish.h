@@ -1,0 +1,34 @@
+/*
+ * What `remuda connect` was asked for: its flags, where the gateway is, and
+ * the password.  Each function says on standard error what is wrong.
+ */
+#ifndef REMUDA_CONSOLE_CONNECT_WISH_H
+#define REMUDA_CONSOLE_CONNECT_WISH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exit codes of console.md E.2. */
+enum {
+	EXIT_DONE = 0, EXIT_CUT = 1, EXIT_WRONG_USAGE = 2, EXIT_NOT_FOUND = 4,
+	EXIT_UNREACHABLE = 5, EXIT_REFUSED = 6, EXIT_TIMED_OUT = 7,
+};
+
+struct connect_wish {
+	const char *application, *socket, *to, *user, *request_id;
+	int64_t wait_ms;	/* -1: the listener's */
+	int password_fd;	/* -1: the environment */
+	bool confirm, verbose, help;
+};
+
+/* One line on standard error, fit for a terminal. */
+void connect_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+const char *connect_usage(void);
+int connect_parse(struct connect_wish *w, int argc, char **argv);
+/* A connected socket, or -1. */
+int connect_dial(const struct connect_wish *w);
+/* The password without a line's end; its length, or -1. */
+int connect_password(const struct connect_wish *w, char *out, size_t size);
+
+#endif
