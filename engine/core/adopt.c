@@ -19,9 +19,8 @@ static void lose_sessions(struct world *w, struct effects *fx,
 		    (unreported_only && s->reported))
 			continue;
 		s->held = false;
-		session_finish(w, fx, s, s->row.state == SESSION_ASSIGNED ?
-						 SESSION_FAILED : SESSION_LOST,
-			       why);
+		/* Told or not, served or not: what it came to is unknown. */
+		session_finish(w, fx, s, SESSION_LOST, why);
 	}
 	/* Those we gave up and it never answered about. */
 	for (size_t i = 0; i < w->pool_count; i++)

@@ -225,7 +225,8 @@ static void restore(struct world *w, struct effects *fx,
 			struct session *s = session_new(w, &rows->sessions[i]);
 
 			/* Perhaps its gateway has it, perhaps bytes went (S5). */
-			s->told = s->held = true;
+			s->told = !PLANTED(S4_RESTART_UNTOLD);
+			s->held = true;
 		}
 	for (size_t i = 0; i < rows->machine_count; i++)
 		settle_machine(w, fx, world_machine(w, rows->machines[i].id));

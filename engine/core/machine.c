@@ -282,7 +282,8 @@ static void kick_preparing(struct world *w, struct effects *fx,
 	}
 	m->row.prepare_ms = w->now_ms - m->state_ms;
 	machine_move(w, fx, m, MACHINE_READY, "prepared");
-	machine_kick(w, fx, m);
+	if (!PLANTED(L2_WISH_FORGOTTEN))
+		machine_kick(w, fx, m);
 }
 
 static void kick_ready(struct world *w, struct effects *fx, struct machine *m)

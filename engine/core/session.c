@@ -204,7 +204,8 @@ void session_on_failed(struct world *w, struct effects *fx,
 		return;
 	/* Its client waits for our word, also when we gave it up before. */
 	text_copy_slice(text, sizeof(text), ev->session.text);
-	refuse(fx, s, "not_accepted", text);
+	if (!PLANTED(L1_CLIENT_FORGOTTEN))
+		refuse(fx, s, "not_accepted", text);
 	session_let_go(w, fx, s);
 	s = of_message(w, ev);
 	if (!s)

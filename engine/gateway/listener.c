@@ -92,16 +92,6 @@ static void dismiss(struct gateway *g, struct listener *l)
 	listener_unref(g, l);
 }
 
-static bool same_address(int a, int b)
-{
-	struct sockaddr_storage x = { 0 }, y = { 0 };
-	socklen_t nx = sizeof(x), ny = sizeof(y);
-
-	return getsockname(a, (struct sockaddr *)&x, &nx) == 0 &&
-	       getsockname(b, (struct sockaddr *)&y, &ny) == 0 && nx == ny &&
-	       memcmp(&x, &y, nx) == 0;
-}
-
 static void set_options(struct listener *l, int fd)
 {
 	static const int on = 1;
@@ -219,18 +209,18 @@ static void take_over(struct gateway *g, struct listener *l, int fd)
 		;
 }
 
-/* Takes fd as the listening socket of l, unless l has one of that address. */
+/*
+ * Takes fd as the listening socket of l.  The engine holds the other end of
+ * the same socket: of two in one SO_REUSEPORT group, connections would wait
+ * for ever on the one that nobody accepts from.  What waits on the old socket
+ * is accepted before that is closed.
+ */
 static void take_socket(struct gateway *g, struct listener *l, int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
 		log_error("listener %s: %s", l->name, strerror(errno));
-		close(fd);
-		return;
-	}
-	if (l->watch.fd >= 0 && same_address(l->watch.fd, fd)) {
-		take_over(g, l, fd);
 		close(fd);
 		return;
 	}

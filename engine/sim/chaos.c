@@ -95,7 +95,7 @@ static void change_site(struct sim *s)
 	h->boot_parallel = (uint32_t)sim_between(s, 1, 4);
 	if (!p->keep && s->swarm.hosts > 1 && sim_chance(s, 10))
 		TEXT_SET(p->host, h->name);	/* for machines to come */
-	if (s->site.resource_count && sim_chance(s, 20))
+	if (s->site.resource_count && sim_chance(s, 50))
 		site_toggle_resource(s, p->application);
 	post_send(s, post_new(s, EVENT_SITE), NULL, 0);
 }

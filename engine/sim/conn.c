@@ -108,6 +108,21 @@ static void leaves(struct sim *s, struct item *it)
 	gateway_post(s, c->gateway, p);
 }
 
+/* Somebody who asked before asks again, mostly one of the last. */
+static void repeat_client(struct sim *s, struct conn *c)
+{
+	int64_t n = (int64_t)s->conns.count, back = n;
+	const struct conn *old;
+
+	if (sim_chance(s, 70) && back > 5)
+		back = 5;
+	old = s->conns.items[n - sim_between(s, 1, back)];
+	c->listener = old->listener;
+	c->application = old->application;
+	c->user = sim_chance(s, 90) ? old->user : c->user;
+	TEXT_SET(c->key, old->key);
+}
+
 static void draw_client(struct sim *s, struct conn *c)
 {
 	const struct site_spec *site = &s->site;
@@ -120,9 +135,8 @@ static void draw_client(struct sim *s, struct conn *c)
 	c->authentic = !sim_chance(s, 5);
 	c->wait_ms = sim_chance(s, 30) ? -1 :
 		     sim_chance(s, 20) ? 0 : sim_between(s, 500, 40000);
-	if (sim_fault(s, SIM_CLIENT_REPEATS, 0) && s->next_key)
-		snprintf(c->key, sizeof(c->key), "key-%lld",
-			 (long long)sim_between(s, 1, (int64_t)s->next_key));
+	if (sim_fault(s, SIM_CLIENT_REPEATS, 0) && s->conns.count)
+		repeat_client(s, c);
 	else if (sim_chance(s, 40))
 		snprintf(c->key, sizeof(c->key), "key-%llu",
 			 (unsigned long long)++s->next_key);

@@ -193,6 +193,7 @@ struct sim {
 	uint64_t target_machine;
 
 	struct map bound;	/* hash of (machine, incarnation) -> session */
+	struct map stopped;	/* sessions that were sent a STOP */
 	int64_t settle_from_ms;
 	FILE *trace;
 	struct sim_result *result;

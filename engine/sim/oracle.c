@@ -149,6 +149,9 @@ void oracle_assign(struct sim *s, const struct effect *e)
 	uint64_t key = e->machine << 24 ^ e->incarnation;
 	uint64_t *bound = map_get(&s->bound, key);
 
+	if (map_get(&s->stopped, e->session))
+		sim_broken(s, "S9", "session/%llu is assigned after it was stopped",
+			   ull(e->session));
 	if (!row || row->machine != e->machine ||
 	    row->incarnation != e->incarnation)
 		sim_broken(s, "S3", "ASSIGN of session/%llu, which is not saved so",

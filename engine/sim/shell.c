@@ -254,9 +254,12 @@ static void perform(struct sim *s, const struct effect *e)
 		/* fall through */
 	case EFFECT_REFUSE:
 	case EFFECT_WAITING:
-	case EFFECT_STOP:
 	case EFFECT_CONFIRMED:
 	case EFFECT_RESOURCE_CLOSE:
+		gateway_order(s, o);
+		return;
+	case EFFECT_STOP:
+		map_put(&s->stopped, e->session, s);
 		gateway_order(s, o);
 		return;
 	case EFFECT_SAVE_REQUEST:

@@ -330,6 +330,7 @@ static void sim_fini(struct sim *s)
 	map_fini(&s->fds);
 	map_fini(&s->tokens);
 	map_fini(&s->bound);
+	map_fini(&s->stopped);
 	store_fini(&s->store);
 	site_release(&s->site);
 	array_free(&s->inbox);

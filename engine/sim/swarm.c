@@ -28,7 +28,7 @@ static const uint16_t most[SIM_FAULTS] = {
 	[SIM_CLIENT_REPEATS] = 500, [SIM_CRASH_STEP] = 12,
 	[SIM_CRASH_COMMIT] = 12, [SIM_CRASH_ACT] = 12, [SIM_TARGET_LOST] = 60,
 	[SIM_WALL_JUMP] = 30, [SIM_SLOW_STORE] = 400, [SIM_OPERATOR] = 300,
-	[SIM_SITE_CHANGE] = 60, [SIM_GHOST] = 60,
+	[SIM_SITE_CHANGE] = 200, [SIM_GHOST] = 60,
 };
 
 static const char *const user_names[USERS] = { "ann", "ben", "cleo", "dan",

@@ -51,6 +51,20 @@ static void die(const char *what)
 	exit(1);
 }
 
+/* A number of an argument; exits when it is none. */
+static double number(const char *text, double low, double high)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (*end || end == text || v < low || v > high) {
+		fprintf(stderr, "load: \"%s\" is not a number from %g to %g\n",
+			text, low, high);
+		exit(2);
+	}
+	return v;
+}
+
 static int64_t now_us(void)
 {
 	struct timespec t;
@@ -276,7 +290,7 @@ static void set_target(const char *text)
 	if (colon && (size_t)(colon - text) < sizeof(host)) {
 		memcpy(host, text, (size_t)(colon - text));
 		host[colon - text] = '\0';
-		target.sin_port = htons((uint16_t)atoi(colon + 1));
+		target.sin_port = htons((uint16_t)number(colon + 1, 1, 65535));
 		if (inet_pton(AF_INET, host, &target.sin_addr) == 1 &&
 		    target.sin_port)
 			return;
@@ -298,14 +312,15 @@ int main(int argc, char **argv)
 	if (argc >= 3 && (!strcmp(argv[1], "serve") || !strcmp(argv[1], "sink"))) {
 		sink = argv[1][1] == 'i';
 		proxy = argc > 3 && !strcmp(argv[3], "--proxy");
-		serve((uint16_t)atoi(argv[2]));
+		serve((uint16_t)number(argv[2], 1, 65535));
 	}
 	for (int i = 0; argc >= 3 && i < 3; i++) {
 		if (strcmp(argv[1], modes[i]))
 			continue;
 		set_target(argv[2]);
-		run((enum mode)i, argc > 3 ? atoi(argv[3]) : 32,
-		    argc > 4 ? atof(argv[4]) : 5);
+		run((enum mode)i,
+		    argc > 3 ? (int)number(argv[3], 1, 100000) : 32,
+		    argc > 4 ? number(argv[4], 0.1, 3600) : 5);
 		return 0;
 	}
 	fprintf(stderr, "usage: load serve|sink PORT [--proxy]\n"

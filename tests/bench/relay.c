@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,12 +40,9 @@ static void die(const char *what)
 static void start(uint32_t index)
 {
 	int pair[2], knock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct sockaddr_un {
-		sa_family_t family;
-		char path[64];
-	} un = { .family = AF_UNIX };
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
 
-	int n = snprintf(un.path + 1, 60, "remuda-bench-%d-%u", (int)getpid(),
+	int n = snprintf(un.sun_path + 1, 60, "remuda-bench-%d-%u", (int)getpid(),
 			 index);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
 	    bind(knock, (struct sockaddr *)&un, (socklen_t)(3 + n)) < 0 ||
@@ -132,6 +130,20 @@ static void answer(int fd, const struct message *q)
 	send_message(fd, &m);
 }
 
+/* A number of an argument; exits when it is none. */
+static long number(const char *text, long low, long high)
+{
+	char *end;
+	long v = strtol(text, &end, 10);
+
+	if (*end || end == text || v < low || v > high) {
+		fprintf(stderr, "relay: \"%s\" is not a number from %ld to %ld\n",
+			text, low, high);
+		exit(2);
+	}
+	return v;
+}
+
 int main(int argc, char **argv)
 {
 	static struct wire_buffer buffer;
@@ -147,13 +159,11 @@ int main(int argc, char **argv)
 	for (int i = 3; i < argc; i++) {
 		proxy |= !strcmp(argv[i], "--proxy");
 		if (!strcmp(argv[i], "--gateways") && i + 1 < argc)
-			count = atoi(argv[++i]);
+			count = (int)number(argv[++i], 1, GATEWAYS_MAX);
 	}
-	if (count < 1 || count > GATEWAYS_MAX)
-		return 2;
 	for (int i = 0; i < count; i++) {
 		start((uint32_t)i);
-		offer(engines[i], (uint16_t)atoi(argv[1]));
+		offer(engines[i], (uint16_t)number(argv[1], 1, 65535));
 		p[i + 1] = (struct pollfd){ .fd = engines[i], .events = POLLIN };
 	}
 	while (poll(p, (nfds_t)count + 1, -1) > 0 && !p[0].revents) {

