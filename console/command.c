@@ -148,9 +148,12 @@ void command_run(struct app *app, const char *line)
 	TEXT_SET(copy, line);
 	words[0] = "remuda";
 	count = split(copy, words + 1);
-	if (count > 1 && strcmp(words[1], "remuda") == 0)
-		count = split(strcpy(copy, line + 6 + strspn(line, " ")),
-			      words + 1);
+	if (count > 1 && strcmp(words[1], "remuda") == 0) {
+		const char *rest = line + 6 + strspn(line, " ");
+
+		memcpy(copy, rest, strlen(rest) + 1);
+		count = split(copy, words + 1);
+	}
 	if (count == 0)
 		return;
 	if (script_command(app, count, words + 1))

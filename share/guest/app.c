@@ -135,7 +135,7 @@ static void kill_children(void)
 	}
 	while ((entry = readdir(proc))) {
 		char path[64], stat[512], *after;
-		int pid = atoi(entry->d_name), parent;
+		int pid = (int)strtol(entry->d_name, NULL, 10), parent;
 
 		if (pid <= 1)
 			continue;

@@ -237,7 +237,7 @@ static void walk_dir(struct walk *w, int dir_fd, int depth)
 			continue;
 		}
 		w->path[length] = '/';
-		strcpy(w->path + length + 1, name);
+		memcpy(w->path + length + 1, name, strlen(name) + 1);
 		walk_entry(w, dir_fd, name, depth);
 		w->path[length] = '\0';
 	}

@@ -178,10 +178,10 @@ static void on_refused(struct side *s, const struct link_item *item,
 
 	if (native_get_text(item->bytes, item->length, NATIVE_TAG_CODE, code,
 			    sizeof(code)) < 0)
-		strcpy(code, "refused");
+		snprintf(code, sizeof(code), "refused");
 	if (native_get_text(item->bytes, item->length, NATIVE_TAG_TEXT, text,
 			    sizeof(text)) < 0)
-		strcpy(text, "the gateway gave no reason");
+		snprintf(text, sizeof(text), "the gateway gave no reason");
 	refuse_client(s, code, text, now_ms);
 }
 

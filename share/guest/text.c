@@ -144,7 +144,7 @@ static int unix_socket(const char *path, int type, struct sockaddr_un *addr)
 			   sizeof(addr->sun_path) - 1);
 		return -1;
 	}
-	strcpy(addr->sun_path, path);
+	memcpy(addr->sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		guest_warn("socket: %s", strerror(errno));

@@ -91,7 +91,7 @@ static int list_processes(struct process_list *list)
 	}
 	while ((entry = readdir(proc))) {
 		struct process p, *more;
-		int pid = atoi(entry->d_name);
+		int pid = (int)strtol(entry->d_name, NULL, 10);
 
 		if (pid <= 0 || read_process(pid, &p) < 0 ||
 		    (p.flags & KERNEL_THREAD))
@@ -356,7 +356,7 @@ static int in_baseline(const struct mount_check *c, const struct mount_line *m)
 			break;
 		if ((size_t)(end - at) == length && !memcmp(at, m->line, length))
 			return 2;
-		if (atoi(at) == m->id)
+		if (strtol(at, NULL, 10) == m->id)
 			return 1;
 		at = end + 1;
 	}
