@@ -42,7 +42,7 @@ TEST_SRC := $(sort $(wildcard tests/unit/*.c tests/sim/*.c))
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 BENCH    := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 LABPROG  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/lab/*.c tests/screen/*.c)))
-SCRIPTS_T := $(sort $(wildcard tests/tree/*.t tests/scenario/*.t tests/screen/*.t tests/lab/*.t))
+SCRIPTS_T := $(sort $(wildcard tests/tree/*.t tests/sim/*.t tests/scenario/*.t tests/screen/*.t tests/lab/*.t))
 
 .PHONY: all build deps demo check sim bench asan fuzz install clean help docs tests clang
 

@@ -27,6 +27,7 @@
 #include "console/paths.h"
 #include "engine/base/error.h"
 #include "engine/base/log.h"
+#include "engine/core/step.h"
 #include "engine/engine.h"
 #include "engine/gateway/gateway.h"
 #include "engine/hypervisor/hypervisor.h"
@@ -166,6 +167,15 @@ static int role_rules(struct role_options *o)
 	return o->wrong ? CLI_USAGE : rules_run(fd);
 }
 
+/* `make docs`: the state tables as Graphviz. */
+static int role_states(struct role_options *o)
+{
+	(void)o;
+	sm_print_dot(&machine_table, stdout);
+	sm_print_dot(&session_table, stdout);
+	return 0;
+}
+
 static int run_role(int argc, char **argv)
 {
 	static const struct {
@@ -176,6 +186,7 @@ static int run_role(int argc, char **argv)
 		{ "gateway", role_gateway },
 		{ "hypervisor", role_hypervisor },
 		{ "rules", role_rules },
+		{ "states", role_states },
 	};
 	struct role_options o = { .argc = argc - 1, .argv = argv + 1 };
 
