@@ -56,7 +56,7 @@ deps-quick:
 		share/install-deps.sh && exec $(MAKE) --no-print-directory build; fi
 
 deps:            ## install the Debian packages that build, demo and tests need
-	share/install-deps.sh
+	@share/install-deps.sh
 
 ifeq ($(PKG_OK),yes)
 $(BUILD)/remuda: $(MAIN_OBJ) $(LIB)
@@ -94,17 +94,19 @@ $(BUILD)/tests/screen/pty: PKG_LIBS += -lvterm
 GUEST_SRC := $(sort $(wildcard share/guest/*.c)) engine/wire/native.c
 .PHONY: guest
 guest: $(BUILD)/remuda-guest
-$(BUILD)/remuda-guest: $(GUEST_SRC) $(wildcard share/guest/*.h) engine/wire/native.h
+$(BUILD)/remuda-guest: $(GUEST_SRC) $(wildcard share/guest/*.h) engine/wire/native.h | deps-quick
 	@mkdir -p $(@D)
-	musl-gcc -static -std=gnu11 -Os $(WARN) -I. -D_GNU_SOURCE -s -o $@ $(GUEST_SRC)
+	@echo "  CC    $@"
+	$(Q)musl-gcc -static -std=gnu11 -Os $(WARN) -I. -D_GNU_SOURCE -s -o $@ $(GUEST_SRC)
 
 # ---- what people call -----------------------------------------------------
-demo: build      ## a live site of real guests; on a terminal with its console
+demo: deps       ## a live site of real guests; on a terminal with its console
+	@$(MAKE) --no-print-directory build
 	@BUILD=$(BUILD) share/demo/demo.sh
 
 tests: build $(TESTS) $(LABPROG)
 
-check: deps-quick ## every test, through prove
+check: deps      ## every test, through prove
 	@$(MAKE) --no-print-directory tests
 	@$(MAKE) --no-print-directory clang
 	BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --merge -e tests/run \

@@ -156,6 +156,37 @@ static void on_news(struct app *app, unsigned news)
 	app->connects_seen = app->link.connects;
 }
 
+/* The engine tells its counts per hour only when asked. */
+static void on_info(void *arg, const char *shell, const json_t *answer)
+{
+	struct app *app = arg;
+
+	(void)shell;
+	if (!answer || !item_bool(answer, "ok"))
+		return;	/* the old counts stay; they are asked for again */
+	model_site(&app->model, json_object_get(answer, "item"));
+	app->dirty = true;
+}
+
+static void ask_hours(struct app *app)
+{
+	struct error err = { "" };
+
+	if (!app->link.up || app->link.connects != app->hours_connects) {
+		app->hours_connects = app->link.connects;
+		app->next_hours_ms = app->mono_ms + APP_HOURS_MS;
+		return;	/* a subscription begins with them */
+	}
+	if (app->mono_ms < app->next_hours_ms ||
+	    app_view(app)->ops != &view_overview)
+		return;
+	app->next_hours_ms = app->mono_ms + APP_HOURS_MS;
+	/* Failing here is a lost link, which link_step is about to see. */
+	if (link_request(&app->link, json_pack("{s:s}", "verb", "info"), "",
+			 on_info, app, app->mono_ms, &err))
+		app->next_hours_ms = app->mono_ms + APP_STALE_MS;
+}
+
 /* ---- the loop -------------------------------------------------------- */
 
 void app_draw(struct app *app)
@@ -232,6 +263,7 @@ static void loop(struct app *app)
 			pace.least_ms = FRAME_RESIZE_MS;
 		}
 		on_news(app, link_step(&app->link, app->mono_ms));
+		ask_hours(app);
 		wait = draw_when_due(app, &pace);
 		if (app->script && !app->quit) {
 			if (script_step(app, clock_ms(CLOCK_MONOTONIC)))

@@ -22,6 +22,7 @@ enum {
 	APP_ENGINE_STARTS_MAX = 3,
 	APP_ENGINE_START_PAUSE_MS = 2000,
 	APP_STALE_MS = 4000,
+	APP_HOURS_MS = 5000,	/* between questions for the counts per hour */
 };
 
 /* A change that waits for the answer to its question. */
@@ -59,6 +60,8 @@ struct app {
 	int engine_starts;
 	int64_t next_start_ms;	/* not before, on the console's clock */
 	unsigned connects_seen;	/* of link.connects */
+	unsigned hours_connects;	/* the same, of ask_hours */
+	int64_t next_hours_ms;	/* when the counts per hour are asked for */
 	int64_t wall_ms;	/* for display; stands still with a fixed clock */
 	int64_t mono_ms;	/* for timers; follows a fixed clock */
 	int64_t clock_step_ms;	/* how far a script moved the fixed clock */

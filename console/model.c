@@ -224,16 +224,29 @@ void model_add_items(struct model *m, enum topic topic, const json_t *items)
 	m->changes++;
 }
 
-/* An engine that has just started says hello before it knows its site. */
-static bool apply_site(struct model *m, const json_t *items)
-{
-	json_t *safe = model_display_copy(json_array_get(items, 0));
+/* More than that is a lie; sums and bars must not overflow. */
+enum { HOUR_SESSIONS_MAX = 1000 * 1000 * 1000 };
 
+void model_site(struct model *m, const json_t *item)
+{
+	json_t *safe = model_display_copy(item);
+	const json_t *hours = json_object_get(item, "sessions_per_hour");
+
+	/* An engine that has just started says hello before it knows this. */
 	if (*item_text(safe, "site"))
 		TEXT_SET(m->site, item_text(safe, "site"));
 	json_decref(safe);
+	if (json_array_size(hours) == MODEL_HOURS) {
+		for (int i = 0; i < MODEL_HOURS; i++) {
+			int64_t n = json_integer_value(
+				json_array_get(hours, (size_t)i));
+
+			m->per_hour[i] = n < 0 ? 0 :
+				n > HOUR_SESSIONS_MAX ? HOUR_SESSIONS_MAX : n;
+		}
+		m->per_hour_known = true;
+	}
 	m->changes++;
-	return true;
 }
 
 bool model_apply(struct model *m, const json_t *line)
@@ -242,8 +255,10 @@ bool model_apply(struct model *m, const json_t *line)
 	const json_t *items = json_object_get(line, "items");
 
 	m->time_ms = item_int(line, "time_ms", m->time_ms);
-	if (strcmp(name, "site") == 0)
-		return apply_site(m, items);
+	if (strcmp(name, "site") == 0) {
+		model_site(m, json_array_get(items, 0));
+		return true;
+	}
 	for (int i = 0; i < TOPIC_COUNT; i++) {
 		if (strcmp(topics[i].name, name) != 0)
 			continue;

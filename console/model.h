@@ -34,7 +34,10 @@ enum topic {
 	TOPIC_COUNT
 };
 
-enum { MODEL_EVENTS_MAX = 2000 };	/* the oldest go first */
+enum {
+	MODEL_EVENTS_MAX = 2000,	/* the oldest go first */
+	MODEL_HOURS = 24,
+};
 
 struct entry {
 	uint64_t key;		/* stable for the object's life, never 0 */
@@ -56,6 +59,8 @@ struct model {
 	unsigned full_seen;	/* bit per topic */
 	uint64_t changes;
 	int64_t time_ms;	/* engine's wall clock in its last line; 0 none */
+	int64_t per_hour[MODEL_HOURS];	/* sessions, the oldest hour first */
+	bool per_hour_known;
 };
 
 void model_init(struct model *m);
@@ -66,6 +71,8 @@ void model_hello(struct model *m, const json_t *hello);
 /* A line with "topic".  Unknown topics are ignored: newer engines may talk
  * of more.  Returns true when something changed. */
 bool model_apply(struct model *m, const json_t *line);
+/* The item of the site topic, also the answer to `info`. */
+void model_site(struct model *m, const json_t *item);
 /* Adds items of a list answer (older events). */
 void model_add_items(struct model *m, enum topic topic, const json_t *items);
 

@@ -48,6 +48,13 @@ struct style theme_style(enum role role, unsigned cell_flags, int colours,
 	GLYPH(BAR_READY, "▒", "=")                                             \
 	GLYPH(BAR_BAD, "!", "!")                                               \
 	GLYPH(BAR_ROOM, "·", ".")                                              \
+	GLYPH(EIGHTH_1, "▁", ".")                                              \
+	GLYPH(EIGHTH_2, "▂", ".")                                              \
+	GLYPH(EIGHTH_3, "▃", ".")                                              \
+	GLYPH(EIGHTH_4, "▄", ":")                                              \
+	GLYPH(EIGHTH_5, "▅", ":")                                              \
+	GLYPH(EIGHTH_6, "▆", ":")                                              \
+	GLYPH(EIGHTH_7, "▇", "#")                                              \
 	GLYPH(LINE_H, "─", "-")                                                \
 	GLYPH(LINE_V, "│", "|")                                                \
 	GLYPH(CORNER_TL, "┌", "+")                                             \

@@ -169,6 +169,31 @@ void view_fill_sessions(struct view *v, int i, view_wanted *wanted)
 	list_view_end(&v->lists[i], &context);
 }
 
+static bool in_word(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	       (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+}
+
+bool view_event_names(const json_t *event, const char *name, bool numbered)
+{
+	const char *text = item_text(event, "text"), *at = text;
+	size_t length = strlen(name), digits;
+
+	while (length && (at = strstr(at, name)) != NULL) {
+		const char *end = at + length;
+		bool begins = at == text || !in_word(at[-1]);
+
+		digits = *end == '-' ? strspn(end + 1, "0123456789") : 0;
+		if (numbered && digits)
+			end += 1 + digits;
+		if (begins && !in_word(*end) && (!numbered || digits))
+			return true;
+		at += length;
+	}
+	return false;
+}
+
 /* ---- drawing --------------------------------------------------------- */
 
 bool view_wide(const struct grid *g)

@@ -79,6 +79,10 @@ void view_fill(struct view *v, int i, view_wanted *wanted);
 /* Adds the waiting requests to list i between begin and end. */
 void view_fill_sessions(struct view *v, int i, view_wanted *wanted);
 
+/* The event's text has the word name, or name-NUMBER when numbered: "ben ->
+ * mail-01 for mail" is about the machine and its pool too. */
+bool view_event_names(const json_t *event, const char *name, bool numbered);
+
 /* ---- drawing -------------------------------------------------------- */
 
 /* Below this many columns the layout is the compact one: no boxes. */
@@ -105,6 +109,9 @@ void view_tabs(struct view *v, struct grid *g, int row, int col, int cols,
 /* The pool's bar: in use, starting, ready, bad, room. */
 void view_pool_bar(struct grid *g, int row, int col, int width,
 		   const json_t *pool);
+
+/* The pane of sessions per hour (view_hours.c): 8 rows, 60 columns are good. */
+void view_hours(struct grid *g, struct rect r, const struct model *m);
 
 /* ---- columns (view_columns.c) ---------------------------------------- */
 

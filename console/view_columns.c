@@ -422,7 +422,7 @@ GET(event_kind)
 static const struct column event_columns[] = {
 	{ "TIME", 8, 0, 0, .newest_first = true, .get = get_event_time },
 	{ "KIND", 10, 0, 0, .get = get_event_kind },
-	{ "OBJECT", 16, 18, 0, .get = get_object },
+	{ "OBJECT", 16, 22, 0, .get = get_object },
 	{ "TEXT", 20, 200, 0, .get = get_text },
 };
 

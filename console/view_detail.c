@@ -32,14 +32,31 @@ static void detail_open(struct view *v)
 	}
 }
 
+/* What its user and its machine did together while it lasted. */
+static bool in_session(const json_t *session, const json_t *event)
+{
+	const char *object = item_text(event, "object");
+	int64_t at_ms = item_time_ms(event, "time");
+	int64_t ended_ms = item_time_ms(session, "ended");
+
+	return strncmp(object, "user/", 5) == 0 &&
+	       strcmp(object + 5, item_text(session, "user")) == 0 &&
+	       view_event_names(event, item_text(session, "machine"), false) &&
+	       at_ms >= item_time_ms(session, "requested") &&
+	       (!ended_ms || at_ms <= ended_ms + 1000);
+}
+
 static bool about_object(const struct view *v, const json_t *event)
 {
 	const char *noun = topic_noun(v->ops->target);
 	const char *object = item_text(event, "object");
 	size_t length = strlen(noun);
 
-	return strncmp(object, noun, length) == 0 && object[length] == '/' &&
-	       strcmp(object + length + 1, v->target) == 0;
+	if (strncmp(object, noun, length) == 0 && object[length] == '/')
+		return strcmp(object + length + 1, v->target) == 0;
+	if (v->ops->target == TOPIC_MACHINES)
+		return view_event_names(event, v->target, false);
+	return v->ops->target == TOPIC_SESSIONS && in_session(v->item, event);
 }
 
 static bool on_host(const struct view *v, const json_t *machine)

@@ -1,6 +1,6 @@
 /*
- * Overview: pools with their bars, hosts and gateways, sessions, the latest
- * events.  Tab walks through the panes; Enter opens what the cursor is on.
+ * Overview: pools with their bars, hosts and gateways, sessions, sessions per
+ * hour where there is room, the latest events.  Tab walks through the panes; Enter opens what the cursor is on.
  */
 #include "console/view.h"
 
@@ -12,6 +12,7 @@
 #include "console/theme.h"
 
 enum { POOLS, HOSTS, SESSIONS, EVENTS, LISTS };
+enum { HOURS_ROWS = 8, EVENTS_LEAST = 7 };
 
 static void overview_open(struct view *v)
 {
@@ -162,6 +163,13 @@ static void overview_draw(struct view *v, struct grid *g, struct rect r)
 	if (wide) {
 		draw_hosts(v, g, (struct rect){ part.row, part.col, part.rows,
 						left });
+		if (r.row + r.rows - part.row - part.rows >=
+		    HOURS_ROWS + EVENTS_LEAST) {
+			view_hours(g, (struct rect){ part.row + part.rows,
+						     part.col, HOURS_ROWS,
+						     left }, &v->app->model);
+			part.rows += HOURS_ROWS;
+		}
 		sessions_title(v, title, sizeof(title));
 		view_pane_list(v, SESSIONS, g,
 			       (struct rect){ part.row, part.col + left,

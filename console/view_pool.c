@@ -46,7 +46,7 @@ static bool for_pool(const struct view *v, const json_t *item)
 	return in_pool(v, item);
 }
 
-/* About the pool, or about a machine with a name of the pool. */
+/* About the pool, or about or with a machine that has a name of the pool. */
 static bool about_pool(const struct view *v, const json_t *item)
 {
 	const char *object = item_text(item, "object");
@@ -54,8 +54,9 @@ static bool about_pool(const struct view *v, const json_t *item)
 
 	if (strncmp(object, "pool/", 5) == 0)
 		return strcmp(object + 5, v->target) == 0;
-	return strncmp(object, "machine/", 8) == 0 &&
-	       strncmp(object + 8, v->target, length) == 0 &&
+	if (strncmp(object, "machine/", 8) != 0)
+		return view_event_names(item, v->target, true);
+	return strncmp(object + 8, v->target, length) == 0 &&
 	       object[8 + length] == '-' &&
 	       strspn(object + 9 + length, "0123456789") ==
 	       strlen(object + 9 + length);

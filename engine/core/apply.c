@@ -10,25 +10,6 @@
 #include "engine/base/check.h"
 #include "engine/core/internal.h"
 
-void site_spec_release(struct site_spec *spec)
-{
-	for (size_t i = 0; i < spec->application_count; i++)
-		free(spec->applications[i].resources.names);
-	for (size_t i = 0; i < spec->listener_count; i++)
-		free(spec->listeners[i].applications.names);
-	for (size_t i = 0; i < spec->user_count; i++)
-		free(spec->users[i].applications.names);
-	for (size_t i = 0; i < spec->resource_count; i++)
-		free(spec->resources[i].access);
-	free(spec->hosts);
-	free(spec->applications);
-	free(spec->pools);
-	free(spec->listeners);
-	free(spec->users);
-	free(spec->resources);
-	*spec = (struct site_spec){ 0 };
-}
-
 static void *grow(void *array, size_t count, size_t size)
 {
 	array = realloc(array, (count + 1) * size);
@@ -249,7 +230,7 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	apply_hosts(w);
 	apply_pools(w);
 	apply_resources(w);
-	site_spec_release(&old);
+	site_spec_fini(&old);
 	if (rows)
 		restore(w, fx, rows);
 	w->has_spec = true;

@@ -10,7 +10,6 @@
 #include "engine/core/world.h"
 
 /* ---- world.c / apply.c: the site ------------------------------------- */
-void site_spec_release(struct site_spec *spec);
 void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 		const struct world_rows *rows);
 void override_set(struct world *w, const struct override_row *row);

@@ -3,8 +3,8 @@
  * default filled in and every reference known to resolve.  Plain data: arrays
  * in the order of their declaration, durations in ms, memory in MiB.
  *
- * engine/loop/site.c makes it from the JSON of the rules role and frees it
- * (site_decode, site_spec_fini); whoever holds a struct site_spec owns all
+ * engine/loop/site.c makes it from the JSON of the rules role (site_decode);
+ * whoever holds a struct site_spec owns all
  * its arrays.  A NULL array has count 0.  Paths are as written: relative ones
  * are relative to the folder of the site file.
  */
@@ -180,5 +180,8 @@ struct site_spec {
 	struct site_resource *resources;
 	size_t resource_count;
 };
+
+/* Frees all arrays and leaves an empty site. */
+void site_spec_fini(struct site_spec *spec);
 
 #endif

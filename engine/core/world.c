@@ -61,7 +61,7 @@ void world_fini(struct world *w)
 	free(w->resources);
 	free(w->overrides);
 	timers_fini(&w->timers);
-	site_spec_release(&w->spec);
+	site_spec_fini(&w->spec);
 	*w = (struct world){ 0 };
 }
 

@@ -30,6 +30,16 @@ static bool may_have_happened(const virError *e)
 	       !(e->message && strstr(e->message, "not connected"));
 }
 
+/* QEMU's complaint stands at the end, behind its whole command line. */
+static const char *essence(const char *message)
+{
+	const char *last = NULL;
+
+	for (const char *p = message; (p = strstr(p, "}: ")); p += 3)
+		last = p + 3;
+	return last && *last ? last : message;
+}
+
 enum wire_result virt_error(struct error *err, const char *what)
 {
 	const virError *e = virGetLastError();
@@ -38,7 +48,8 @@ enum wire_result virt_error(struct error *err, const char *what)
 		error_set(err, "%s: libvirt gave no reason", what);
 		return WIRE_UNKNOWN;
 	}
-	error_set(err, "%s: %s", what, e->message ? e->message : "no reason given");
+	error_set(err, "%s: %s", what,
+		  e->message ? essence(e->message) : "no reason given");
 	return may_have_happened(e) ? WIRE_UNKNOWN : WIRE_FAILED;
 }
 

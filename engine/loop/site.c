@@ -521,22 +521,3 @@ int site_decode(const char *json, size_t length, struct site_spec *out,
 		site_spec_fini(out);
 	return rc;
 }
-
-void site_spec_fini(struct site_spec *spec)
-{
-	for (size_t i = 0; i < spec->application_count; i++)
-		free(spec->applications[i].resources.names);
-	for (size_t i = 0; i < spec->listener_count; i++)
-		free(spec->listeners[i].applications.names);
-	for (size_t i = 0; i < spec->user_count; i++)
-		free(spec->users[i].applications.names);
-	for (size_t i = 0; i < spec->resource_count; i++)
-		free(spec->resources[i].access);
-	free(spec->hosts);
-	free(spec->applications);
-	free(spec->pools);
-	free(spec->listeners);
-	free(spec->users);
-	free(spec->resources);
-	*spec = (struct site_spec){ .name = "" };
-}

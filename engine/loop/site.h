@@ -26,7 +26,5 @@ int site_check_references(const struct site_spec *s, struct error *err);
 /* The object of that name in an array of site objects of that size, or NULL. */
 const void *site_find(const void *array, size_t count, size_t size,
 		      const char *name);
-/* Frees the arrays and empties the struct; an empty one is allowed. */
-void site_spec_fini(struct site_spec *spec);
 
 #endif

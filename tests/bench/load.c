@@ -9,7 +9,8 @@
  *     load bulk HOST:PORT [N [S]]   sends as fast as it can
  *
  * One thread, one epoll.  Cycles come from 127.0.0.2 onwards, because one
- * address runs out of ports.  Prints one line: what, how many a second.  Only
+ * address runs out of ports; a server answers on every address of the loopback
+ * device, and on no other device, so that one plays many machines.  Prints one line: what, how many a second.  Only
  * figures of one run on one machine may be compared.
  */
 #include <arpa/inet.h>
@@ -128,13 +129,14 @@ static void serve_peer(struct peer *p)
 static void serve(uint16_t port)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+				  .sin_addr.s_addr = htonl(INADDR_ANY) };
 	struct epoll_event events[EVENTS];
 	struct peer door = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0) };
 	int on = 1;
 
 	setsockopt(door.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(door.fd, (struct sockaddr *)&in, sizeof(in)) < 0 ||
+	if (setsockopt(door.fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0 ||
+	    bind(door.fd, (struct sockaddr *)&in, sizeof(in)) < 0 ||
 	    listen(door.fd, 4096) < 0)
 		die("listen");
 	no_delay(door.fd);

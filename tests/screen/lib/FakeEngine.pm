@@ -16,7 +16,8 @@ use IO::Select;
 use IO::Socket::UNIX;
 use JSON::PP;
 
-our @topics = qw(pools machines sessions requests hosts gateways events);
+our @topics = qw(pools machines sessions requests hosts gateways events
+	site);
 
 sub start {
 	my ($class, $path, $world, $log) = @_;

@@ -1,0 +1,23 @@
+/* The end of a site; see spec.h. */
+#include "engine/core/spec.h"
+
+#include <stdlib.h>
+
+void site_spec_fini(struct site_spec *spec)
+{
+	for (size_t i = 0; i < spec->application_count; i++)
+		free(spec->applications[i].resources.names);
+	for (size_t i = 0; i < spec->listener_count; i++)
+		free(spec->listeners[i].applications.names);
+	for (size_t i = 0; i < spec->user_count; i++)
+		free(spec->users[i].applications.names);
+	for (size_t i = 0; i < spec->resource_count; i++)
+		free(spec->resources[i].access);
+	free(spec->hosts);
+	free(spec->applications);
+	free(spec->pools);
+	free(spec->listeners);
+	free(spec->users);
+	free(spec->resources);
+	*spec = (struct site_spec){ 0 };
+}
