@@ -420,6 +420,17 @@ static uint32_t read_key(struct term *t)
 	return code == 0 ? KEYS_OTHER : code;
 }
 
+/* A key that terminfo does not know: the rest of it is not typed text. */
+static uint32_t skip_sequence(struct term *t)
+{
+	uint32_t key;
+
+	do
+		key = read_key(t);
+	while (key && (key < 0x40 || key > 0x7e));
+	return KEYS_OTHER;
+}
+
 uint32_t term_key(struct term *t)
 {
 	uint32_t key = t->pending_key, next;
@@ -431,17 +442,19 @@ uint32_t term_key(struct term *t)
 		key = read_key(t);
 	if (key != KEYS_ESC)
 		return key;
-	/* Alt is Esc with the next key at once. */
+	/* Alt is Esc with the next key at once.  Only Alt-1 to Alt-0 mean
+	 * something; over a slow line any two keys may come at once. */
 	next = read_key(t);
 	if (next == 0)
 		return KEYS_ESC;
-	if (next == KEYS_ESC || next >= KEYS_NAMED) {
-		t->pending_key = next;
-		return KEYS_ESC;
-	}
 	if (next >= '1' && next <= '9')
 		return KEYS_F1 + (next - '1');
-	return next == '0' ? KEYS_F1 + 9 : KEYS_OTHER;
+	if (next == '0')
+		return KEYS_F1 + 9;
+	if (next == '[' || next == 'O')
+		return skip_sequence(t);
+	t->pending_key = next;
+	return KEYS_ESC;
 }
 
 int term_wait(struct term *t, int fd, bool writable, int64_t timeout_ms)

@@ -21,7 +21,7 @@ struct machine *machine_new(struct world *w, const struct machine_row *row,
 void machine_move(struct world *w, struct effects *fx, struct machine *m,
 		  enum machine_state to, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
-/* Starts whatever the machine's state and wish call for, if anything. */
+/* life.c: starts whatever the machine's state and wish call for, if anything. */
 void machine_kick(struct world *w, struct effects *fx, struct machine *m);
 void machine_on_timer(struct world *w, struct effects *fx, struct machine *m);
 /* A job ended; text says why when it did not succeed. */
@@ -34,6 +34,8 @@ void machine_died(struct world *w, struct effects *fx, struct machine *m,
 void machine_fail(struct world *w, struct effects *fx, struct machine *m,
 		  const char *why);
 void machine_back_off(struct world *w, struct machine *m);
+/* Sets the timer for its retry or deadline, whichever comes first. */
+void machine_arm(struct world *w, struct machine *m);
 /* Leaves its session behind: cleaning by the pool's rung, or the fast way. */
 void machine_begin_clean(struct world *w, struct effects *fx,
 			 struct machine *m, enum rung rung, const char *why);

@@ -285,6 +285,11 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 	shell_step(sh, &ev);
 	shell_turn(sh);
 	world_check(&sh->world);
+	/* Gateways of an earlier start with more of them are adopted too. */
+	for (size_t i = 0; i < r.session_count; i++)
+		if (r.sessions[i].gateway >= sh->gateway_count &&
+		    r.sessions[i].gateway < WORLD_GATEWAYS_MAX)
+			sh->gateway_count = r.sessions[i].gateway + 1;
 	free(r.machines);
 	free(r.sessions);
 	free(r.overrides);

@@ -26,7 +26,7 @@ lab_image();
 my $libvirtd = lab_libvirtd();
 lab_site(<<'LUA');
 site "stable" { peers = true }
-host "local" { uri = "qemu:///system", boot_parallel = 2 }
+host "local" { uri = "qemu:///system", boot_parallel = 3 }
 require "applications.mail"
 require "applications.files"
 local function pool_of(name, more)
@@ -60,7 +60,7 @@ sub window {
 	tmux("resize-window -t $name -x $cols -y $rows");
 }
 
-sub keys { my ($name, @keys) = @_; tmux('send-keys', '-t', $name, map { "'$_'" } @keys) }
+sub press { my ($name, @keys) = @_; tmux('send-keys', '-t', $name, map { "'$_'" } @keys) }
 
 sub screen { my ($name) = @_; decode('UTF-8', tmux("capture-pane -p -t $name")) }
 
@@ -137,18 +137,18 @@ sub while_rules_stand {
 my $engine = lab_engine('--gateways', 2);
 my @names = sort keys %terminals;	# small, wide
 window($_, $terminals{$_}{size}, "env $terminals{$_}{env} $remuda attach") for @names;
-keys($_, 'M') for @names;
+press($_, 'M') for @names;
 shows($_, 'machines boot', qr/mail-01 +~ booting/, 30) for @names;
-wait_for('the rules are there', 10, sub { pids_of_role('rules') });
+wait_for('the rules are there', 10, sub { my @rules = pids_of_role('rules'); scalar @rules });
 while_rules_stand(sub {
 	kept($_, 'filling', shows($_, 'all machines prepare', qr/files-1 +~ preparing.*mail-01 +~ preparing.*mail-02 +~ preparing/s,
 		$boot_wait)) for @names;
-}) if 0;
+});
 for (@names) {
 	kept($_, 'filled', shows($_, 'all machines are ready',
 		qr/files-1 +\S ready.*mail-01 +\S ready.*mail-02 +\S ready/s, $boot_wait));
 }
-keys($_, '1') for @names;
+press($_, '1') for @names;
 kept($_, 'overview', shows($_, 'the overview has the pools', qr/mail +[=▒].* 0 +2 +0 +0 /)) for @names;
 
 # ---- a session comes and goes ---------------------------------------------------------------------
@@ -157,17 +157,17 @@ $terminals{user}{size} = '100x30';
 my $said = shows('user', 'anna is connected', qr/mail on (mail-\d+) for anna/);
 my ($machine) = $said =~ /mail on (mail-\d+) for anna/;
 kept($_, 'overview-session', shows($_, 'the overview has the session', qr/anna +\Q$machine\E +\S active/)) for @names;
-keys($_, '3') for @names;
+press($_, '3') for @names;
 kept($_, 'sessions', shows($_, 'the session and its machine are shown', qr/anna .*\Q$machine\E +\S active/)) for @names;
-keys($_, 'M') for @names;
+press($_, 'M') for @names;
 kept($_, 'in-use', shows($_, 'the machine is in use', qr/\Q$machine\E +\S in use .*anna/)) for @names;
 while_rules_stand(sub {
-	keys('user', 'quit', 'Enter');
+	press('user', 'quit', 'Enter');
 	shows('user', 'anna has left', qr/ended with 0/);
 	kept($_, 'cleaning', shows($_, 'the machine is cleaned', qr/\Q$machine\E +\S cleaning/)) for @names;
 });
 shows($_, 'and is ready again', qr/\Q$machine\E +\S ready/) for @names;
-keys($_, '/', $machine, 'Enter', 'Enter') for @names;
+press($_, '/', $machine, 'Enter', 'Enter') for @names;
 for (@names) {
 	my $text = shows($_, 'its page has both ends of the session',
 		qr/LEAVE +user\/anna +left \Q$machine\E.*ASSIGN +user\/anna +-> \Q$machine\E.*READY +machine\/\Q$machine\E/s);
@@ -175,28 +175,28 @@ for (@names) {
 }
 
 # ---- a hypervisor's daemon that does not answer ------------------------------------------------------
-keys($_, '4') for @names;
+press($_, '4') for @names;
 shows($_, 'the host is up', qr/local +\S up /) for @names;
 kill 'STOP', $libvirtd;
 for (@names) {
 	kept($_, 'host-lost', shows($_, 'the host does not answer', qr/local +\S not answering/i, 60));
 }
-keys($_, 'M') for @names;
+press($_, 'M') for @names;
 shows($_, 'its machines are only the last known', qr/mail-01 +\? /) for @names;
 kill 'CONT', $libvirtd;
 shows($_, 'it is back with its machines', qr/mail-01 +\S ready/, 60) for @names;
 
 # ---- leaving a console is leaving a console ----------------------------------------------------------
-keys('wide', 'q');
+press('wide', 'q');
 kept('wide', 'quit', shows('wide', 'the console asks', qr/The engine goes on without this console/));
-keys('wide', 'y');
+press('wide', 'y');
 shows('wide', 'it ends', qr/ended with 0/);
 is(remuda_json('info')->{item}{pid}, $engine, 'the engine runs on');
-keys('small', '1');
+press('small', '1');
 shows('small', 'and so does the other console', qr/Overview.*live/);
-keys('small', 'q');
+press('small', 'q');
 kept('small', 'quit', shows('small', 'it asks too', qr/The engine goes on without this console/));
-keys('small', 'n');
+press('small', 'n');
 shows('small', 'and stays', qr/RUNNING/);
 
 tmux('kill-server');

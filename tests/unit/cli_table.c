@@ -193,7 +193,7 @@ static void test_read_only(void)
 		       c->noun ? " " : "", c->verb);
 		free(out);
 	}
-	is_int(changing, 9, "commands that change something");
+	is_int(changing, 10, "commands that change something");
 }
 
 static void test_columns(void)
