@@ -155,10 +155,10 @@ static void on_text(void *arg, const char *shell, const json_t *answer)
 					JSON_SORT_KEYS);
 
 		if (json_is_string(value))
-			dialog_line(&app->dialog, "%-14s %s", key,
+			dialog_line(&app->dialog, "%-17s %s", key,
 				    json_string_value(value));
 		else
-			dialog_line(&app->dialog, "%-14s %s", key,
+			dialog_line(&app->dialog, "%-17s %s", key,
 				    text ? text : "");
 		free(text);
 	}

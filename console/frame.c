@@ -30,7 +30,7 @@ static void draw_header(struct app *app)
 	struct model_totals t = model_totals(&app->model);
 	bool wide = view_wide(g), change = !action_refusal(app);
 	char clock[16], right[160], bad[32] = "", hosts[32];
-	int used;
+	int used, room;
 
 	format_clock(clock, sizeof(clock), app->wall_ms);
 	if (t.bad)
@@ -40,26 +40,22 @@ static void draw_header(struct app *app)
 		snprintf(hosts, sizeof(hosts), "%d/%d", t.hosts_up, t.hosts);
 	else
 		TEXT_SET(hosts, "?");
-	if (wide)
-		snprintf(right, sizeof(right), "hosts %s  pools %d  "
-			 "machines %d  sessions %d  waiting %d%s   %s",
-			 hosts, t.pools, t.machines, t.sessions,
-			 t.waiting, bad, clock);
-	else
-		snprintf(right, sizeof(right), "hosts %s sess %d wait %d%s"
-			 "  %s", hosts, t.sessions, t.waiting,
-			 bad, clock);
 	used = grid_printf(g, 0, 1, g->cols - 2, ROLE_HEADER,
 			   wide ? "remuda  %s   %s   %s" : "remuda %s  %s %s",
 			   *app->model.site ? app->model.site : "-",
 			   engine_words(app),
 			   change ? "rw" : app->link.up ? "READ ONLY" : "-");
-	if (text_cells(g->ascii, right) + used + 3 < g->cols)
-		grid_text_right(g, 0, used + 2, g->cols - used - 3,
-				ROLE_NORMAL, right);
-	else
-		grid_text_right(g, 0, used + 2, g->cols - used - 3,
-				ROLE_NORMAL, clock);
+	/* What there is room for: all, the short form, the time. */
+	room = g->cols - used - 3;
+	snprintf(right, sizeof(right), "hosts %s  pools %d  machines %d  "
+		 "sessions %d  waiting %d%s   %s", hosts, t.pools, t.machines,
+		 t.sessions, t.waiting, bad, clock);
+	if (!wide || text_cells(g->ascii, right) >= room)
+		snprintf(right, sizeof(right), "hosts %s sess %d wait %d%s"
+			 "  %s", hosts, t.sessions, t.waiting, bad, clock);
+	if (text_cells(g->ascii, right) >= room)
+		snprintf(right, sizeof(right), "%s", clock);
+	grid_text_right(g, 0, used + 2, room, ROLE_NORMAL, right);
 }
 
 /* How old what is shown is; quiet while it is live. */

@@ -300,8 +300,9 @@ void prompt_draw_candidates(const struct prompt *p, struct grid *g, int row)
 	top = row - lines - 1;
 	if (lines < 1)
 		return;
-	grid_blank(g, (struct rect){ top, 1, lines + 1, width });
-	grid_repeat(g, top, 1, width, ROLE_FRAME,
+	/* From the edge on, and one cell more: no piece of a frame sticks to it. */
+	grid_blank(g, (struct rect){ top, 0, lines + 1, width + 2 });
+	grid_repeat(g, top, 0, width + 2, ROLE_FRAME,
 		    glyph(g->ascii, GLYPH_LINE_H));
 	for (int i = 0; i < lines; i++) {
 		bool chosen = first + i == p->candidate;

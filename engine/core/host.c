@@ -157,6 +157,12 @@ void host_on_seen(struct world *w, struct effects *fx, const struct event *ev)
 	    ev->domain.state == DOMAIN_OFF)
 		return;
 	m->seen_poll = ev->domain.poll;
+	bool paused = ev->domain.state == DOMAIN_PAUSED;
+	if (paused && !m->paused)
+		world_event(w, fx, SEVERITY_WARN, false, "PAUSED", "machine",
+			    m->row.name,
+			    "its domain is paused (a disk error?); not offered until it runs");
+	m->paused = paused;
 }
 
 static bool poll_speaks_of(const struct host *h, const struct machine *m)
@@ -203,7 +209,7 @@ void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
 		if (!poll_speaks_of(h, m))
 			continue;
 		if (m->seen_poll == h->poll) {
-			m->seen = true;
+			m->seen = !m->paused;
 			machine_update_ready(w, m);
 		} else {
 			machine_died(w, fx, m,

@@ -109,6 +109,7 @@ struct machine {
 	bool agent_up;
 	bool prepared;		/* prepare hook done in this life */
 	bool seen;		/* a poll or a create has shown it running */
+	bool paused;		/* the last poll that saw it saw it paused */
 	bool touched;		/* the guest learned of the session's user */
 	bool ports;		/* gateway 0 may hold resource ports of it */
 	uint64_t clean_turn;	/* cleaning goes on in this turn or later */

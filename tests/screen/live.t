@@ -77,17 +77,24 @@ sub shows {
 }
 
 # ---- what is compared ---------------------------------------------------------------------
+my $used;	# the machine that the session got: mail-01 in what is kept
+
+sub hashes { $_[0] =~ s/[0-9a-f]/#/gr }
+
 # Times, durations, pids, sizes: a screen that can be kept.
 sub normal {
 	my ($text) = @_;
 	for ($text) {
 		s/\d{4}-\d\d-\d\d/yyyy-mm-dd/g;
 		s/\d\d:\d\d:\d\d/hh:mm:ss/g;
-		s/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/00000000-0000-0000-0000-000000000000/g;
-		s/( *)\b(\d+(?:\.\d+)?)( ms| s| min)\b/sprintf '%*s', length "$1$2$3", '# ms'/ge;
-		s/( +)(\d+[smh]\d*)(?= )/sprintf '%*s', length "$1$2", '#s'/ge;
-		s/(pid +)\d+/${1}#/g;
-		s/\d+(\.\d+)?G\b/'#' x (length($&) - 1) . 'G'/ge;
+		s/(?<=uuid) +[0-9a-f-]+/hashes($&)/ge;
+		s/\b\d+(\.\d+)?(?= (?:ms|s|min)\b)/hashes($&)/ge;
+		s/(?<=prepared in )[\d.]+/hashes($&)/ge;
+		s/(?<= )\d+[smh]\d*(?= )/hashes($&)/ge;
+		s/(?<=pid )\d+/hashes($&)/ge;
+		s/^(.*gateway \d .* )(\d+)(?=\s|\S?$)/$1 . hashes($2)/gem;
+		s/\d+(\.\d+)?(?=G\b)/hashes($&)/ge;
+		s/mail-0[12]/$& eq $used ? 'mail-01' : 'mail-02'/ge if $used;
 	}
 	return $text;
 }
@@ -100,12 +107,13 @@ sub structure {
 	my @lines = split /\n/, normal($text);
 	my @keep = splice @lines, 0, 2;
 	my @end = splice @lines, -2;
+	my @rows;
 	for (@lines) {
 		push @keep, $1 if /^(?:.*?[┌]─|--) (\w.*?) (?:─|-|\d)/;	# titles
 		push @keep, $_ if /[A-Z]{3,} +[A-Z]{2,} +[A-Z]{2,}/ && !/[0-9a-z]/;
-		push @keep, "$1 $2" if /^[^\w]*((?:mail|files)-\d+|anna|local) .*?\s(?:\S )?($state)(?: |$)/;
+		push @rows, "$1 $2" if /^[^\w]*((?:mail|files)-\d+|anna|local) .*?\s(?:\S )?($state)(?: |$)/;
 	}
-	push @keep, $end[0] =~ /(\S+)\s*$/, $end[1];
+	push @keep, sort(@rows), $end[0] =~ /(\S+)\s*$/, $end[1];
 	s/\s+/ /g, s/ $// for @keep;
 	return join("\n", @keep) . "\n";
 }
@@ -156,6 +164,7 @@ window('user', '100x30', "env LC_ALL=C.UTF-8 $remuda connect -v --user anna mail
 $terminals{user}{size} = '100x30';
 my $said = shows('user', 'anna is connected', qr/mail on (mail-\d+) for anna/);
 my ($machine) = $said =~ /mail on (mail-\d+) for anna/;
+$used = $machine;
 kept($_, 'overview-session', shows($_, 'the overview has the session', qr/anna +\Q$machine\E +\S active/)) for @names;
 press($_, '3') for @names;
 kept($_, 'sessions', shows($_, 'the session and its machine are shown', qr/anna .*\Q$machine\E +\S active/)) for @names;
