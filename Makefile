@@ -132,7 +132,7 @@ asan: deps-quick ## unit, simulator and screen tests under ASan and UBSan
 .PHONY: asan-run
 asan-run: tests
 	ASAN_OPTIONS=detect_leaks=0 BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --merge -e tests/run \
-		$(sort $(TESTS)) $(sort $(wildcard tests/screen/*.t))
+		$(sort $(TESTS)) $(filter-out %/live.t,$(sort $(wildcard tests/screen/*.t)))
 
 docs: build      ## the state diagrams, from the tables (Graphviz)
 	@$(BUILD)/remuda role states

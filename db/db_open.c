@@ -29,7 +29,7 @@ enum {
 	/* A predecessor that was just killed may take a moment to be gone. */
 	LOCK_WAIT_MS = 500,
 	LOCK_NAP_MS = 10,
-	WAL_PAGES = 1000,			/* then checkpoint: 4 MiB */
+	WAL_PAGES = 4000,			/* then checkpoint: 16 MiB */
 	WAL_LIMIT_BYTES = 16 * 1024 * 1024,	/* kept after a large batch */
 	CACHE_KIB = 16 * 1024,
 	VALUE_LIMIT_BYTES = 64 * 1024 * 1024,

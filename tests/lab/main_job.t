@@ -220,6 +220,32 @@ for my $role (qw(hypervisor rules)) {
 	like($out3, qr/yes/, 'and sessions are served again');
 }
 
+# ---- the operator's way in: serial console, hold and release ---------------------------------------
+{
+	my $sock = IO::Socket::UNIX->new("$Lab::dir/run/control.sock") or die "control: $!";
+	<$sock>;
+	print $sock qq({"id":1,"verb":"machine.console","name":"shell-01"}\n);
+	like(scalar <$sock>, qr/console open/, 'the serial console of a machine opens');
+	my $seen = '';
+	print $sock qq({"console":"shell-01","data":"\\n"}\n);
+	print $sock qq({"console":"shell-01","data":"echo serial-\$((6*7))\\n"}\n);
+	local $SIG{ALRM} = sub { die "timeout\n" };
+	alarm 20;
+	eval { while ($seen !~ /serial-42/) { my $o = JSON::PP->new->decode(scalar <$sock>); $seen .= $o->{data} // '' } };
+	alarm 0;
+	like($seen, qr/serial-42/, 'and is a shell of that machine') or diag $seen;
+	print $sock qq({"console":"shell-01","close":true}\n);
+	like(scalar <$sock>, qr/"closed"/, 'and is left');
+	my ($rc, $out) = remuda('machine', 'hold', 'shell-01');
+	is($rc, 0, 'a machine is held') or diag $out;
+	is(machine('shell-01')->{state}, 'held', 'out of the pool');
+	($rc, $out) = as('ben', 'true', '--wait', '5s') for 1 .. 4;
+	is(machine('shell-01')->{state}, 'held', 'and given to nobody');
+	remuda('machine', 'release', 'shell-01');
+	ok(wait_for('back', 60, sub { machine('shell-01')->{state} eq 'ready' }), 'released, it comes back clean');
+	cmp_ok(machine('shell-01')->{incarnation}, '>', 0, 'in a later incarnation');
+}
+
 # ---- the end: nothing of ours is left ------------------------------------------------------------------
 remuda('pool', 'scale', $_, 0) for qw(shell stubborn);
 ok(wait_for('machines gone', 60, sub { !machines() }), 'scaled to nothing, all machines go');
