@@ -111,7 +111,11 @@ static void run_parsed(struct app *app, const struct cli_call *call,
 	} else if (!c->noun && strcmp(c->verb, "help") == 0) {
 		frame_help(app);
 	} else if (c->control && strcmp(c->control, "engine.stop") == 0) {
-		action_quit(app);
+		if (app->options->embedded)
+			action_quit(app);
+		else	/* attached: quitting would not stop it */
+			app_message(app, true, "Not from an attached console; "
+				    "in a shell: %s", shell);
 	} else if (!c->control || strchr(c->control, '.') == NULL ||
 		   c->changes) {
 		json_t *request = c->control ? cli_request(call, 0, &err) :

@@ -362,9 +362,10 @@ bool model_machine_unknown(const struct model *m, const json_t *machine)
 {
 	const char *host = item_text(machine, "host");
 
-	if (json_is_false(json_object_get(machine, "known")))
-		return true;
 	const json_t *item = model_named(m, TOPIC_HOSTS, host);
 
-	return item && strcmp(item_text(item, "state"), "not_answering") == 0;
+	/* The host's own word is newer: a host changes without its machines. */
+	if (item)
+		return strcmp(item_text(item, "state"), "up") != 0;
+	return json_is_false(json_object_get(machine, "known"));
 }

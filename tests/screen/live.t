@@ -157,7 +157,7 @@ for (@names) {
 		qr/files-1 +\S ready.*mail-01 +\S ready.*mail-02 +\S ready/s, $boot_wait));
 }
 press($_, '1') for @names;
-kept($_, 'overview', shows($_, 'the overview has the pools', qr/mail +[=▒].* 0 +2 +0 +0 /)) for @names;
+kept($_, 'overview', shows($_, 'the overview has the pools', qr/ Overview  .*mail +[=▒].* 0 +2 +0 +0 /s)) for @names;
 
 # ---- a session comes and goes ---------------------------------------------------------------------
 window('user', '100x30', "env LC_ALL=C.UTF-8 $remuda connect -v --user anna mail");
@@ -167,7 +167,7 @@ my ($machine) = $said =~ /mail on (mail-\d+) for anna/;
 $used = $machine;
 kept($_, 'overview-session', shows($_, 'the overview has the session', qr/anna +\Q$machine\E +\S active/)) for @names;
 press($_, '3') for @names;
-kept($_, 'sessions', shows($_, 'the session and its machine are shown', qr/anna .*\Q$machine\E +\S active/)) for @names;
+kept($_, 'sessions', shows($_, 'the session and its machine are shown', qr/Overview . Sessions .*anna .*\Q$machine\E +\S active/s)) for @names;
 press($_, 'M') for @names;
 kept($_, 'in-use', shows($_, 'the machine is in use', qr/\Q$machine\E +\S in use .*anna/)) for @names;
 while_rules_stand(sub {
@@ -179,7 +179,7 @@ shows($_, 'and is ready again', qr/\Q$machine\E +\S ready/) for @names;
 press($_, '/', $machine, 'Enter', 'Enter') for @names;
 for (@names) {
 	my $text = shows($_, 'its page has both ends of the session',
-		qr/LEAVE +user\/anna +left \Q$machine\E.*ASSIGN +user\/anna +-> \Q$machine\E.*READY +machine\/\Q$machine\E/s);
+		qr/Machines . \Q$machine\E .*LEAVE +user\/anna +left \Q$machine\E.*ASSIGN +user\/anna +-> \Q$machine\E.*READY +machine\/\Q$machine\E/s);
 	kept($_, 'machine', $text);
 }
 
@@ -193,7 +193,7 @@ for (@names) {
 press($_, 'M') for @names;
 shows($_, 'its machines are only the last known', qr/mail-01 +\? /) for @names;
 kill 'CONT', $libvirtd;
-shows($_, 'it is back with its machines', qr/mail-01 +\S ready/, 60) for @names;
+shows($_, 'it is back with its machines', qr/hosts 1\/1 .*mail-01 +\S ready/s, 60) for @names;
 
 # ---- leaving a console is leaving a console ----------------------------------------------------------
 press('wide', 'q');
@@ -202,7 +202,7 @@ press('wide', 'y');
 shows('wide', 'it ends', qr/ended with 0/);
 is(remuda_json('info')->{item}{pid}, $engine, 'the engine runs on');
 press('small', '1');
-shows('small', 'and so does the other console', qr/Overview.*live/);
+shows('small', 'and so does the other console', qr/hosts 1\/1.*\n Overview  .*live$/m);
 press('small', 'q');
 kept('small', 'quit', shows('small', 'it asks too', qr/The engine goes on without this console/));
 press('small', 'n');

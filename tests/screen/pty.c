@@ -196,6 +196,13 @@ static void test_resize(struct harness *h)
 	text = strdup(screen_line(h, 4));
 	is_text(text, before, "and it is drawn as before");
 	free(text);
+	/* A slow line brings Esc and the next key in one piece. */
+	type(h, "\033:");
+	sees(h, "COMMAND", "Esc does not swallow the key after it");
+	type(h, "\003");
+	sees(h, "RUNNING", "and the command line closes");
+	type(h, "\033[77;88~");
+	sees(h, "This key does nothing", "an unknown key's code is not typed text");
 	resize(h, 24, 80);
 	sees(h, "ready ! bad", "another layout below 100 columns");
 	resize(h, 5, 30);
