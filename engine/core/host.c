@@ -26,6 +26,7 @@ static void host_set(struct world *w, struct effects *fx, struct host *h,
 	LIST_EACH(&h->machines, it) {
 		struct machine *m = LIST_ENTRY(it, struct machine, host_link);
 
+		m->changed = m->pool->changed = w->turn;	/* how sure we are of it */
 		machine_update_ready(w, m);
 		if (state == HOST_UP)
 			machine_kick(w, fx, m);
@@ -61,7 +62,7 @@ void host_on_state(struct world *w, struct effects *fx, const struct event *ev)
 		return;
 	}
 	/* Up counts from the first poll: only then is known what runs. */
-	text_copy_slice(h->text, sizeof(h->text), ev->host.text);
+	text_copy_slice(h->version, sizeof(h->version), ev->host.text);
 	host_poll(w, fx, h);
 }
 
@@ -218,7 +219,7 @@ void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
 		}
 	}
 	h->polled = true;
-	host_set(w, fx, h, HOST_UP, slice_of(h->text));
+	host_set(w, fx, h, HOST_UP, slice_of(h->version));
 	if (h->poll_again)
 		host_poll(w, fx, h);
 }

@@ -191,7 +191,9 @@ enum rung machine_first_rung(const struct machine *m)
 		return RUNG_REBUILD;
 	if (m->pool->spec.recycle == RECYCLE_NONE)
 		return RUNG_NONE;
-	return hook_defined(m, HOOK_CLEAN) ? RUNG_CLEAN : RUNG_REBUILD;
+	/* The hook confirms a session; without one there is nothing to confirm. */
+	return hook_defined(m, HOOK_CLEAN) && m->row.session ? RUNG_CLEAN :
+							       RUNG_REBUILD;
 }
 
 void machine_begin_clean(struct world *w, struct effects *fx,

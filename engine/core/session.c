@@ -71,8 +71,10 @@ struct session *session_new(struct world *w, const struct session_row *row)
 	if (!session_is_final(s)) {
 		list_add_tail(&w->live, &s->live_link);
 		user_use(w, s->row.user)->sessions++;
-		if (row->gateway < WORLD_GATEWAYS_MAX)
+		if (row->gateway < WORLD_GATEWAYS_MAX) {
 			w->gateways[row->gateway].sessions++;
+			w->gateways[row->gateway].changed = w->turn;
+		}
 	}
 	return s;
 }
@@ -170,8 +172,10 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 	TEXT_SET(s->row.end_text, text);
 	list_remove(&s->live_link);
 	user_use(w, s->row.user)->sessions--;
-	if (s->row.gateway < WORLD_GATEWAYS_MAX)
+	if (s->row.gateway < WORLD_GATEWAYS_MAX) {
 		w->gateways[s->row.gateway].sessions--;
+		w->gateways[s->row.gateway].changed = w->turn;
+	}
 	world_save_session(w, s);
 	for (int i = 0; i <= WORLD_RESOURCES_MAX; i++)
 		if (s->port_fds[i])

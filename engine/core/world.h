@@ -46,6 +46,7 @@ struct host {
 	int state;		/* enum host_state */
 	bool removed;		/* no longer in the site file */
 	char text[ROW_TEXT_SIZE];
+	char version[ROW_TEXT_SIZE];	/* what runs there, when last met */
 	int64_t since_wall_ms;
 	uint64_t poll;		/* number of the newest poll sent */
 	uint64_t poll_call;	/* outstanding, 0 = none */
