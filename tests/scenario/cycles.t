@@ -48,7 +48,8 @@ ok(wait_for('40 machines ready', 60, sub { grep({ $_->{state} eq 'ready' } machi
 my (%conn, %told, $done, $lost, $refused, $started, $killed);
 ($done, $lost, $refused, $started, $killed) = (0) x 5;
 my $r = IO::Select->new;
-my $next_kill = 50 + int rand 200;
+# Moments of the run, in ended cycles.
+my @kill_at = sort { $a <=> $b } map { int $cycles * (0.02 + rand 0.9) } 1 .. $kills;
 my $t0 = now();
 my $deadline = $t0 + ($ENV{LIMIT} // 300);
 
@@ -56,10 +57,10 @@ while ($done + $lost < $cycles && now() < $deadline) {
 	start_one() while keys(%conn) < $at_once && $started < $cycles + 20 * $at_once
 		&& $done + $lost + keys(%conn) < $cycles;
 	for my $s ($r->can_read(0.05)) { read_one($s) }
-	if ($killed < $kills && $done + $lost >= $next_kill) {
+	if (@kill_at && $done + $lost >= $kill_at[0]) {
 		kill 'KILL', $engine;
 		$killed++;
-		$next_kill = $done + $lost + 50 + int rand 2 * $cycles / ($kills + 1);
+		shift @kill_at;
 		$engine = lab_engine();
 	}
 }
