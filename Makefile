@@ -109,7 +109,7 @@ tests: build $(TESTS) $(LABPROG)
 check: deps      ## every test, through prove
 	@$(MAKE) --no-print-directory tests
 	@$(MAKE) --no-print-directory clang
-	BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --merge -e tests/run \
+	BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --failures --merge -e tests/run \
 		$(sort $(TESTS)) $(SCRIPTS_T)
 
 # The other compiler must agree; nothing is linked twice that is not run.
@@ -131,7 +131,7 @@ asan: deps-quick ## unit, simulator and screen tests under ASan and UBSan
 		asan-run
 .PHONY: asan-run
 asan-run: tests
-	ASAN_OPTIONS=detect_leaks=0 BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --merge -e tests/run \
+	ASAN_OPTIONS=detect_leaks=0 BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --failures --merge -e tests/run \
 		$(sort $(TESTS)) $(filter-out %/live.t,$(sort $(wildcard tests/screen/*.t)))
 
 docs: build      ## the state diagrams, from the tables (Graphviz)
