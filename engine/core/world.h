@@ -231,7 +231,6 @@ struct world {
 	size_t override_count;
 
 	uint64_t next_machine, next_session, next_request, next_event, next_call;
-	uint64_t commits_lost;
 };
 
 /* The next ids come from the store (db_counter); site_key from the site. */

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 
 #include "engine/base/check.h"
 #include "engine/loop/shell.h"
@@ -94,12 +93,9 @@ static void password_checked(uv_work_t *work, int status)
 
 static bool token_right(const struct site_user *u, struct slice secret)
 {
-	uint8_t hash[SHA256_DIGEST_LENGTH];
 	char hex[SITE_HASH_SIZE];
 
-	SHA256((const uint8_t *)secret.ptr, secret.length, hash);
-	for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
-		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	shell_hash(secret.ptr, secret.length, hex);
 	return strlen(u->token) == sizeof(hex) - 1 &&
 	       CRYPTO_memcmp(hex, u->token, sizeof(hex) - 1) == 0;
 }

@@ -202,7 +202,6 @@ static void host_start(struct host_role *r)
 		return;
 	}
 	close(pair[1]);
-	r->started_ms = shell_now_ms();
 	link_open(r->shell, &r->link, pair[0]);
 }
 

@@ -12,8 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <openssl/sha.h>
-
 #include "engine/base/check.h"
 #include "engine/base/log.h"
 #include "engine/loop/shell.h"
@@ -56,24 +54,15 @@ static char *read_file(const char *path, size_t *length, struct error *err)
 	return text;
 }
 
-static void hex_hash(const char *text, size_t length, char out[SITE_HASH_SIZE])
-{
-	uint8_t hash[SHA256_DIGEST_LENGTH];
-
-	SHA256((const uint8_t *)text, length, hash);
-	for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
-		snprintf(out + 2 * i, 3, "%02x", hash[i]);
-}
-
 static void hash_add(struct shell *sh, const char *name, const char *text,
 		     size_t length)
 {
 	char with[2 * SITE_HASH_SIZE + 256], module[SITE_HASH_SIZE];
 
-	hex_hash(text, length, module);
+	shell_hash(text, length, module);
 	int n = snprintf(with, sizeof(with), "%s %s %s", sh->rules.version, name,
 			 module);
-	hex_hash(with, (size_t)n, sh->rules.version);
+	shell_hash(with, (size_t)n, sh->rules.version);
 }
 
 static int send_text(struct shell *sh, struct message *m, const char *text,
@@ -100,7 +89,7 @@ int rules_load_site(struct shell *sh, struct error *err)
 
 	if (!text)
 		return -1;
-	hex_hash(text, length, sh->rules.hash);
+	shell_hash(text, length, sh->rules.hash);
 	TEXT_SET(sh->rules.version, sh->rules.hash);
 	m.bundle_load.hash = slice_of(sh->rules.hash);
 	m.bundle_load.file = slice_of(slash ? slash + 1 : sh->o.site_file);

@@ -71,7 +71,6 @@ struct host_role {
 	struct link link;
 	struct child child;
 	uv_timer_t restart;
-	int64_t started_ms;
 	bool ready;
 	/* What libvirt said of the host when it was last met. */
 	char version[64], hostname[128];
@@ -165,6 +164,8 @@ struct shell {
 int64_t shell_now_ms(void);	/* CLOCK_BOOTTIME */
 int64_t shell_wall_ms(void);
 void shell_random(void *out, size_t size);
+/* SHA-256 of bytes as lower-case hex. */
+void shell_hash(const void *bytes, size_t length, char out[SITE_HASH_SIZE]);
 /* Stamps the event and steps the core. */
 void shell_step(struct shell *sh, struct event *ev);
 /* Ends the turn if one is pending. */

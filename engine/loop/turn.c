@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/sha.h>
+
 #include "engine/base/check.h"
 #include "engine/base/log.h"
 #include "engine/loop/shell.h"
@@ -37,6 +39,15 @@ int64_t shell_wall_ms(void)
 void shell_random(void *out, size_t size)
 {
 	CHECK("", getrandom(out, size, 0) == (ssize_t)size, "getrandom");
+}
+
+void shell_hash(const void *bytes, size_t length, char out[SITE_HASH_SIZE])
+{
+	uint8_t hash[SHA256_DIGEST_LENGTH];
+
+	SHA256(bytes, length, hash);
+	for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
+		snprintf(out + 2 * i, 3, "%02x", hash[i]);
 }
 
 void shell_die(struct shell *sh, const char *fmt, ...)
