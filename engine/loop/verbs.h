@@ -1,0 +1,40 @@
+/*
+ * The verbs of the control protocol, one table per file verbs_NOUN.c.  Lists
+ * read the world or the store; changes become one EVENT_COMMAND, answered when
+ * its turn is durable.  Every verb declares its arguments: an unknown one is an
+ * error, not ignored.  What each takes and answers: engine/wire/control.h.
+ */
+#ifndef REMUDA_LOOP_VERBS_H
+#define REMUDA_LOOP_VERBS_H
+
+#include "engine/loop/control.h"
+
+struct verb_call {
+	struct control_client *c;
+	struct shell *sh;
+	json_int_t id;
+	const char *verb;
+	json_t *request;	/* borrowed */
+};
+
+struct verb {
+	const char *name;	/* NULL ends a table */
+	void (*run)(const struct verb_call *a);
+	bool changes;
+	const char *args;	/* allowed, each followed by a blank */
+};
+
+extern const struct verb verbs_pool[], verbs_session[], verbs_site[];
+
+/* An argument, or "", or absent, or false. */
+const char *verb_text(const struct verb_call *a, const char *name);
+int64_t verb_int(const struct verb_call *a, const char *name, int64_t absent);
+bool verb_true(const struct verb_call *a, const char *name);
+/* Answers with one object; takes the reference. */
+void verb_item(const struct verb_call *a, const char *kind, json_t *item);
+void verb_not_found(const struct verb_call *a, const char *kind,
+		    const char *name);
+/* Steps an EVENT_COMMAND of this verb with the arguments of the request. */
+void verb_command(const struct verb_call *a, enum command_verb verb);
+
+#endif
