@@ -25,6 +25,7 @@ enum {
 	SITE_HASH_SIZE = 65,		/* hex SHA-256 */
 	SITE_FILE_SIZE = 256,
 	SITE_COUNT_MAX = 1000,		/* objects of one kind, names in a list */
+	SITE_MACHINES_MAX = 1000,	/* of one pool */
 };
 
 /* Values equal those of engine/wire/message.h where it has the same enum. */
@@ -107,7 +108,7 @@ struct site_pool {
 	struct site_place place;
 	char application[SITE_NAME_SIZE];
 	char host[SITE_NAME_SIZE];
-	uint32_t serve, spare, max;	/* spare <= serve <= max <= 1000 */
+	uint32_t serve, spare, max;	/* spare <= serve <= max */
 	/* Either kernel (initrd and cmdline optional) or template. */
 	char kernel[SITE_PATH_SIZE];
 	char initrd[SITE_PATH_SIZE];

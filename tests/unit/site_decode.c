@@ -191,15 +191,16 @@ static void refuse(const char *old, const char *fresh, const char *want)
 
 static void test_texts(void)
 {
-	refuse("\"version\":1", "\"version\":2", "site: version 2 is not known");
+	refuse("\"version\":1", "\"version\":2",
+	       "site.lua:3: site \"demo\": version 2 is not known");
 	refuse("\"peers\":true", "\"peers\":true,\"peers\":true",
 	       "site: line 1: duplicate object key near '\"peers\"'");
 	refuse("\"name\":\"here\"", "\"name\":\"../x\"",
 	       "site.lua:3: host \"../x\": is not a name");
 	refuse("\"boot_parallel\":2", "\"boot_parallel\":0",
-	       "site.lua:3: host \"here\": has a value out of range");
+	       "site.lua:3: host \"here\": boot_parallel: 0 is not in 1..64");
 	refuse("\"spare\":1", "\"spare\":4",
-	       "site.lua:3: pool \"mail\": has a value out of range");
+	       "site.lua:3: pool \"mail\": spare: 4 is not in 0..3");
 	refuse("\"kernel\":\"k\"", "\"kernel\":\"\"",
 	       "site.lua:3: pool \"mail\": needs either a kernel or a template");
 	refuse("\"application\":\"mail\"", "\"application\":\"post\"",
@@ -218,15 +219,15 @@ static void test_texts(void)
 	refuse("\"untrusted\":false", "\"untrusted\":true",
 	       "site: pool \"mail\": untrusted machines must be rebuilt");
 	refuse("\"name\":\"web\"", "\"name\":\"mail\"",
-	       "site: \"mail\" is there twice");
+	       "site.lua:3: site \"demo\": \"mail\" is there twice");
 	refuse("\"user\":\"*\"", "\"user\":\"zoe\"", "site.lua:3: resource "
-	       "\"files\": has an access table out of order");
+	       "\"files\": access is out of order");
 	refuse("\"path\":\"front.sock\"", "\"ip\":\"127.0.0.1\",\"port\":1",
 	       "site.lua:3: listener \"local\": has peers without a unix socket");
 	refuse("\"ip\":\"127.0.0.1\"", "\"ip\":\"localhost\"",
-	       "site.lua:3: listener \"front\": has a value out of range");
-	refuse("\"recycle\":\"clean\"", "\"recycle\":\"revert\"",
-	       "site.lua:3: pool \"mail\": has a value out of range");
+	       "site.lua:3: listener \"front\": ip: \"localhost\" is not an address");
+	refuse("\"recycle\":\"clean\"", "\"recycle\":\"again\"",
+	       "site.lua:3: pool \"mail\": recycle: \"again\" is not known");
 }
 
 /* Bytes changed or cut at random: refused or accepted, never harmful. */

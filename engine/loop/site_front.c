@@ -1,0 +1,119 @@
+/* Listeners, users and resources of the site's JSON; see site_read.h. */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/text.h"
+#include "engine/loop/site_read.h"
+
+static void read_address(struct reader *r, struct site_listener *l)
+{
+	unsigned char binary[16];
+
+	READ_TEXT(r, "path", false, l->path);
+	if (*l->path)
+		return;
+	READ_TEXT(r, "ip", true, l->ip);
+	l->port = (uint32_t)read_count(r, "port", 1, 65535);
+	if (inet_pton(AF_INET, l->ip, binary) != 1 &&
+	    inet_pton(AF_INET6, l->ip, binary) != 1)
+		read_bad(r, "ip: \"%.45s\" is not an address", l->ip);
+}
+
+int take_listener(void *object, const json_t *json, struct error *err)
+{
+	static const struct word doors[] = {
+		{ "direct", DOOR_DIRECT }, { "native", DOOR_NATIVE },
+		{ NULL, 0 },
+	};
+	static const struct word sources[] = {
+		{ "fixed", USER_FIXED }, { "peer", USER_PEER },
+		{ "password", USER_PASSWORD }, { NULL, 0 },
+	};
+	struct site_listener *l = object;
+	struct reader r = read_begin("listener", json, l->name, &l->place,
+				     text_is_name, err);
+
+	l->door = (enum site_door)read_word(&r, "door", doors);
+	read_address(&r, l);
+	l->user_source =
+		(enum site_user_source)read_word(&r, "user_source", sources);
+	if (l->user_source == USER_FIXED)
+		READ_TEXT(&r, "user", true, l->user);
+	read_names(&r, "applications", true, &l->applications);
+	l->wait_ms = read_count(&r, "wait_ms", 0, READ_DAY_MS);
+	if (l->door == DOOR_DIRECT && (l->applications.count != 1 ||
+				       l->user_source == USER_PASSWORD))
+		read_bad(&r, "cannot be a direct door");
+	if (l->user_source == USER_PEER && !*l->path)
+		read_bad(&r, "has peers without a unix socket");
+	return read_end(&r);
+}
+
+int take_user(void *object, const json_t *json, struct error *err)
+{
+	struct site_user *u = object;
+	struct reader r = read_begin("user", json, u->name, &u->place,
+				     text_is_user, err);
+
+	READ_TEXT(&r, "password", false, u->password);
+	READ_TEXT(&r, "token", false, u->token);
+	READ_TEXT(&r, "login", false, u->login);
+	u->uid = read_count_or(&r, "uid", -1, (int64_t)UINT32_MAX - 1, -1);
+	read_names(&r, "applications", true, &u->applications);
+	u->limit = (uint32_t)read_count(&r, "limit", 1, 1000);
+	if (*u->login && (u->uid >= 0 || !text_is_user(u->login)))
+		read_bad(&r, "login is bad, or there is a uid as well");
+	if (*u->token && strspn(u->token, "0123456789abcdef") != 64)
+		read_bad(&r, "token is not a SHA-256 in hex");
+	return read_end(&r);
+}
+
+static void read_access(struct reader *r, struct site_resource *out)
+{
+	const json_t *json = read_any(r, "access", true);
+	size_t rows = json_array_size(json);
+
+	if (!json)
+		return;
+	if (!json_is_array(json) || rows > SITE_COUNT_MAX) {
+		read_bad(r, "access is not a table, or too long");
+		return;
+	}
+	out->access = calloc(rows + 1, sizeof(out->access[0]));
+	if (!out->access)
+		read_bad(r, "out of memory");
+	for (size_t i = 0; i < rows && !r->failed; i++) {
+		struct site_access *a = &out->access[out->access_count++];
+		const char *user;
+		int allowed;
+
+		if (json_unpack(json_array_get(json, i), "{s:s,s:b!}", "user",
+				&user, "allowed", &allowed) < 0 ||
+		    (strcmp(user, "*") != 0 && !text_is_user(user)) ||
+		    !TEXT_SET(a->user, user)) {
+			read_bad(r, "access has a bad row");
+			return;
+		}
+		a->allowed = allowed;
+		if (i && strcmp(a[-1].user, a->user) >= 0)
+			read_bad(r, "access is out of order");
+	}
+}
+
+int take_resource(void *object, const json_t *json, struct error *err)
+{
+	static const struct word identities[] = {
+		{ "none", IDENTITY_NONE }, { "proxy", IDENTITY_PROXY },
+		{ NULL, 0 },
+	};
+	struct site_resource *out = object;
+	struct reader r = read_begin("resource", json, out->name, &out->place,
+				     text_is_name, err);
+
+	READ_TEXT(&r, "pool", true, out->pool);
+	out->identity =
+		(enum site_identity)read_word(&r, "identity", identities);
+	read_access(&r, out);
+	return read_end(&r);
+}

@@ -1,0 +1,120 @@
+/* Hosts, applications and pools of the site's JSON; see site_read.h. */
+#include <string.h>
+
+#include "engine/base/text.h"
+#include "engine/loop/site_read.h"
+
+int take_host(void *object, const json_t *json, struct error *err)
+{
+	struct site_host *host = object;
+	struct reader r = read_begin("host", json, host->name, &host->place,
+				     text_is_name, err);
+
+	READ_TEXT(&r, "uri", true, host->uri);
+	host->boot_parallel = (uint32_t)read_count(&r, "boot_parallel", 1, 64);
+	return read_end(&r);
+}
+
+static void read_hooks(struct reader *r, uint32_t *hooks)
+{
+	static const struct word words[] = {
+		{ "prepare", SITE_HOOK_PREPARE }, { "ready", SITE_HOOK_READY },
+		{ "accept", SITE_HOOK_ACCEPT }, { "clean", SITE_HOOK_CLEAN },
+	};
+	const json_t *json = read_any(r, "hooks", true), *item;
+	size_t i, w;
+
+	if (json && !json_is_array(json))
+		read_bad(r, "hooks is not a list");
+	json_array_foreach(json, i, item) {
+		const char *text = json_string_value(item);
+
+		for (w = 0; w < 4; w++)
+			if (text && strcmp(text, words[w].text) == 0)
+				break;
+		if (w == 4)
+			read_bad(r, "hooks has an unknown hook");
+		else
+			*hooks |= 1u << words[w].value;
+	}
+}
+
+static void read_endpoint(struct reader *r, struct site_application *app)
+{
+	static const struct word endpoints[] = {
+		{ "channel", ENDPOINT_CHANNEL }, { "tcp", ENDPOINT_TCP },
+		{ "unix", ENDPOINT_UNIX }, { NULL, 0 },
+	};
+
+	app->endpoint = (enum site_endpoint)read_word(r, "endpoint", endpoints);
+	if (app->endpoint == ENDPOINT_TCP) {
+		READ_TEXT(r, "endpoint_host", false, app->host);
+		if (!json_object_get(r->json, "endpoint_host"))
+			read_bad(r, "endpoint_host is missing");
+		app->port = (uint32_t)read_count(r, "endpoint_port", 1, 65535);
+	} else if (app->endpoint == ENDPOINT_UNIX) {
+		READ_TEXT(r, "endpoint_path", true, app->path);
+		if (*app->path != '/')
+			read_bad(r, "endpoint_path is not absolute");
+	}
+}
+
+int take_application(void *object, const json_t *json, struct error *err)
+{
+	static const struct word identities[] = {
+		{ "none", IDENTITY_NONE }, { "proxy", IDENTITY_PROXY },
+		{ "agent", IDENTITY_AGENT }, { NULL, 0 },
+	};
+	struct site_application *app = object;
+	struct reader r = read_begin("application", json, app->name,
+				     &app->place, text_is_name, err);
+
+	read_endpoint(&r, app);
+	app->identity =
+		(enum site_identity)read_word(&r, "identity", identities);
+	app->agent = read_flag(&r, "agent");
+	read_names(&r, "resources", false, &app->resources);
+	read_hooks(&r, &app->hooks);
+	app->prepare_deadline_ms =
+		read_count(&r, "prepare_deadline_ms", 1, READ_DAY_MS);
+	app->ready_deadline_ms =
+		read_count(&r, "ready_deadline_ms", 1, READ_DAY_MS);
+	app->accept_deadline_ms =
+		read_count(&r, "accept_deadline_ms", 1, READ_DAY_MS);
+	app->clean_deadline_ms =
+		read_count(&r, "clean_deadline_ms", 1, READ_DAY_MS);
+	return read_end(&r);
+}
+
+int take_pool(void *object, const json_t *json, struct error *err)
+{
+	static const struct word recycles[] = {
+		{ "clean", RECYCLE_CLEAN }, { "rebuild", RECYCLE_REBUILD },
+		{ "none", RECYCLE_NONE }, { NULL, 0 },
+	};
+	struct site_pool *p = object;
+	struct reader r = read_begin("pool", json, p->name, &p->place,
+				     text_is_name, err);
+
+	READ_TEXT(&r, "application", true, p->application);
+	READ_TEXT(&r, "host", true, p->host);
+	p->serve = (uint32_t)read_count(&r, "serve", 0, SITE_MACHINES_MAX);
+	p->spare = (uint32_t)read_count(&r, "spare", 0, p->serve);
+	p->max = (uint32_t)read_count(&r, "max", p->serve, SITE_MACHINES_MAX);
+	READ_TEXT(&r, "kernel", false, p->kernel);
+	READ_TEXT(&r, "initrd", false, p->initrd);
+	READ_TEXT(&r, "cmdline", false, p->cmdline);
+	READ_TEXT(&r, "template", false, p->template_path);
+	p->vcpus = (uint32_t)read_count(&r, "vcpus", 1, 256);
+	p->memory_mib = (uint64_t)read_count(&r, "memory_mib", 16, 4 << 20);
+	p->volume_mib = (uint64_t)read_count_or(&r, "volume_mib", 0, 16 << 20, 0);
+	p->recycle = (enum site_recycle)read_word(&r, "recycle", recycles);
+	p->keep = read_flag(&r, "keep");
+	p->untrusted = read_flag(&r, "untrusted");
+	p->boot_deadline_ms = read_count(&r, "boot_deadline_ms", 1, READ_DAY_MS);
+	p->shrink_after_ms =
+		read_count(&r, "shrink_after_ms", 1, 30LL * READ_DAY_MS);
+	if (!*p->kernel == !*p->template_path)
+		read_bad(&r, "needs either a kernel or a template");
+	return read_end(&r);
+}
