@@ -109,7 +109,8 @@ struct site_pool {
 	char application[SITE_NAME_SIZE];
 	char host[SITE_NAME_SIZE];
 	uint32_t serve, spare, max;	/* spare <= serve <= max */
-	/* Either kernel (initrd and cmdline optional) or template. */
+	/* Either kernel (initrd and cmdline optional) or template; in cmdline
+	 * and in the template's text {index} and {machine} are filled in. */
 	char kernel[SITE_PATH_SIZE];
 	char initrd[SITE_PATH_SIZE];
 	char cmdline[SITE_CMDLINE_SIZE];

@@ -34,19 +34,51 @@ static void site_path(const struct shell *sh, const char *path, char *out,
 		snprintf(out, size, "%s/%s", sh->site_dir, path);
 }
 
-static struct slice read_template(const char *path, char *buf, size_t size)
+/* "10.0.7.{index}" with the machine's slot and name put in; false when the
+ * result does not fit. */
+static bool expand(struct slice pattern, const struct machine *m, char *out,
+		   size_t size)
 {
+	const char *p = pattern.ptr, *end = p + pattern.length;
+	size_t used = 0;
+
+	while (p < end && used + 1 < size) {
+		size_t left = (size_t)(end - p);
+		int n;
+
+		if (left >= 7 && memcmp(p, "{index}", 7) == 0) {
+			n = snprintf(out + used, size - used, "%u", m->row.slot);
+			p += 7;
+		} else if (left >= 9 && memcmp(p, "{machine}", 9) == 0) {
+			n = snprintf(out + used, size - used, "%s", m->row.name);
+			p += 9;
+		} else {
+			out[used] = *p++;
+			n = 1;
+		}
+		used += (size_t)n;
+	}
+	out[used < size ? used : size - 1] = '\0';
+	return p == end && used < size;
+}
+
+/* The template's text for this machine; empty when it cannot be had. */
+static struct slice read_template(const char *path, const struct machine *m,
+				  char *buf, size_t size)
+{
+	static char raw[TEMPLATE_MAX];
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, size);
+	ssize_t n = fd < 0 ? -1 : read(fd, raw, sizeof(raw));
 
 	if (fd >= 0)
 		close(fd);
-	if (n < 0 || (size_t)n == size) {
+	if (n < 0 || (size_t)n == sizeof(raw) ||
+	    !expand((struct slice){ raw, (uint32_t)n }, m, buf, size)) {
 		log_error("template %s: %s", path,
 			  n < 0 ? "cannot be read" : "is too large");
-		n = 0;
+		return (struct slice){ buf, 0 };
 	}
-	return (struct slice){ buf, (uint32_t)n };
+	return slice_of(buf);
 }
 
 static void channel_names(const struct pool *p, char *out, size_t size)
@@ -67,7 +99,8 @@ static void domain_create(struct shell *sh, const struct effect *e,
 			  const struct machine *m)
 {
 	static char template[TEMPLATE_MAX];
-	char kernel[2048], initrd[2048], path[2048], cmdline[SITE_CMDLINE_SIZE + 128];
+	char kernel[2048], initrd[2048], path[2048], given[SITE_CMDLINE_SIZE + 256];
+	char cmdline[sizeof(given) + 128];
 	char channels[700], volume[2048] = "";
 	const struct site_pool *p = &m->pool->spec;
 	struct message msg = { .type = WIRE_TYPE_domain_create,
@@ -77,7 +110,8 @@ static void domain_create(struct shell *sh, const struct effect *e,
 	site_path(sh, p->kernel, kernel, sizeof(kernel));
 	site_path(sh, p->initrd, initrd, sizeof(initrd));
 	site_path(sh, p->template_path, path, sizeof(path));
-	snprintf(cmdline, sizeof(cmdline), "%s%sremuda.name=%s%s", p->cmdline,
+	expand(slice_of(p->cmdline), m, given, sizeof(given));
+	snprintf(cmdline, sizeof(cmdline), "%s%sremuda.name=%s%s", given,
 		 p->cmdline[0] ? " " : "", m->row.name,
 		 p->volume_mib ? " remuda.data=1" : "");
 	channel_names(m->pool, channels, sizeof(channels));
@@ -97,7 +131,7 @@ static void domain_create(struct shell *sh, const struct effect *e,
 	d->initrd = slice_of(initrd);
 	d->cmdline = slice_of(p->kernel[0] ? cmdline : "");
 	if (p->template_path[0])
-		d->template = read_template(path, template, sizeof(template));
+		d->template = read_template(path, m, template, sizeof(template));
 	d->channels = slice_of(channels);
 	d->volume = slice_of(volume);
 	d->volume_mib = p->volume_mib;
@@ -118,29 +152,6 @@ static void domain_destroy(struct shell *sh, const struct effect *e,
 	to_host(sh, m ? m->host->spec.name : host, &msg);
 }
 
-/* "10.0.7.{index}" with the machine's slot and name put in. */
-static void expand(const char *pattern, const struct machine *m, char *out,
-		   size_t size)
-{
-	size_t used = 0;
-
-	for (const char *p = pattern; *p && used + 1 < size;) {
-		int n;
-
-		if (strncmp(p, "{index}", 7) == 0) {
-			n = snprintf(out + used, size - used, "%u", m->row.slot);
-			p += 7;
-		} else if (strncmp(p, "{machine}", 9) == 0) {
-			n = snprintf(out + used, size - used, "%s", m->row.name);
-			p += 9;
-		} else {
-			n = snprintf(out + used, size - used, "%c", *p++);
-		}
-		used += (size_t)n;
-	}
-	out[used < size ? used : size - 1] = '\0';
-}
-
 /* Where the machine listens; "" for endpoints that come as a descriptor. */
 static void machine_address(const struct machine *m, uint32_t port, char *out,
 			    size_t size)
@@ -151,7 +162,7 @@ static void machine_address(const struct machine *m, uint32_t port, char *out,
 	out[0] = '\0';
 	if (a->endpoint != ENDPOINT_TCP && !port)
 		return;
-	expand(a->host[0] ? a->host : "127.0.0.1", m, host, sizeof(host));
+	expand(slice_of(a->host[0] ? a->host : "127.0.0.1"), m, host, sizeof(host));
 	snprintf(out, size, "%s:%u", host, port ? port : a->port);
 }
 

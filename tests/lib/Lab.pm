@@ -14,6 +14,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 our @EXPORT = qw(lab_enter lab_libvirtd lab_image lab_site lab_engine wait_for
+	lab_debian lab_network debian_pool
 	remuda remuda_json machines machine sessions session_of connect_start
 	connect_run slurp spew run_out pids_of_role now);
 
@@ -41,6 +42,7 @@ sub lab_enter {
 			unless grep { -x "$_/$tool" } split(/:/, $ENV{PATH}), '/usr/sbin', '/sbin';
 	}
 	bail_skip("needs $remuda: make build") unless -x $remuda;
+	build_debian() if $need{debian} && !$ENV{REMUDA_LAB};	# in there is no network
 	unless ($ENV{REMUDA_LAB}) {
 		$ENV{REMUDA_LAB} = 1;
 		# The first process of a pid namespace must reap: QEMUs are orphans.
@@ -81,6 +83,114 @@ sub lab_image {
 	}
 	system("cp $cache/vmlinuz $cache/initrd.img $dir/site/") == 0 or die 'cp image';
 	chmod 0644, "$dir/site/vmlinuz", "$dir/site/initrd.img";
+}
+
+# ---- the Debian guest ------------------------------------------------------------
+#
+# Real services of Debian packages in one initial RAM file system (55 MB; give it
+# 256 MiB or more): sshd, git, an HTTP server, and the clients ssh, git, curl,
+# psql and nc.openbsd; users root, session, anna and ben.
+#
+#     lab_enter(debian => 1, tools => [...]);	# builds it, once (needs apt's archive)
+#     lab_debian();				# puts it into the site's folder
+#     lab_network();				# only for pools with a port
+#     lab_site(<<LUA . debian_pool('jump', 'ssh') . debian_pool('web', 'http', port => 80));
+#
+# debian_pool(POOL, SERVICE, ...) is the Lua text of an application POOL and a pool
+# POOL of it.  SERVICE: ssh, http (/srv/www; git's smart server under
+# /cgi-bin/git/herd.git, and /cgi-bin/who), git (git://HOST/herd.git) or shell.
+#   without port   the service answers on the session's channel (inetd style)
+#   port => N      it listens on tcp, on an address of its own: 10.0.NET.INDEX in
+#                  the bridge lab0 of the test's namespace (the host is
+#                  10.0.255.254).  NET is counted by pool; net => N names it.
+# More: serve, max, spare, memory ("256 MiB"), recycle ("clean"), identity ("none"
+# with a port, else "agent"), and `more` / `app_more`: Lua fields put in as they are.
+# ssh: $Lab::debian_host_key is the guests' public host key; the user's key goes in
+# with `remuda machine exec M -- ...`, the accept hook, or `authorized => KEY TEXT`,
+# which lets root, anna and ben in.
+
+our ($debian_host_key, $networks) = ('', 0);
+
+sub debian_dir { "$top/" . ($ENV{BUILD} // 'build') . '/debian' }
+
+sub build_debian {
+	local $ENV{REMUDA_GUEST} = "$top/" . ($ENV{BUILD} // 'build') . '/remuda-guest';
+	my ($rc, $out) = run_out("$top/tests/lab/lib/debian-image.sh", debian_dir());
+	bail_skip("needs the Debian guest: $out") if $rc;
+}
+
+sub lab_debian {
+	my $from = debian_dir();
+	mkdir "$dir/site/debian"; chmod 0755, "$dir/site/debian";
+	system("cp $from/vmlinuz $from/initrd.img $dir/site/debian/") == 0 or die 'cp debian';
+	($debian_host_key) = slurp("$from/ssh_host_ed25519_key.pub") =~ /^(\S+ \S+)/;
+}
+
+my $cmdline = 'console=ttyS0 quiet loglevel=4 audit=0 apparmor=0 no_timer_check tsc=reliable '
+	. 'rcupdate.rcu_expedited=1 cryptomgr.notests';
+
+sub lab_network {
+	system('ip link add lab0 type bridge && ip addr add 10.0.255.254/16 dev lab0 && '
+		. 'ip link set lab0 up') == 0 or die 'bridge';
+}
+
+# A template of a machine with a network card: {index} is filled in by the engine.
+sub debian_template {
+	my ($pool, $net) = @_;
+	spew("$dir/site/$pool.xml", <<XML);
+<domain type='kvm'>
+  <os><type arch='x86_64' machine='q35'>hvm</type>
+    <kernel>$dir/site/debian/vmlinuz</kernel><initrd>$dir/site/debian/initrd.img</initrd>
+    <cmdline>$cmdline remuda.ip=10.0.$net.{index}/16,10.0.255.254</cmdline></os>
+  <features><acpi/><apic/><vmport state='off'/></features>
+  <clock offset='utc'><timer name='hpet' present='no'/></clock>
+  <on_poweroff>destroy</on_poweroff><on_crash>destroy</on_crash>
+  <devices>
+    <controller type='usb' model='none'/><controller type='virtio-serial'/>
+    <serial type='pty'/><console type='pty'/>
+    <interface type='bridge'><source bridge='lab0'/><model type='virtio'/></interface>
+    <memballoon model='none'/>
+    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+  </devices>
+</domain>
+XML
+}
+
+sub debian_pool {
+	my ($pool, $service, %o) = @_;
+	my $port = $o{port};
+	my $net = $o{net} // ($port ? ++$networks : 0);
+	debian_template($pool, $net) if $port;
+	my $memory = $o{memory} // '256 MiB';
+	my $identity = $o{identity} // ($port ? 'none' : 'agent');
+	my $recycle = $o{recycle} // 'clean';
+	my $serve = $o{serve} // 1;
+	my $max = $o{max} // $serve;
+	my $spare = $o{spare} // 0;
+	my $endpoint = $port ? "tcp:10.0.$net.{index}:$port" : 'channel';
+	my $boot = $port ? qq(template = "$pool.xml")
+		: qq(kernel = "debian/vmlinuz", initrd = "debian/initrd.img", cmdline = "$cmdline");
+	my $start = join ', ', map { qq("$_") } '/usr/lib/remuda/start', $service;
+	$start .= ', machine.name' . ($port ? qq(, "-", "$port") : '');
+	my $keys = $o{authorized} ? qq(machine:write("/etc/ssh/authorized_keys/all", "$o{authorized}\\n")) : '';
+	my $accept = $identity ne 'agent' ? '' : 'accept = function(machine, session) '
+		. 'machine:confirm{ "/usr/lib/remuda/accept", session.user } end,';
+	my $ready = $port ? qq(machine:tcp($port)) : qq(machine:exec{ "/usr/lib/remuda/status" });
+	return <<LUA;
+application "$pool" {
+	endpoint = "$endpoint", identity = "$identity",
+	prepare = function(machine) $keys machine:exec{ $start } end,
+	ready = function(machine) $ready end,
+	$accept
+	clean = function(machine, session) machine:confirm{ "/usr/lib/remuda/clean" } end,
+	@{[ $o{app_more} // '' ]}
+}
+pool "$pool" {
+	application = "$pool", serve = $serve, max = $max, spare = $spare, $boot,
+	memory = "$memory", recycle = "$recycle", boot_deadline = "5 min",
+	@{[ $o{more} // '' ]}
+}
+LUA
 }
 
 sub lab_site { my ($lua) = @_; spew("$dir/site/site.lua", $lua) }
