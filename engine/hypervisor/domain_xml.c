@@ -230,26 +230,12 @@ static void build_from_template(struct xml_builder *b, xmlNodePtr root,
 		add_volume(b, devices, spec->volume);
 }
 
-static xmlDocPtr new_document(struct error *err)
-{
-	xmlDocPtr doc = xmlNewDoc(BAD_CAST "1.0");
-	xmlNodePtr root = doc ? xmlNewNode(NULL, BAD_CAST "domain") : NULL;
-
-	if (!root) {
-		xmlFreeDoc(doc);
-		error_set(err, "out of memory");
-		return NULL;
-	}
-	xmlDocSetRootElement(doc, root);
-	return doc;
-}
-
 char *domain_xml_build(const struct domain_spec *spec,
 		       const struct host_site *site, struct error *err)
 {
 	bool fresh = spec->template.length == 0;
 	struct xml_builder b = { .err = err };
-	xmlDocPtr doc = fresh ? new_document(err) :
+	xmlDocPtr doc = fresh ? xml_document("domain", err) :
 				xml_parse(spec->template, err);
 	char *text = NULL;
 

@@ -359,6 +359,9 @@ static const char *check_open(const struct host *h, const struct wire_host_open 
 		return "host_open: the site key must have 16 to 64 bytes";
 	if (o->uri.length == 0 || o->uri.length >= sizeof(h->uri))
 		return "host_open: the uri must have 1 to 255 bytes";
+	if (o->storage.length >= sizeof(h->site.storage) ||
+	    (o->storage.length && o->storage.ptr[0] != '/'))
+		return "host_open: the storage directory must be an absolute path";
 	return NULL;
 }
 
@@ -377,6 +380,8 @@ void host_open(struct role *role, struct job *job)
 		text_copy_slice(h->site.site, sizeof(h->site.site), o->site);
 		memcpy(h->site.key, o->key.ptr, o->key.length);
 		h->site.key_length = o->key.length;
+		text_copy_slice(h->site.storage, sizeof(h->site.storage),
+				o->storage);
 		h->trouble[0] = '\0';
 		h->open_job = job;
 		h->wanted = true;

@@ -40,6 +40,7 @@ struct host_site {
 	char site[HOST_SITE_MAX];
 	uint8_t key[HOST_KEY_MAX];
 	size_t key_length;
+	char storage[1024];	/* directory of the site's volumes */
 };
 
 /* What is true of one connection. */

@@ -52,6 +52,20 @@ xmlDocPtr xml_parse(struct slice text, struct error *err)
 	return doc;
 }
 
+xmlDocPtr xml_document(const char *root, struct error *err)
+{
+	xmlDocPtr doc = xmlNewDoc(BAD_CAST "1.0");
+	xmlNodePtr node = doc ? xmlNewNode(NULL, BAD_CAST root) : NULL;
+
+	if (!node) {
+		xmlFreeDoc(doc);
+		error_set(err, "out of memory");
+		return NULL;
+	}
+	xmlDocSetRootElement(doc, node);
+	return doc;
+}
+
 /*
  * One character of strict UTF-8: its length, or 0.  libxml2's own decoder
  * takes sequences that its parser then refuses.

@@ -22,6 +22,8 @@ void xml_init(void);
 xmlDocPtr xml_parse(struct slice text, struct error *err);
 /* Is every character of the text allowed in XML 1.0 (and valid UTF-8)? */
 bool xml_text_ok(struct slice text);
+/* A new document of one empty element; NULL with err. */
+xmlDocPtr xml_document(const char *root, struct error *err);
 bool xml_is(const xmlNode *node, const char *name);
 /* First child element of that name, or NULL.  name NULL: any. */
 xmlNodePtr xml_child(const xmlNode *node, const char *name);

@@ -61,15 +61,26 @@ static uint64_t site_number(const struct shell *sh)
 	return n;
 }
 
+/* QEMU, another user, must pass through it; whatever our umask says. */
+static int make_disk_folder(const struct shell *sh, const char *name,
+			    struct error *err)
+{
+	char path[1200];
+
+	snprintf(path, sizeof(path), "%s/%s", sh->o.state_dir, name);
+	if ((mkdir(path, 0711) < 0 && errno != EEXIST) || chmod(path, 0711) < 0)
+		return error_errno(err, "folder %s", path);
+	return 0;
+}
+
 static int open_store(struct shell *sh, struct error *err)
 {
 	struct world *w = &sh->world;
 	char path[1200];
 
-	snprintf(path, sizeof(path), "%s/volumes", sh->o.state_dir);
-	/* QEMU, another user, must pass through it; whatever our umask says. */
-	if ((mkdir(path, 0711) < 0 && errno != EEXIST) || chmod(path, 0711) < 0)
-		return error_errno(err, "folder %s", path);
+	if (make_disk_folder(sh, "volumes", err) < 0 ||
+	    make_disk_folder(sh, "images", err) < 0)
+		return -1;
 	snprintf(path, sizeof(path), "%s/remuda.db", sh->o.state_dir);
 	if (db_open(path, &sh->db, err) < 0)
 		return -1;

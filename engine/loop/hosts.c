@@ -35,8 +35,24 @@ bool hosts_send(struct shell *sh, const char *host, const struct message *m)
 	return true;
 }
 
+/* decisions.md 25.  A uri with a server names another machine: there the
+ * system's place for state holds, made by its libvirt. */
+static void storage_folder(const struct shell *sh, const char *uri, char *out,
+			   size_t size)
+{
+	const char *server = strstr(uri, "://");
+
+	if (!server || server[3] == '/' || server[3] == '\0')
+		snprintf(out, size, "%s/images", sh->o.state_dir);
+	else
+		snprintf(out, size, "/var/lib/remuda/%s/images",
+			 sh->world.spec.name);
+}
+
 static void send_open(struct host_role *r)
 {
+	char storage[1100];
+
 	struct shell *sh = r->shell;
 	const struct host *h = world_host(&sh->world, slice_of(r->host));
 	struct message m = { .type = WIRE_TYPE_host_open };
@@ -46,6 +62,8 @@ static void send_open(struct host_role *r)
 	m.host_open.uri = slice_of(h->spec.uri);
 	m.host_open.site = slice_of(sh->world.spec.name);
 	m.host_open.key = (struct slice){ (const char *)sh->key, SHELL_KEY_SIZE };
+	storage_folder(sh, h->spec.uri, storage, sizeof(storage));
+	m.host_open.storage = slice_of(storage);
 	link_send(&r->link, &m);
 }
 

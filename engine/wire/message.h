@@ -107,7 +107,8 @@ enum {
 
 /* ---- E > H: libvirt calls, each answered by call_done ----------------- */
 
-#define WIRE_host_open(F) F(text, uri) F(text, site) F(blob, key)
+/* storage: absolute directory of the site's volumes on that host. */
+#define WIRE_host_open(F) F(text, uri) F(text, site) F(blob, key) F(text, storage)
 /* Creates and starts; replies when the domain runs.  template: domain XML or
  * empty; channels: extra virtio-serial port names, comma separated; volume:
  * path of a data disk made (raw, volume_mib) when missing, or empty. */
