@@ -182,6 +182,7 @@ struct cli_command {
 	struct cli_argument arguments[CLI_ARGUMENTS];
 	uint64_t flags;		/* FLAG_BITs beside the global ones */
 	const char *control;	/* control verb, or NULL */
+	const struct cli_view *view;	/* of its list; NULL: the noun's */
 	bool changes;		/* refused by --read-only */
 	bool verbatim;		/* words after it are passed on unread */
 	bool hidden;		/* for programs: not in the help */

@@ -11,7 +11,9 @@
 
 static const struct cli_view *view_of(const struct cli *cli)
 {
-	return cli_noun(cli->call.command->noun)->view;
+	const struct cli_command *c = cli->call.command;
+
+	return c->view ? c->view : cli_noun(c->noun)->view;
 }
 
 static void list_kind(char *out, size_t out_size, const struct cli_view *view)

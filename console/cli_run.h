@@ -58,6 +58,7 @@ int cli_run_list(struct cli *cli);		/* cli_list.c */
 int cli_run_show(struct cli *cli);
 int cli_run_whois(struct cli *cli);
 int cli_run_info(struct cli *cli);
+int cli_run_site_show(struct cli *cli);		/* cli_site.c */
 int cli_run_events(struct cli *cli);		/* cli_follow.c */
 int cli_run_watch(struct cli *cli);
 int cli_run_change(struct cli *cli);		/* cli_change.c */

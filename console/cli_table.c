@@ -168,6 +168,14 @@ static const struct cli_column event_columns[] = {
 	{ .title = NULL },
 };
 
+static const struct cli_column site_version_columns[] = {
+	COLUMN("VERSION", "version", TEXT, ON_ALL, 0),
+	COLUMN("SINCE", "time", STAMP, ON_ALL, 0),
+	COLUMN("WHO", "who", TEXT, ON_ALL, 1),
+	COLUMN("BYTES", "bytes", TEXT, ON_ALL, 2, NUMBER),
+	{ .title = NULL },
+};
+
 #define VIEW(one, by)                                                          \
 	static const struct cli_view one##_view = {                            \
 		.columns = one##_columns, .noun = #one, .key = (by),           \
@@ -183,6 +191,10 @@ VIEW(resource, "name");
 VIEW(application, "name");
 VIEW(request, "id");
 VIEW(event, "id");
+static const struct cli_view site_version_view = {
+	.columns = site_version_columns, .noun = "site_version",
+	.key = "version", .many = "versions",
+};
 
 const struct cli_noun cli_nouns[] = {
 	{ "host", NULL, "libvirt hosts that run the machines", "name",
@@ -294,6 +306,14 @@ const struct cli_command cli_commands[] = {
 	{ .noun = "site", .verb = "reload", .control = "site.reload",
 	  .changes = true, .run = cli_run_change,
 	  .help = "read the site file again" },
+	{ .noun = "site", .verb = "show",
+	  .arguments = { { .name = "VERSION", .key = "version",
+			   .optional = true } },
+	  .control = "site.show", .run = cli_run_site_show,
+	  .help = "the texts of the site in force, or of an earlier version" },
+	{ .noun = "site", .verb = "history", .flags = FLAG_BIT(LIMIT),
+	  .control = "site.history", .view = &site_version_view,
+	  .run = cli_run_list, .help = "which site was in force from when on" },
 	{ .noun = "site", .verb = "close", .control = "site.close",
 	  .changes = true, .confirm = CONFIRM_ALWAYS, .run = cli_run_change,
 	  .help = "destroy all machines, then stop the engine" },

@@ -63,9 +63,37 @@ int db_delete_override(struct db *db, const char *key, struct error *err);
 /* Raises a counter's saved high-water mark to at least next. */
 int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,
 		    struct error *err);
-/* Site texts by hash (decisions.md 6). */
+/* Site texts by hash (decisions.md 6); source as in engine/loop/source.h.  A
+ * hash that is there already is left as it is. */
 int db_save_bundle(struct db *db, const char *hash, const char *json,
 		   const char *source, int64_t wall_ms, struct error *err);
+/* That this bundle is in force from now on; nothing when it was so before. */
+int db_save_site_version(struct db *db, const char *hash, const char *who,
+			 int64_t wall_ms, struct error *err);
+
+struct db_bundle {
+	char hash[65];
+	int64_t wall_ms;	/* when it was first stored */
+	char *json, *source;	/* owned */
+};
+/*
+ * The bundle whose hash begins with this ("" = the one in force).  1 = found,
+ * 0 = there is none, 2 = several begin so (out is empty then), -1 = error.
+ */
+int db_load_bundle(struct db *db, const char *hash, struct db_bundle *out,
+		   struct error *err);
+void db_bundle_free(struct db_bundle *b);
+
+struct db_site_version {
+	uint64_t id;
+	char hash[65], who[ROW_USER_SIZE];
+	int64_t wall_ms;	/* from when on it was in force */
+	uint64_t bytes;		/* of its texts */
+};
+/* Newest first. */
+int db_query_site_versions(struct db *db, uint32_t limit,
+			   void (*on_row)(void *, const struct db_site_version *),
+			   void *arg, struct error *err);
 
 /* Loading at start: the callback gets each row in order of id; it copies. */
 int db_load_machines(struct db *db, void (*on_row)(void *, const struct machine_row *),

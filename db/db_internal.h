@@ -77,6 +77,9 @@ enum db_stmt_id {
 	STMT_DELETE_OVERRIDE,
 	STMT_SAVE_COUNTER,
 	STMT_SAVE_BUNDLE,
+	STMT_SAVE_SITE_VERSION,
+	STMT_LOAD_BUNDLES,
+	STMT_SITE_VERSIONS,
 	STMT_LOAD_MACHINES,
 	STMT_LOAD_SESSIONS,
 	STMT_LOAD_OVERRIDES,
@@ -144,6 +147,13 @@ int db_run(struct db *db, struct db_statement *st, struct error *err);
 int db_next(struct db *db, struct db_statement *st,
 	    const struct db_table *table, void *row, struct error *err);
 void db_stmts_close(struct db *db);
+
+/* ---- db_save.c: the open batch ------------------------------------------- */
+/* A statement that changes something; only between begin and commit. */
+struct db_statement *db_batch_stmt(struct db *db, enum db_stmt_id id,
+				   struct error *err);
+/* Runs it; the batch has something to commit then. */
+int db_batch_run(struct db *db, struct db_statement *st, struct error *err);
 
 /* SQLite's last error as a sentence with what to do next; returns -1.  Errors
  * of the file, not of a row, make the connection dead. */

@@ -100,9 +100,8 @@ int db_commit(struct db *db, struct error *err)
 	return 0;
 }
 
-/* A statement of the open batch, or NULL. */
-static struct db_statement *in_batch(struct db *db, enum db_stmt_id id,
-				     struct error *err)
+struct db_statement *db_batch_stmt(struct db *db, enum db_stmt_id id,
+				   struct error *err)
 {
 	if (db_alive(db, err))
 		return NULL;
@@ -129,7 +128,7 @@ static int save_row(struct db *db, enum db_stmt_id id,
 		    const struct db_table *table, const void *row,
 		    const char *unmet, struct error *err)
 {
-	struct db_statement *st = in_batch(db, id, err);
+	struct db_statement *st = db_batch_stmt(db, id, err);
 
 	if (!st || db_bind_row(db, st, table, row, err))
 		return -1;
@@ -145,7 +144,7 @@ static int save_known(struct db *db, enum db_stmt_id update, enum db_stmt_id id,
 		      const struct db_table *table, const void *row,
 		      const char *unmet, struct error *err)
 {
-	struct db_statement *st = in_batch(db, update, err);
+	struct db_statement *st = db_batch_stmt(db, update, err);
 
 	if (!st || db_bind_row(db, st, table, row, err) ||
 	    db_run(db, st, err))
@@ -154,6 +153,11 @@ static int save_known(struct db *db, enum db_stmt_id update, enum db_stmt_id id,
 		return save_row(db, id, table, row, unmet, err);
 	db->saved++;
 	return 0;
+}
+
+int db_batch_run(struct db *db, struct db_statement *st, struct error *err)
+{
+	return save(db, st, NULL, err);
 }
 
 int db_save_machine(struct db *db, const struct machine_row *row,
@@ -170,7 +174,7 @@ int db_save_machine(struct db *db, const struct machine_row *row,
 
 int db_delete_machine(struct db *db, uint64_t id, struct error *err)
 {
-	struct db_statement *st = in_batch(db, STMT_DELETE_MACHINE, err);
+	struct db_statement *st = db_batch_stmt(db, STMT_DELETE_MACHINE, err);
 
 	if (!st)
 		return -1;
@@ -223,7 +227,7 @@ int db_save_override(struct db *db, const struct override_row *row,
 
 int db_delete_override(struct db *db, const char *key, struct error *err)
 {
-	struct db_statement *st = in_batch(db, STMT_DELETE_OVERRIDE, err);
+	struct db_statement *st = db_batch_stmt(db, STMT_DELETE_OVERRIDE, err);
 
 	if (!st)
 		return -1;
@@ -236,7 +240,7 @@ int db_delete_override(struct db *db, const char *key, struct error *err)
 int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,
 		    struct error *err)
 {
-	struct db_statement *st = in_batch(db, STMT_SAVE_COUNTER, err);
+	struct db_statement *st = db_batch_stmt(db, STMT_SAVE_COUNTER, err);
 
 	if (!st)
 		return -1;
@@ -245,21 +249,5 @@ int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,
 	if (save(db, st, NULL, err))
 		return error_wrap(err, "saving counter %s",
 				  db_counter_names[counter]);
-	return 0;
-}
-
-int db_save_bundle(struct db *db, const char *hash, const char *json,
-		   const char *source, int64_t wall_ms, struct error *err)
-{
-	struct db_statement *st = in_batch(db, STMT_SAVE_BUNDLE, err);
-
-	if (!st)
-		return -1;
-	db_bind_text(st, 1, hash);
-	db_bind_text(st, 2, json);
-	db_bind_text(st, 3, source);
-	db_bind_int(st, 4, wall_ms);
-	if (save(db, st, NULL, err))
-		return error_wrap(err, "saving site %s", hash);
 	return 0;
 }

@@ -110,6 +110,19 @@ static const char *const sql_texts[STMTS] = {
 	[STMT_SAVE_BUNDLE] =
 		"INSERT INTO bundle (hash, json, source, wall_ms) "
 		"VALUES ($1, $2, $3, $4) ON CONFLICT (hash) DO NOTHING",
+	[STMT_SAVE_SITE_VERSION] =
+		"INSERT INTO site_version (id, hash, who, wall_ms) "
+		"SELECT coalesce(max(id), 0) + 1, $1, $2, $3 FROM site_version "
+		"HAVING coalesce((SELECT v.hash FROM site_version v "
+		"ORDER BY v.id DESC LIMIT 1), '') <> $1",
+	/* By the start of the hash: two rows say that it is not enough. */
+	[STMT_LOAD_BUNDLES] =
+		"SELECT hash, json, source, wall_ms FROM bundle "
+		"WHERE hash >= $1 AND hash < $1 || 'g' ORDER BY hash LIMIT 2",
+	[STMT_SITE_VERSIONS] =
+		"SELECT v.id, v.hash, v.who, v.wall_ms, length(b.source) "
+		"FROM site_version v JOIN bundle b ON b.hash = v.hash "
+		"ORDER BY v.id DESC LIMIT $1",
 
 	[STMT_LOAD_MACHINES] =
 		"SELECT " MACHINE_LIST " FROM machine ORDER BY id",

@@ -111,6 +111,7 @@ static void on_reload_signal(uv_signal_t *handle, int signum)
 	struct error err;
 
 	log_info("signal %d: reading the site file again", signum);
+	TEXT_SET(sh->reload.who, "SIGHUP");
 	if (sh->rules.ready && rules_load_site(sh, &err) < 0)
 		log_error("the site file is not applied: %s", err.text);
 }

@@ -50,6 +50,12 @@ static char *read_file(const char *path, size_t *length, struct error *err)
 		free(text);
 		return NULL;
 	}
+	/* Texts of a site are kept, shown and compared as texts. */
+	if (memchr(text, '\0', (size_t)used)) {
+		error_set(err, "%s is no text: it holds a NUL byte", path);
+		free(text);
+		return NULL;
+	}
 	*length = (size_t)used;
 	return text;
 }
@@ -91,6 +97,9 @@ int rules_load_site(struct shell *sh, struct error *err)
 		return -1;
 	shell_hash(text, length, sh->rules.hash);
 	TEXT_SET(sh->rules.version, sh->rules.hash);
+	source_clear(&sh->rules.source);
+	source_add(&sh->rules.source, slash ? slash + 1 : sh->o.site_file, text,
+		   length);
 	m.bundle_load.hash = slice_of(sh->rules.hash);
 	m.bundle_load.file = slice_of(slash ? slash + 1 : sh->o.site_file);
 	rc = send_text(sh, &m, text, length, err);
@@ -132,8 +141,10 @@ static void on_need(struct shell *sh, const struct message *msg)
 	if (!text || send_text(sh, &m, text, length, &err) < 0)
 		link_send(&sh->rules.link, &m);	/* without text: not found */
 	/* The version of what a site declares covers its modules too. */
-	if (text)
+	if (text) {
 		hash_add(sh, name, text, length);
+		source_add(&sh->rules.source, name, text, length);
+	}
 	free(text);
 }
 
@@ -143,7 +154,7 @@ static void site_failed(struct shell *sh, const char *text)
 	if (!sh->world.has_spec)
 		shell_die(sh, "%s", text);
 	control_answer(sh, sh->reload.client, sh->reload.id, false, "failed", text);
-	sh->reload.client = 0;
+	sh->reload = (struct reload){ 0 };
 	log_error("the site file is not applied: %s", text);
 }
 
@@ -166,13 +177,11 @@ static void on_done(struct shell *sh, struct message *m)
 	for (size_t i = 0; i < spec.application_count; i++)
 		TEXT_SET(spec.applications[i].version, r->version);
 	sh->site_error[0] = '\0';
-	control_answer(sh, sh->reload.client, sh->reload.id, true, "",
-		       "site file applied");
-	sh->reload.client = 0;
 	r->loaded = true;
 	if (sh->world.has_spec && strcmp(sh->world.spec.bundle, spec.bundle) == 0) {
 		site_spec_fini(&spec);	/* a restarted role, the same site */
 	} else {
+		shell_save_bundle(sh, json);
 		/* Effects of this turn may need hooks: they are held till now. */
 		shell_apply_site(sh, &spec);
 		site_spec_fini(&spec);
@@ -180,6 +189,9 @@ static void on_done(struct shell *sh, struct message *m)
 		listeners_sync(sh);
 		shell_site_applied(sh);
 	}
+	control_answer(sh, sh->reload.client, sh->reload.id, true, "",
+		       "site file applied");
+	sh->reload = (struct reload){ 0 };
 	free(json);
 	while (r->held) {
 		struct held_message *h = r->held;

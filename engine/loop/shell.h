@@ -16,6 +16,7 @@
 #include "engine/base/error.h"
 #include "engine/core/step.h"
 #include "engine/engine.h"
+#include "engine/loop/source.h"
 #include "engine/wire/message.h"
 
 enum {
@@ -100,6 +101,7 @@ struct rules_role {
 	bool ready, loaded;
 	char hash[SITE_HASH_SIZE];	/* of the site file being loaded */
 	char version[SITE_HASH_SIZE];	/* of it and its modules */
+	struct source source;		/* their texts */
 	struct held_message *held, **held_last;	/* hook_run till loaded */
 };
 
@@ -120,10 +122,12 @@ struct kept_fd {
 
 struct control;
 
-/* Who waits for the outcome of site.reload; client 0 = nobody. */
+/* Who waits for the outcome of site.reload; client 0 = nobody.  who is for
+ * the record, "" when the engine itself read the file, at its start. */
 struct reload {
 	uint64_t client;
 	int64_t id;
+	char who[ROW_USER_SIZE];
 };
 
 struct shell {
@@ -200,6 +204,8 @@ void rules_stop(struct shell *sh);
 /* First good site: restores what was saved (turn.c's rows). */
 void shell_apply_site(struct shell *sh, struct site_spec *spec);
 void shell_site_applied(struct shell *sh);
+/* Keeps the texts of the site about to be applied, durably. */
+void shell_save_bundle(struct shell *sh, const char *json);
 
 void listeners_sync(struct shell *sh);
 void listeners_tell(struct shell *sh, uint32_t gateway);

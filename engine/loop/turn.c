@@ -270,6 +270,21 @@ ADD_ROW(machine, machine_row)
 ADD_ROW(session, session_row)
 ADD_ROW(override, override_row)
 
+void shell_save_bundle(struct shell *sh, const char *json)
+{
+	const struct rules_role *r = &sh->rules;
+	int64_t wall_ms = shell_wall_ms();
+	struct error err;
+
+	if (db_begin(sh->db, &err) < 0 ||
+	    db_save_bundle(sh->db, r->version, json, r->source.text, wall_ms,
+			   &err) < 0 ||
+	    db_save_site_version(sh->db, r->version, sh->reload.who, wall_ms,
+				 &err) < 0 ||
+	    db_commit(sh->db, &err) < 0)
+		shell_die(sh, "the store failed: %s", err.text);
+}
+
 void shell_apply_site(struct shell *sh, struct site_spec *spec)
 {
 	struct event ev = { .kind = EVENT_SITE, .site = { .spec = spec } };

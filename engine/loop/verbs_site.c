@@ -82,8 +82,93 @@ static void run_site_reload(const struct verb_call *a)
 			      "the rules role is being restarted; try again", NULL);
 	else if (rules_load_site(a->sh, &err) < 0)
 		control_error(a->c, a->id, "failed", NULL, err.text, NULL);
-	else
-		a->sh->reload = (struct reload){ a->c->number, a->id };
+	else {
+		a->sh->reload = (struct reload){ a->c->number, a->id, "" };
+		TEXT_SET(a->sh->reload.who, a->c->who);
+	}
+}
+
+/* A line of the answer holds CONTROL_PART items, each byte of which may
+ * become six: pieces of this size keep it under CONTROL_LINE_MAX. */
+enum { PIECE = 1500 };
+
+/* Cuts a text into items, never within a character. */
+static void add_pieces(json_t *items, struct slice name, struct slice body)
+{
+	while (body.length) {
+		uint32_t n = body.length < PIECE ? body.length : PIECE;
+
+		while (n > PIECE - 4 && n < body.length &&
+		       ((unsigned char)body.ptr[n] & 0xc0) == 0x80)
+			n--;
+		json_t *text = json_stringn(body.ptr, n);
+
+		if (!text) {	/* not UTF-8: each byte as a character */
+			char wide[2 * PIECE];
+			size_t used = 0;
+
+			for (uint32_t i = 0; i < n; i++) {
+				unsigned char c = (unsigned char)body.ptr[i];
+
+				if (c >= 0x80)
+					wide[used++] = (char)(0xc0 | c >> 6);
+				wide[used++] = (char)(c < 0x80 ? c : 0x80 | (c & 0x3f));
+			}
+			text = json_stringn(wide, used);
+		}
+		json_array_append_new(items, json_pack("{s:s%, s:o}", "file",
+			name.ptr, (size_t)name.length, "text", text));
+		body.ptr += n;
+		body.length -= n;
+	}
+}
+
+static void run_site_show(const struct verb_call *a)
+{
+	const char *hash = verb_text(a, "version");
+	struct slice name, body;
+	struct db_bundle b;
+	struct error err;
+	size_t at = 0;
+	int rc = db_load_bundle(a->sh->db, hash, &b, &err);
+
+	if (rc < 0)
+		control_error(a->c, a->id, "failed", NULL, err.text, NULL);
+	else if (rc == 2)
+		control_error(a->c, a->id, "refused", NULL,
+			      "several versions begin so", "give more of the hash");
+	else if (rc == 0)
+		verb_not_found(a, "site", hash[0] ? hash : a->sh->world.spec.name);
+	if (rc != 1)
+		return;
+	json_t *items = json_array();
+	size_t length = strlen(b.source);
+	while (source_next(b.source, length, &at, &name, &body))
+		add_pieces(items, name, body);
+	db_bundle_free(&b);
+	control_items(a->c, a->id, "site_text", items);
+}
+
+static void add_version(void *items, const struct db_site_version *v)
+{
+	json_array_append_new(items, json_pack(
+		"{s:I, s:s, s:s, s:o, s:I}", "id", (json_int_t)v->id, "version",
+		v->hash, "who", v->who, "time", show_time(v->wall_ms), "bytes",
+		(json_int_t)v->bytes));
+}
+
+static void run_site_history(const struct verb_call *a)
+{
+	json_t *items = json_array();
+	struct error err;
+
+	if (db_query_site_versions(a->sh->db, (uint32_t)verb_int(a, "limit", 100),
+				   add_version, items, &err) < 0) {
+		json_decref(items);
+		control_error(a->c, a->id, "failed", NULL, err.text, NULL);
+		return;
+	}
+	control_items(a->c, a->id, "site_history", items);
 }
 
 static void run_subscribe(const struct verb_call *a)
@@ -119,6 +204,9 @@ const struct verb verbs_site[] = {
 	{ "engine.stop", run_engine_stop, true, "machines " },
 	{ "site.close", run_site_close, true, "" },
 	{ "site.reload", run_site_reload, true, "" },
+	/* Site files hold hashes of passwords: not for everybody who may read. */
+	{ "site.show", run_site_show, true, "version " },
+	{ "site.history", run_site_history, false, "limit " },
 	{ "subscribe", run_subscribe, false, "topics " },
 	{ 0 },
 };

@@ -29,6 +29,9 @@
  *   whois name|session|address
  *   engine.stop [machines="stay"]            machines stay up (the only choice now)
  *   site.reload
+ *   site.show [version=HASH]                 kind site_text: pieces {file,text} in order, of the
+ *     site in force or of an earlier one (the start of its hash does); only for who may change
+ *   site.history [limit]                     kind site_history: id version who time bytes, newest first
  *   site.close                               destroys all machines, then the engine stops
  *   machine.console name                     then lines {"console":"mail-07","data":"..."}:
  *     data is text with every byte >= 0x80 or < 0x20 as \u00XX (one code point per byte), both

@@ -89,10 +89,11 @@ static void test_first(void)
 
 static void test_pragmas(void)
 {
-	static const struct { const char *sql; int64_t want; } pragmas[] = {
+	const struct { const char *sql; int64_t want; } pragmas[] = {
 		{ "PRAGMA synchronous", 2 },	{ "PRAGMA foreign_keys", 1 },
 		{ "PRAGMA trusted_schema", 0 }, { "PRAGMA mmap_size", 0 },
-		{ "PRAGMA cell_size_check", 1 }, { "PRAGMA user_version", 1 },
+		{ "PRAGMA cell_size_check", 1 },
+		{ "PRAGMA user_version", db_migration_count },
 		{ "PRAGMA application_id", DB_APPLICATION_ID },
 		{ "PRAGMA journal_size_limit", 16 * 1024 * 1024 },
 	};
@@ -203,16 +204,17 @@ static void test_guard(void)
 static void test_foreign_files(void)
 {
 	static char bytes[1 << 20];
-	char path[HELP_PATH];
+	char path[HELP_PATH], text[200];
 	size_t size;
 	struct db *db = help_open(help_path(path, "newer.db"));
 
 	db_close(db);
-	tamper(path, "PRAGMA user_version = 7");
+	tamper(path, "PRAGMA user_version = 7777");
 	same_file(path, bytes, &size, true);
-	refuses(path, "was written by a newer Remuda (schema 7, this program "
-		"knows 1): use that version or restore a backup",
-		"a newer schema");
+	snprintf(text, sizeof(text), "was written by a newer Remuda (schema 7777, "
+		 "this program knows %d): use that version or restore a backup",
+		 db_migration_count);
+	refuses(path, text, "a newer schema");
 	ok(same_file(path, bytes, &size, false), "... and not touched");
 
 	help_path(path, "other.db");
@@ -404,13 +406,17 @@ static int count_objects(struct db *db, const char *sql)
 
 static void test_migration(void)
 {
-	struct db_migration list[] = { db_migrations[0],
-				       { 2, "0002-second", second_sql } };
+	const int was = db_migration_count, next = was + 1;
+	struct db_migration *list = calloc((size_t)next, sizeof(*list));
 	char path[HELP_PATH];
 	struct error err = { "" };
 	struct db *db = help_open(help_path(path, "migrate.db"));
 	int status, version;
 
+	if (!list)
+		tap_bail("out of memory");
+	memcpy(list, db_migrations, (size_t)was * sizeof(*list));
+	list[was] = (struct db_migration){ next, "next-second", second_sql };
 	db_close(db);
 	fflush(stdout);
 	pid_t child = fork();
@@ -419,38 +425,39 @@ static void test_migration(void)
 		sqlite3_create_function(db->handle, "die", 0,
 					SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,
 					die, NULL, NULL);
-		(void)db_migrate(db, list, 2, 1, &err);
+		(void)db_migrate(db, list, next, was, &err);
 		_exit(0);
 	}
 	waitpid(child, &status, 0);
 	ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
 	   "an engine is killed in the middle of a migration");
 	db = help_open(path);
-	is_int(db_identify(db, 1, &version, &err) ? -1 : version, 1,
+	is_int(db_identify(db, was, &version, &err) ? -1 : version, was,
 	       "the file is of the old version");
 	is_int(count_objects(db, "SELECT count(*) FROM sqlite_schema "
 			     "WHERE name = 'later'"), 0,
 	       "... with nothing of the new one");
 	is_int(db_audit(db, &err), 0, "... and sound");
 
-	list[1] = (struct db_migration){ 2, "0002-broken", broken_sql };
-	is_int(db_migrate(db, list, 2, 1, &err), -1, "a migration that fails");
-	ok(strstr(err.text, "migration 0002-broken") &&
+	list[was] = (struct db_migration){ next, "next-broken", broken_sql };
+	is_int(db_migrate(db, list, next, was, &err), -1, "a migration that fails");
+	ok(strstr(err.text, "migration next-broken") &&
 	   strstr(err.text, "nowhere"), "... is named with its reason");
 	db_close(db);
 	db = help_open(path);
 	is_int(db_audit(db, &err), 0, "... and leaves the old version");
 
-	list[1] = (struct db_migration){ 2, "0002-good",
+	list[was] = (struct db_migration){ next, "next-good",
 		"CREATE TABLE later (id INTEGER PRIMARY KEY);  -- end" };
-	is_int(db_migrate(db, list, 2, 1, &err), 0, "a good one: %s", err.text);
-	is_int(db_identify(db, 2, &version, &err) ? -1 : version, 2,
+	is_int(db_migrate(db, list, next, was, &err), 0, "a good one: %s", err.text);
+	is_int(db_identify(db, next, &version, &err) ? -1 : version, next,
 	       "brings the new version");
-	is_int(db_check_schema(db, list, 2, &err), 0, "... and its tables");
-	is_int(db_check_schema(db, list, 1, &err), -1,
+	is_int(db_check_schema(db, list, next, &err), 0, "... and its tables");
+	is_int(db_check_schema(db, list, was, &err), -1,
 	       "... which are not the old ones");
 	db_close(db);
-	refuses(path, "newer Remuda (schema 2,", "the program of version 1");
+	refuses(path, "was written by a newer Remuda", "the program before it");
+	free(list);
 }
 
 /* ---- ids --------------------------------------------------------------------------------- */
