@@ -39,12 +39,15 @@ LIB      := $(BUILD)/libremuda.a
 SIM_OBJ  := $(call objects,$(call sources,sim))
 SIM_LIB  := $(BUILD)/libsim.a
 TEST_SRC := $(sort $(wildcard tests/unit/*.c tests/sim/*.c))
-TESTS    := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+FUZZ     := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/*.c))))
+FUZZ_SECONDS ?= 60
+REPLAYS  := $(addprefix $(BUILD)/tests/fuzz/,$(FUZZ))
+TESTS    := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(REPLAYS)
 BENCH    := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 LABPROG  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/lab/*.c tests/screen/*.c)))
 SCRIPTS_T := $(sort $(wildcard tests/tree/*.t tests/sim/*.t tests/scenario/*.t tests/screen/*.t tests/lab/*.t))
 
-.PHONY: all build deps demo check sim bench asan install clean help docs tests clang
+.PHONY: all build deps demo check sim bench fuzz asan install clean help docs tests clang
 
 all: build
 
@@ -86,6 +89,9 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/tap.o $(SIM_LIB) $(L
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
+
+# A fuzz target with its corpus instead of libFuzzer.
+$(REPLAYS): $(BUILD)/obj/tests/fuzz/replay.o
 
 # The test that plays a terminal.
 $(BUILD)/tests/screen/pty: PKG_LIBS += -lvterm
@@ -129,6 +135,17 @@ asan: deps-quick ## unit, simulator and screen tests under ASan and UBSan
 		OPT="-O1 -Wno-format-truncation -Wno-maybe-uninitialized" \
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" \
 		asan-run
+fuzz: deps-quick ## each parser under libFuzzer: make fuzz FUZZ_SECONDS=60
+	@$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz \
+		OPT="-O1 -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION" \
+		SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
+		$(addprefix $(BUILD)/fuzz/libfuzzer/,$(FUZZ))
+	@BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ)
+
+$(BUILD)/libfuzzer/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 .PHONY: asan-run
 asan-run: tests
 	ASAN_OPTIONS=detect_leaks=0 BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --failures --merge -e tests/run \
