@@ -41,16 +41,22 @@ char *storage_pool_xml(const char *name, const char *directory,
 	return text;
 }
 
-static enum wire_result define_pool(struct storage *st, const char *directory,
-				    struct error *err)
+/*
+ * Transient: it leaves no definition in the daemon's configuration, and is
+ * made anew when the daemon has forgotten it.  On this machine the engine made
+ * the folder, with its owner; elsewhere libvirt makes it.
+ */
+static enum wire_result make_pool(struct storage *st, const char *directory,
+				  struct error *err)
 {
 	char *xml = storage_pool_xml(st->name, directory, err);
 
 	if (!xml)
 		return WIRE_FAILED;
-	st->pool = virStoragePoolDefineXML(st->conn, xml, 0);
+	st->pool = virStoragePoolCreateXML(st->conn, xml, st->local ? 0 :
+					   VIR_STORAGE_POOL_CREATE_WITH_BUILD);
 	enum wire_result result = st->pool ? WIRE_OK :
-		virt_error(err, "cannot define the storage pool");
+		virt_error(err, "cannot make the storage pool");
 	xmlFree(xml);
 	/* Another host of the site may be the same daemon. */
 	if (!st->pool)
@@ -77,20 +83,16 @@ static enum wire_result check_pool(const struct storage *st,
 	xmlFreeDoc(doc);
 	if (strcmp(type, "dir") == 0 && strcmp(path, directory) == 0)
 		return WIRE_OK;
-	error_set(err, "a storage pool %s of type %s over %s exists that is not this site's (it wants %s); rename the site, or remove that pool with virsh pool-undefine",
+	error_set(err, "a storage pool %s of type %s over %s exists that is not this site's (it wants %s); rename the site, or remove that pool with virsh pool-destroy and pool-undefine",
 		  st->name, type, path, directory);
 	return WIRE_FAILED;
 }
 
-static enum wire_result start_pool(struct storage *st, bool local,
-				   struct error *err)
+/* An operator may have defined it, and it may be stopped. */
+static enum wire_result start_pool(struct storage *st, struct error *err)
 {
-	if (virStoragePoolIsActive(st->pool) == 1)
-		return WIRE_OK;
-	/* On this machine the engine made the directory, with its owner. */
-	if (!local && virStoragePoolBuild(st->pool, VIR_STORAGE_POOL_BUILD_NEW) < 0)
-		log_debug("pool %s: %s", st->name, virGetLastErrorMessage());
-	if (virStoragePoolCreate(st->pool, 0) == 0 ||
+	if (virStoragePoolIsActive(st->pool) == 1 ||
+	    virStoragePoolCreate(st->pool, 0) == 0 ||
 	    virStoragePoolIsActive(st->pool) == 1)
 		return WIRE_OK;
 	return virt_error(err, "cannot start the storage pool");
@@ -112,11 +114,11 @@ enum wire_result storage_open(struct storage *st, virConnectPtr conn,
 	if (!st->pool && !virt_error_is(VIR_ERR_NO_STORAGE_POOL))
 		result = virt_error(err, "cannot look for the storage pool");
 	else if (!st->pool)
-		result = define_pool(st, site->storage, err);
+		result = make_pool(st, site->storage, err);
 	if (result == WIRE_OK)
 		result = check_pool(st, site->storage, err);
 	if (result == WIRE_OK)
-		result = start_pool(st, facts->local, err);
+		result = start_pool(st, err);
 	if (result != WIRE_OK) {
 		storage_close(st);
 		error_wrap(err, "storage of site %s", site->site);

@@ -59,7 +59,7 @@ struct storage_file {
 };
 
 /*
- * Finds the pool, defines and starts it when missing.  A pool of that name
+ * Finds the pool, makes and starts it when missing.  A pool of that name
  * over another directory is not ours: refused, and nothing is changed.
  */
 enum wire_result storage_open(struct storage *st, virConnectPtr conn,

@@ -59,6 +59,9 @@ sub lab_enter {
 	# Guests run as another uid: every folder on the way must let them pass.
 	$dir = tempdir('/run/remuda-lab-XXXXXX');
 	chmod 0711, $dir;
+	# What a test defines stays in the test.
+	system("cp -a /etc/libvirt $dir/etc && mount --bind $dir/etc /etc/libvirt") == 0
+		or die 'a private /etc/libvirt';
 	mkdir "$dir/site"; chmod 0755, "$dir/site";
 	@ENV{qw(REMUDA_CONFIG REMUDA_STATE_DIR REMUDA_RUN_DIR REMUDA_SITE NO_COLOR)} =
 		("$dir/site/site.lua", "$dir/state", "$dir/run", 'lab', 1);
