@@ -78,6 +78,32 @@ enum native_tag {
 	NATIVE_TAG_LISTENER = 17,	/* text */
 };
 
+/* Words of NATIVE_TAG_CODE; every refusal of every door is one of them.
+ * X(code, what it means to who asked) */
+#define NATIVE_CODES(X)                                                        \
+	X(protocol, "what was sent makes no sense here")                      \
+	X(not_authenticated, "who you are could not be proven")               \
+	X(denied, "this listener wants a user and a secret")                  \
+	X(not_allowed, "known, but not entitled to this")                     \
+	X(no_application, "no such application, or not on this listener")     \
+	X(no_resource, "no such resource, or not for this user")              \
+	X(limit, "too many sessions or requests at once")                     \
+	X(busy, "the engine has too much to do; try again")                   \
+	X(queue_full, "too many wait already")                                \
+	X(no_machine, "none is free and the request would not wait")          \
+	X(timeout, "not in time: no machine, or no complete request")         \
+	X(not_accepted, "the machine did not accept")                         \
+	X(duplicate, "the request id has had its machine")                    \
+	X(superseded, "the same request came again on another connection")    \
+	X(unsupported, "asks for what this gateway cannot do")                \
+	X(unavailable, "the resource does not answer")                        \
+	X(lost, "the resource went away")                                     \
+	X(unconfirmed, "the machine could not be cleaned, or not in time")    \
+	X(stopped, "an operator or the engine ended it")                      \
+	X(closed, "the listener is closed")                                   \
+	X(machine_lost, "the machine or its host is gone")                    \
+	X(refused, "another reason; the text says which")
+
 struct native_header {
 	uint32_t length;	/* payload bytes, <= NATIVE_PAYLOAD_MAX */
 	uint8_t type;		/* enum native_type, unchecked */
