@@ -10,6 +10,9 @@
 
 #include "db/db_internal.h"
 
+/* States in which a machine's row may be behind its sessions' (apply.c). */
+#define ROUTINE "('ready', 'reserved', 'in_session', 'cleaning')"
+
 /* Each gives a text about the first violation, or no row. */
 static const struct {
 	const char *invariant, *sql;
@@ -23,7 +26,7 @@ static const struct {
 	{ "S2, a live session has its machine",
 	  "SELECT 'session ' || s.id FROM session s WHERE s.ended_wall_ms = 0 "
 	  "AND NOT EXISTS (SELECT 1 FROM machine m WHERE m.id = s.machine "
-	  "AND m.session = s.id AND m.incarnation = s.incarnation)" },
+	  "AND m.incarnation <= s.incarnation AND m.state IN " ROUTINE ")" },
 	{ "S2, a machine's session is on that machine",
 	  "SELECT 'machine ' || m.name FROM machine m JOIN session s "
 	  "ON s.id = m.session WHERE s.machine <> m.id" },
@@ -31,13 +34,19 @@ static const struct {
 	  "SELECT 'machine ' || m.name FROM machine m "
 	  "WHERE m.state IN ('reserved', 'in_session') AND NOT EXISTS "
 	  "(SELECT 1 FROM session s WHERE s.id = m.session "
-	  "AND s.ended_wall_ms = 0)" },
+	  "AND (s.ended_wall_ms = 0 OR s.cleaned_wall_ms <> 0))" },
 	{ "S4, a ready machine is clean and free",
 	  "SELECT 'machine ' || name FROM machine WHERE state = 'ready' "
 	  "AND (dirty <> 0 OR session IS NOT NULL)" },
-	{ "S6, no session is ahead of its machine",
+	{ "S6, no session is ahead of a machine that left the round",
 	  "SELECT 'session ' || s.id FROM session s JOIN machine m "
-	  "ON m.id = s.machine WHERE s.incarnation > m.incarnation" },
+	  "ON m.id = s.machine WHERE s.incarnation > m.incarnation "
+	  "AND m.state NOT IN " ROUTINE },
+	{ "S4, a machine is given on when it is clean",
+	  "SELECT 'session ' || s.id FROM session s JOIN machine m "
+	  "ON m.id = s.machine WHERE s.incarnation >= m.incarnation "
+	  "AND s.cleaned_wall_ms = 0 AND EXISTS (SELECT 1 FROM session t "
+	  "WHERE t.machine = m.id AND t.incarnation > s.incarnation)" },
 	{ "S7, one session per request id",
 	  "SELECT 'sessions of user ' || user_name FROM session "
 	  "WHERE request_key <> '' "

@@ -126,12 +126,16 @@ static const char *const sql_texts[STMTS] = {
 
 	[STMT_LOAD_MACHINES] =
 		"SELECT " MACHINE_LIST " FROM machine ORDER BY id",
-	/* A machine names the session it is in or is being cleaned after. */
+	/* A machine names the session it is in or is being cleaned after; its
+	 * row may be older than its last sessions (engine/core/apply.c). */
 	[STMT_LOAD_SESSIONS] =
 		"SELECT " SESSION_LIST " FROM session WHERE id IN ("
 		"SELECT s.id FROM session s WHERE s.ended_wall_ms = 0 "
 		"UNION SELECT m.session FROM machine m "
-		"WHERE m.session IS NOT NULL) ORDER BY id",
+		"WHERE m.session IS NOT NULL "
+		"UNION SELECT n.id FROM machine o JOIN session n "
+		"ON n.machine = o.id AND n.incarnation >= o.incarnation) "
+		"ORDER BY id",
 	[STMT_LOAD_OVERRIDES] =
 		"SELECT " OVERRIDE_LIST " FROM site_override ORDER BY key",
 	[STMT_FIND_REQUEST] =

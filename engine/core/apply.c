@@ -148,6 +148,60 @@ static void apply_resources(struct world *w)
 	free(old);
 }
 
+/* A machine's row may be as old as LATE_MS in its routine states only. */
+static bool may_lag(const struct machine_row *row)
+{
+	return row->state == MACHINE_READY || row->state == MACHINE_RESERVED ||
+	       row->state == MACHINE_IN_SESSION ||
+	       (row->state == MACHINE_CLEANING && row->rung == RUNG_NONE);
+}
+
+/*
+ * What a session's row says about its machine, whose own is saved late: it was
+ * given away in that incarnation, and is clean again or is not (S5).
+ */
+static void catch_up(struct machine_row *row, const struct session_row *s)
+{
+	bool clean = s->cleaned_wall_ms != 0;
+
+	if (s->incarnation < row->incarnation || !may_lag(row) ||
+	    (clean ? PLANTED(S1_ROW_BELIEVED) : PLANTED(S2_SESSION_UNREAD)))
+		return;
+	row->sessions += row->session != s->id;
+	row->incarnation = s->incarnation + clean;
+	row->session = clean ? 0 : s->id;
+	row->dirty = !clean;
+	row->since_wall_ms = clean ? s->cleaned_wall_ms : s->assigned_wall_ms;
+	if (clean)
+		row->state = MACHINE_READY;
+	else if (row->state != MACHINE_CLEANING)
+		row->state = s->state == SESSION_ASSIGNED ? MACHINE_RESERVED :
+							    MACHINE_IN_SESSION;
+}
+
+/* The saved machines as they were when the last commit was made. */
+static struct machine_row *caught_up(const struct world_rows *rows)
+{
+	struct machine_row *list = calloc(rows->machine_count + 1, sizeof(*list));
+	struct map by_id;
+
+	CHECK("", list, "out of memory");
+	map_init(&by_id);
+	for (size_t i = 0; i < rows->machine_count; i++) {
+		list[i] = rows->machines[i];
+		map_put(&by_id, list[i].id, &list[i]);
+	}
+	for (size_t i = 0; i < rows->session_count; i++) {
+		const struct session_row *s = &rows->sessions[i];
+		struct machine_row *row = map_get(&by_id, s->machine);
+
+		if (row)
+			catch_up(row, s);
+	}
+	map_fini(&by_id);
+	return list;
+}
+
 /* Puts a saved machine back, as dirty as the evidence allows (S5). */
 static void restore_machine(struct world *w, struct effects *fx,
 			    const struct machine_row *row)
@@ -196,26 +250,39 @@ static void settle_machine(struct world *w, struct effects *fx,
 		machine_kick(w, fx, m);
 }
 
+/* Those that are live or whose machine is not clean since; true when it is. */
+static bool restore_session(struct world *w, const struct session_row *row)
+{
+	const struct machine *m = world_machine(w, row->machine);
+
+	if (!m || (sm_is_final(&session_table, row->state) &&
+		   m->row.session != row->id))
+		return false;
+	struct session *s = session_new(w, row);
+	/* Perhaps its gateway has it, perhaps bytes went (S5). */
+	s->told = !PLANTED(S4_RESTART_UNTOLD);
+	s->held = true;
+	return true;
+}
+
 static void restore(struct world *w, struct effects *fx,
 		    const struct world_rows *rows)
 {
-	for (size_t i = 0; i < rows->machine_count; i++)
-		restore_machine(w, fx, &rows->machines[i]);
-	for (size_t i = 0; i < rows->session_count; i++)
-		if (world_machine(w, rows->sessions[i].machine)) {
-			struct session *s = session_new(w, &rows->sessions[i]);
+	struct machine_row *machines = caught_up(rows);
+	size_t sessions = 0;
 
-			/* Perhaps its gateway has it, perhaps bytes went (S5). */
-			s->told = !PLANTED(S4_RESTART_UNTOLD);
-			s->held = true;
-		}
+	for (size_t i = 0; i < rows->machine_count; i++)
+		restore_machine(w, fx, &machines[i]);
+	free(machines);
+	for (size_t i = 0; i < rows->session_count; i++)
+		sessions += restore_session(w, &rows->sessions[i]);
 	for (size_t i = 0; i < rows->machine_count; i++)
 		settle_machine(w, fx, world_machine(w, rows->machines[i].id));
 	for (size_t i = 0; i < w->pool_count; i++)
 		pool_unbalance(w, w->pools[i]);
 	effects_add(fx, EFFECT_LOG)->text = effects_text(
 		fx, "adopted %zu machines and %zu sessions from the store",
-		rows->machine_count, rows->session_count);
+		rows->machine_count, sessions);
 }
 
 void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,

@@ -66,7 +66,9 @@ enum command_verb {
 struct world_rows {
 	const struct machine_row *machines;
 	size_t machine_count;
-	const struct session_row *sessions;	/* live, or not yet cleaned up */
+	/* In order of id: the live, those machines name, and those of a machine's
+	 * incarnation on, which tell what its row, saved late, does not. */
+	const struct session_row *sessions;
 	size_t session_count;
 	const struct override_row *overrides;
 	size_t override_count;

@@ -137,6 +137,15 @@ void machine_update_ready(struct world *w, struct machine *m)
 	pool_unbalance(w, m->pool);
 }
 
+/* What the row of its session says as well (apply.c's catch_up reads it there):
+ * reserved, in session, and clean again where a session's end is all of that. */
+static bool is_covered(const struct machine *m, int from, int to)
+{
+	return to == MACHINE_RESERVED || to == MACHINE_IN_SESSION ||
+	       (m->covered && (to == MACHINE_CLEANING ||
+			       (from == MACHINE_CLEANING && to == MACHINE_READY)));
+}
+
 void machine_move(struct world *w, struct effects *fx, struct machine *m,
 		  enum machine_state to, const char *fmt, ...)
 {
@@ -169,7 +178,10 @@ void machine_move(struct world *w, struct effects *fx, struct machine *m,
 	timer_stop(&w->timers, &m->timer);
 	machine_update_ready(w, m);
 	pool_unbalance(w, m->pool);
-	world_save_machine(w, m);
+	if (is_covered(m, from, to))
+		world_save_machine_late(w, m);
+	else
+		world_save_machine(w, m);
 	if (to == MACHINE_GONE) {
 		effects_add(fx, EFFECT_DELETE_MACHINE)->machine = m->row.id;
 		list_add_tail(&w->gone, &m->gone_link);
@@ -203,6 +215,7 @@ void machine_begin_clean(struct world *w, struct effects *fx,
 	resource_machine_lost(w, fx, m);
 	m->row.dirty = true;
 	m->row.rung = rung;
+	m->covered = rung == RUNG_NONE && world_session(w, m->row.session);
 	machine_move(w, fx, m, MACHINE_CLEANING, "%s", why);
 	machine_kick(w, fx, m);
 }

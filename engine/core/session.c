@@ -155,7 +155,7 @@ void session_on_accepted(struct world *w, struct effects *fx,
 	sm_move(&session_table, &s->row.state, SESSION_ACTIVE, m->row.name);
 	s->row.accept_ms = w->now_ms - s->assigned_ms;
 	s->row.accepted_wall_ms = w->wall_ms;
-	world_save_session(w, s);
+	world_save_session_late(w, s);
 	m->row.failures = 0;
 	machine_move(w, fx, m, MACHINE_IN_SESSION, "%s", s->row.user);
 }

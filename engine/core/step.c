@@ -52,6 +52,9 @@ static void on_tick(struct world *w, struct effects *fx)
 		case TIMER_POOL:
 			pool_unbalance(w, OWNER(t, struct pool, shrink_timer));
 			break;
+		case TIMER_LATE:
+			world_save_late(w);
+			break;
 		}
 	}
 }

@@ -21,6 +21,9 @@ void world_init(struct world *w, uint64_t site_key, uint64_t term)
 	list_init(&w->balance);
 	list_init(&w->save_machines);
 	list_init(&w->save_sessions);
+	list_init(&w->late_machines);
+	list_init(&w->late_sessions);
+	w->late_timer.kind = TIMER_LATE;
 	list_init(&w->gone);
 	list_init(&w->done);
 }
@@ -163,11 +166,17 @@ uint64_t world_conn_key(uint32_t gateway, uint64_t conn)
 	return (uint64_t)gateway << 56 | conn;
 }
 
-void world_save_machine(struct world *w, struct machine *m)
+static void show_machine_change(struct world *w, struct machine *m)
 {
 	m->changed = w->turn;
 	m->pool->changed = w->turn;
 	m->host->changed = w->turn;
+}
+
+void world_save_machine(struct world *w, struct machine *m)
+{
+	show_machine_change(w, m);
+	list_remove(&m->late_link);
 	if (!list_linked(&m->save_link))
 		list_add_tail(&w->save_machines, &m->save_link);
 }
@@ -175,8 +184,39 @@ void world_save_machine(struct world *w, struct machine *m)
 void world_save_session(struct world *w, struct session *s)
 {
 	s->changed = w->turn;
+	list_remove(&s->late_link);
 	if (!list_linked(&s->save_link))
 		list_add_tail(&w->save_sessions, &s->save_link);
+}
+
+static void add_late(struct world *w, struct list *late, struct list *save_link,
+		     struct list *late_link)
+{
+	if (list_linked(save_link) || list_linked(late_link))
+		return;
+	list_add_tail(late, late_link);
+	if (!w->late_timer.position)
+		timer_set(&w->timers, &w->late_timer, w->now_ms + LATE_MS);
+}
+
+void world_save_machine_late(struct world *w, struct machine *m)
+{
+	show_machine_change(w, m);
+	add_late(w, &w->late_machines, &m->save_link, &m->late_link);
+}
+
+void world_save_session_late(struct world *w, struct session *s)
+{
+	s->changed = w->turn;
+	add_late(w, &w->late_sessions, &s->save_link, &s->late_link);
+}
+
+void world_save_late(struct world *w)
+{
+	LIST_EACH(&w->late_sessions, it)
+		world_save_session(w, LIST_ENTRY(it, struct session, late_link));
+	LIST_EACH(&w->late_machines, it)
+		world_save_machine(w, LIST_ENTRY(it, struct machine, late_link));
 }
 
 void world_event(struct world *w, struct effects *fx, enum severity severity,
@@ -207,6 +247,7 @@ static void free_machine(struct world *w, struct machine *m)
 	list_remove(&m->host_link);
 	list_remove(&m->gone_link);
 	list_remove(&m->save_link);
+	list_remove(&m->late_link);
 	map_remove(&w->machines, m->row.id);
 	m->pool->counts[MACHINE_GONE]--;
 	free(m);
@@ -216,6 +257,7 @@ static void free_session(struct world *w, struct session *s)
 {
 	list_remove(&s->done_link);
 	list_remove(&s->save_link);
+	list_remove(&s->late_link);
 	map_remove(&w->sessions, s->row.id);
 	free(s);
 }

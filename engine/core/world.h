@@ -33,11 +33,12 @@ enum {
 	PING_INTERVAL_MS = 250,
 	READY_INTERVAL_MS = 500,	/* between two tries of a ready hook */
 	HEALTHY_MS = 60000,		/* ready so long: earlier failures forgotten */
+	LATE_MS = 1000,			/* what is saved late is saved within this */
 };
 
 /* What timers belong to. */
 enum timer_kind { TIMER_MACHINE = 1, TIMER_CALL, TIMER_REQUEST, TIMER_HOST,
-		  TIMER_POOL };
+		  TIMER_POOL, TIMER_LATE };
 
 enum host_state { HOST_CONNECTING, HOST_UP, HOST_NOT_ANSWERING };
 
@@ -96,7 +97,7 @@ struct machine {
 	struct pool *pool;
 	struct host *host;
 	struct list pool_link, host_link, ready_link, boot_link, save_link,
-		gone_link;
+		late_link, gone_link;
 	enum job job;
 	uint64_t call;		/* of the job */
 	struct list calls;	/* all outstanding, also of steps and opens */
@@ -112,6 +113,7 @@ struct machine {
 	bool seen;		/* a poll or a create has shown it running */
 	bool paused;		/* the last poll that saw it saw it paused */
 	bool touched;		/* the guest learned of the session's user */
+	bool covered;		/* its session's row tells when it is clean */
 	bool ports;		/* gateway 0 may hold resource ports of it */
 	uint64_t clean_turn;	/* cleaning goes on in this turn or later */
 	uint64_t bound_incarnation;	/* the last that had a user (S1) */
@@ -147,7 +149,7 @@ struct call {
 
 struct session {
 	struct session_row row;
-	struct list live_link, save_link, done_link;
+	struct list live_link, save_link, late_link, done_link;
 	uint64_t port_fds[WORLD_RESOURCES_MAX + 1];	/* calls, [0] = session */
 	/* Resources of ports 1.., as opened: the site may change meanwhile. */
 	char port_names[WORLD_RESOURCES_MAX][SITE_NAME_SIZE];
@@ -224,6 +226,8 @@ struct world {
 
 	struct list balance;	/* pools whose sizing must be looked at */
 	struct list save_machines, save_sessions;	/* the SAVE phase's lists */
+	struct list late_machines, late_sessions;
+	struct timer late_timer;
 	struct list gone;	/* machines to free at the end of the turn */
 	struct list done;	/* sessions to free once saved */
 
@@ -262,6 +266,16 @@ void world_end_turn(struct world *w, struct effects *fx);
 /* Marks for saving and showing. */
 void world_save_machine(struct world *w, struct machine *m);
 void world_save_session(struct world *w, struct session *s);
+/*
+ * The same within LATE_MS, for what a restart finds out without it: a session
+ * was accepted (its gateway says so), a machine's round of reserved, in session
+ * and clean again (its sessions' rows say so, apply.c).  A short session costs
+ * two writes so: its assignment and its end.
+ */
+void world_save_machine_late(struct world *w, struct machine *m);
+void world_save_session_late(struct world *w, struct session *s);
+/* The time is up: all that was to be saved late is saved in this turn. */
+void world_save_late(struct world *w);
 
 /* A line of history about an object: "machine", "mail-07".  transient ones are shown and
  * not stored: their facts stand in the session's row already. */

@@ -203,6 +203,12 @@ void oracle_restart(struct sim *s)
 		const struct session_row *row = s->store.session_list.items[i];
 		const struct machine *m = world_machine(&s->world, row->machine);
 
+		if (m && (row->incarnation > m->row.incarnation ||
+			  (row->incarnation == m->row.incarnation &&
+			   !m->row.dirty)))
+			sim_broken(s, "S1", "%s comes back at incarnation %llu, which session/%llu has had",
+				   row->machine_name, ull(m->row.incarnation),
+				   ull(row->id));
 		if (sm_is_final(&session_table, row->state))
 			continue;
 		if (!world_session(&s->world, row->id))

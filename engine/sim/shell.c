@@ -72,7 +72,8 @@ static struct session_row *live_sessions(const struct sim *s, size_t *count)
 		const struct machine_row *m = store_machine(s, row->machine);
 
 		if (!sm_is_final(&session_table, row->state) ||
-		    (m && m->session == row->id))
+		    (m && (m->session == row->id ||
+			   row->incarnation >= m->incarnation)))
 			rows[(*count)++] = *row;
 	}
 	return rows;

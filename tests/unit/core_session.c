@@ -69,8 +69,8 @@ static void test_save_before_send(void)
 	struct session *s = world_session(&lab.w, 1);
 	ok(s && list_linked(&s->save_link), "its row is saved by the same turn (S3)");
 	struct machine *m = lab_machine(&lab, "mail-01");
-	ok(list_linked(&m->save_link) && m->row.dirty,
-	   "and the machine's, as dirty (S5)");
+	ok(list_linked(&m->late_link) && m->row.dirty,
+	   "the machine is dirty at once (S5); its row follows");
 	is_int(effect_phase(EFFECT_ASSIGN), PHASE_SEND, "a send comes after the save");
 	is_int(s->row.incarnation, m->row.incarnation, "bound to the incarnation");
 	is_text(lab_breaks((m->row.dirty = false, world_check(&lab.w))), "S5",

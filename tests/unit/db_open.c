@@ -320,7 +320,16 @@ static void test_audit(void)
 {
 	static const struct { const char *sql, *want; } cases[] = {
 		{ "UPDATE machine SET session = NULL WHERE id = 2",
+		  "a machine in session has a live session" },
+		{ "UPDATE machine SET state = 'held' WHERE id = 2",
 		  "a live session has its machine" },
+		{ "CREATE TEMP TABLE later AS SELECT * FROM session; "
+		  "UPDATE session SET state = 'lost', ended_wall_ms = 5, "
+		  "cleaned_wall_ms = 0; UPDATE later SET id = id + 1, "
+		  "incarnation = incarnation + 1; "
+		  "INSERT INTO session SELECT * FROM later; "
+		  "UPDATE machine SET session = NULL, state = 'cleaning'",
+		  "a machine is given on when it is clean" },
 		{ "UPDATE machine SET incarnation = 9 WHERE id = 2",
 		  "a live session has its machine" },
 		{ "DELETE FROM machine WHERE id = 2",
@@ -333,8 +342,8 @@ static void test_audit(void)
 		  "machine = 1; UPDATE machine SET state = 'cleaning'",
 		  "a machine's session is on that machine" },
 		{ "UPDATE session SET state = 'lost', ended_wall_ms = 5, "
-		  "incarnation = 8; UPDATE machine SET state = 'cleaning'",
-		  "no session is ahead of its machine" },
+		  "incarnation = 8; UPDATE machine SET state = 'held'",
+		  "no session is ahead of a machine that left the round" },
 		{ "UPDATE machine SET slot = 1", "one machine per slot" },
 		{ "UPDATE machine SET uuid = 'x'", "one machine per UUID" },
 		{ "UPDATE counter SET next = 5 WHERE name = 'session'",
