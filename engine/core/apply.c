@@ -42,8 +42,11 @@ static struct pool *pool_new(struct world *w, const char *name,
 	TEXT_SET(p->spec.name, name);
 	p->spec.recycle = RECYCLE_REBUILD;
 	p->host = host;
+	p->free_slot = 1;
 	p->removed = true;
 	list_init(&p->machines);
+	for (int i = 0; i < MACHINE_STATES; i++)
+		list_init(&p->in_state[i]);
 	list_init(&p->ready);
 	list_init(&p->waiting);
 	p->shrink_timer.kind = TIMER_POOL;

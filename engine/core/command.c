@@ -52,11 +52,11 @@ static void pool_scale(struct world *w, struct effects *fx,
 	/* A wish above the bound moves the bound with it, unless both are given. */
 	if (ev->command.max < 0 && serve > max)
 		max = serve;
-	if (serve > max || spare > max || max > SITE_COUNT_MAX || max < 1) {
+	if (serve > max || spare > max || max > SITE_MACHINES_MAX || max < 1) {
 		snprintf(text, sizeof(text),
 			 "serve %lld and spare %lld must not exceed max %lld (1 to %d)",
 			 (long long)serve, (long long)spare, (long long)max,
-			 SITE_COUNT_MAX);
+			 SITE_MACHINES_MAX);
 		reply(fx, ev, false, "refused", text);
 		return;
 	}
@@ -101,7 +101,7 @@ static bool in_session(const struct machine *m)
 static void hold(struct world *w, struct effects *fx, struct machine *m,
 		 char *text, size_t size)
 {
-	m->row.wish = WISH_HOLD;
+	machine_want(m, WISH_HOLD);
 	machine_update_ready(w, m);
 	snprintf(text, size, "machine/%s %s", m->row.name,
 		 in_session(m) ? "will be held when its session has ended" :
@@ -112,7 +112,7 @@ static void hold(struct world *w, struct effects *fx, struct machine *m,
 static void release(struct world *w, struct effects *fx, struct machine *m,
 		    char *text, size_t size)
 {
-	m->row.wish = WISH_RUN;
+	machine_want(m, WISH_RUN);
 	snprintf(text, size, "machine/%s goes back to its pool%s", m->row.name,
 		 m->row.state == MACHINE_HELD ? ", through cleaning" : "");
 	if (m->row.state == MACHINE_QUARANTINED) {

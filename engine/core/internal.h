@@ -17,6 +17,10 @@ void override_set(struct world *w, const struct override_row *row);
 /* ---- machine.c: the life of one machine -------------------------------- */
 struct machine *machine_new(struct world *w, const struct machine_row *row,
 			    struct pool *pool);
+/* Sets what is wanted of it; the caller saves and kicks. */
+void machine_want(struct machine *m, enum machine_wish wish);
+/* To be retired, and not there yet. */
+bool machine_is_leaving(const struct machine *m);
 /* The one place where a machine's state changes.  why: for people. */
 void machine_move(struct world *w, struct effects *fx, struct machine *m,
 		  enum machine_state to, const char *fmt, ...)
@@ -83,6 +87,10 @@ void pool_unbalance(struct world *w, struct pool *p);
 void machine_retire(struct world *w, struct effects *fx, struct machine *m);
 void pools_balance(struct world *w, struct effects *fx);
 void pools_forget_empty(struct world *w);
+/* Puts a machine on its pool's lists and off them. */
+void pool_add(struct pool *p, struct machine *m);
+void pool_remove(struct pool *p, struct machine *m);
+void pool_free(struct pool *p);
 uint32_t pool_busy(const struct pool *p);
 uint32_t pool_alive(const struct pool *p);
 /* What sizing would do now: +n create, -n retire; why for people. */

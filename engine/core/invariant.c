@@ -44,7 +44,7 @@ static void check_sessions(const struct world *w)
 
 static void check_pool(const struct world *w, const struct pool *p)
 {
-	uint32_t counts[MACHINE_STATES] = { 0 }, ready = 0, slot = 0;
+	uint32_t counts[MACHINE_STATES] = { 0 }, ready = 0, slot = 0, leaving = 0;
 
 	LIST_EACH(&p->machines, it) {
 		const struct machine *m =
@@ -54,6 +54,8 @@ static void check_pool(const struct world *w, const struct pool *p)
 		CHECK("", m->row.slot > slot, "%s: slots out of order",
 		      m->row.name);
 		slot = m->row.slot;
+		CHECK("", map_get(&p->slots, slot) == m && list_linked(&m->state_link));
+		leaving += machine_is_leaving(m);
 		counts[m->row.state]++;
 		ready += list_linked(&m->ready_link);
 		CHECK("S4", list_linked(&m->ready_link) == machine_is_free(m),
@@ -65,7 +67,8 @@ static void check_pool(const struct world *w, const struct pool *p)
 	}
 	CHECK("", memcmp(counts, p->counts, sizeof(counts)) == 0,
 	      "counts of pool %s", p->spec.name);
-	CHECK("", ready == p->ready_count);
+	CHECK("", ready == p->ready_count && leaving == p->leaving,
+	      "pool %s: %u ready, %u leaving", p->spec.name, ready, leaving);
 	CHECK("S18", p->waiting_count <= QUEUE_MAX);
 }
 

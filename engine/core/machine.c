@@ -100,18 +100,26 @@ struct machine *machine_new(struct world *w, const struct machine_row *row,
 	m->timer.kind = TIMER_MACHINE;
 	map_put(&w->machines, row->id, m);
 
-	/* In order of slot: the list is what people see. */
-	struct list *at = &pool->machines;
-	while (at->prev != &pool->machines &&
-	       LIST_ENTRY(at->prev, struct machine, pool_link)->row.slot >
-		       row->slot)
-		at = at->prev;
-	list_add_tail(at, &m->pool_link);
+	pool_add(pool, m);
+	pool->leaving += machine_is_leaving(m);
 	list_add_tail(&m->host->machines, &m->host_link);
-	pool->counts[row->state]++;
 	if (state_boots(row->state))
 		m->host->booting++;
 	return m;
+}
+
+bool machine_is_leaving(const struct machine *m)
+{
+	return m->row.wish == WISH_RETIRE && m->row.state != MACHINE_RETIRING &&
+	       m->row.state != MACHINE_GONE && m->row.state != MACHINE_HELD &&
+	       m->row.state != MACHINE_QUARANTINED;
+}
+
+void machine_want(struct machine *m, enum machine_wish wish)
+{
+	m->pool->leaving -= machine_is_leaving(m);
+	m->row.wish = wish;
+	m->pool->leaving += machine_is_leaving(m);
 }
 
 bool machine_is_free(const struct machine *m)
@@ -162,10 +170,14 @@ void machine_move(struct world *w, struct effects *fx, struct machine *m,
 		fx, "machine %s: %s -> %s (%s) %lld ms", m->row.name,
 		sm_name(&machine_table, from), sm_name(&machine_table, to), why,
 		(long long)(w->now_ms - m->state_ms));
+	m->pool->leaving -= machine_is_leaving(m);
 	sm_move(&machine_table, &m->row.state, to, m->row.name);
+	m->pool->leaving += machine_is_leaving(m);
 	TEXT_SET(m->row.reason, why);
 	m->pool->counts[from]--;
 	m->pool->counts[to]++;
+	list_remove(&m->state_link);
+	list_add_tail(&m->pool->in_state[to], &m->state_link);
 	if (state_boots(from) && !state_boots(to))
 		m->host->booting--;
 	else if (!state_boots(from) && state_boots(to))

@@ -30,21 +30,9 @@ uint32_t pool_busy(const struct pool *p)
 /* Serving now or able to serve again by itself. */
 uint32_t pool_alive(const struct pool *p)
 {
-	uint32_t n = pool_total(p) - p->counts[MACHINE_RETIRING] -
-		     p->counts[MACHINE_QUARANTINED] - p->counts[MACHINE_HELD];
-
-	LIST_EACH(&p->machines, it) {
-		const struct machine *m =
-			LIST_ENTRY(it, struct machine, pool_link);
-
-		if (m->row.wish == WISH_RETIRE &&
-		    m->row.state != MACHINE_RETIRING &&
-		    m->row.state != MACHINE_GONE &&
-		    m->row.state != MACHINE_QUARANTINED &&
-		    m->row.state != MACHINE_HELD)
-			n--;
-	}
-	return n;
+	return pool_total(p) - p->counts[MACHINE_RETIRING] -
+	       p->counts[MACHINE_QUARANTINED] - p->counts[MACHINE_HELD] -
+	       p->leaving;
 }
 
 int pool_decide(const struct pool *p, char *why, size_t why_size)
@@ -84,16 +72,39 @@ void pool_unbalance(struct world *w, struct pool *p)
 	}
 }
 
-static uint32_t free_slot(const struct pool *p)
+void pool_add(struct pool *p, struct machine *m)
 {
-	uint32_t slot = 1;
+	uint32_t slot = m->row.slot;
 
-	LIST_EACH(&p->machines, it) {
-		if (LIST_ENTRY(it, struct machine, pool_link)->row.slot != slot)
-			break;
-		slot++;
-	}
-	return slot;
+	struct machine *below = map_get(&p->slots, slot - 1);
+
+	map_put(&p->slots, slot, m);
+	/* In order of slot: the list is what people see.  The slot below is
+	 * taken but where saved rows come in another order. */
+	struct list *at = below ? &below->pool_link : p->machines.prev;
+	while (at != &p->machines &&
+	       LIST_ENTRY(at, struct machine, pool_link)->row.slot > slot)
+		at = at->prev;
+	list_add_head(at, &m->pool_link);
+	list_add_tail(&p->in_state[m->row.state], &m->state_link);
+	p->counts[m->row.state]++;
+}
+
+void pool_remove(struct pool *p, struct machine *m)
+{
+	list_remove(&m->pool_link);
+	list_remove(&m->state_link);
+	p->counts[m->row.state]--;
+	map_remove(&p->slots, m->row.slot);
+	if (m->row.slot < p->free_slot)
+		p->free_slot = m->row.slot;
+}
+
+static uint32_t free_slot(struct pool *p)
+{
+	while (map_get(&p->slots, p->free_slot))
+		p->free_slot++;
+	return p->free_slot;
 }
 
 static void create_one(struct world *w, struct effects *fx, struct pool *p)
@@ -129,25 +140,23 @@ static struct machine *choose_victim(const struct world *w,
 		MACHINE_BOOTING, MACHINE_PREPARING, MACHINE_READY };
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		for (struct list *it = p->machines.prev; it != &p->machines;
-		     it = it->prev) {
+		LIST_EACH(&p->in_state[order[i]], it) {
 			struct machine *m =
-				LIST_ENTRY(it, struct machine, pool_link);
+				LIST_ENTRY(it, struct machine, state_link);
 
-			if (m->row.state != (int)order[i] ||
-			    m->row.wish != WISH_RUN)
+			if (m->row.wish != WISH_RUN)
 				continue;
-			if (idle_only && w->now_ms - m->state_ms <
-						 p->spec.shrink_after_ms)
-				continue;
-			return m;
+			if (!idle_only || w->now_ms - m->state_ms >=
+						  p->spec.shrink_after_ms)
+				return m;
+			break;	/* the others came later */
 		}
 	return NULL;
 }
 
 void machine_retire(struct world *w, struct effects *fx, struct machine *m)
 {
-	m->row.wish = WISH_RETIRE;
+	machine_want(m, WISH_RETIRE);
 	world_save_machine(w, m);
 	machine_update_ready(w, m);
 	if (m->row.state == MACHINE_BOOTING || m->row.state == MACHINE_PREPARING)
@@ -196,6 +205,12 @@ void pools_balance(struct world *w, struct effects *fx)
 		host_kick_waiting(w, fx, w->hosts[i]);
 }
 
+void pool_free(struct pool *p)
+{
+	map_fini(&p->slots);
+	free(p);
+}
+
 void pools_forget_empty(struct world *w)
 {
 	size_t kept = 0;
@@ -207,7 +222,7 @@ void pools_forget_empty(struct world *w)
 		    list_empty(&p->waiting)) {
 			list_remove(&p->balance_link);
 			timer_stop(&w->timers, &p->shrink_timer);
-			free(p);
+			pool_free(p);
 		} else {
 			w->pools[kept++] = p;
 		}

@@ -25,7 +25,7 @@ enum {
 	SITE_HASH_SIZE = 65,		/* hex SHA-256 */
 	SITE_FILE_SIZE = 256,
 	SITE_COUNT_MAX = 1000,		/* objects of one kind, names in a list */
-	SITE_MACHINES_MAX = 1000,	/* of one pool */
+	SITE_MACHINES_MAX = 10000,	/* of one pool */
 };
 
 /* Values equal those of engine/wire/message.h where it has the same enum. */

@@ -58,7 +58,7 @@ void world_fini(struct world *w)
 	for (size_t i = 0; i < w->host_count; i++)
 		free(w->hosts[i]);
 	for (size_t i = 0; i < w->pool_count; i++)
-		free(w->pools[i]);
+		pool_free(w->pools[i]);
 	free(w->hosts);
 	free(w->pools);
 	free(w->resources);
@@ -243,13 +243,12 @@ static void free_machine(struct world *w, struct machine *m)
 {
 	CHECK("", m->row.state == MACHINE_GONE && list_empty(&m->calls));
 	timer_stop(&w->timers, &m->timer);
-	list_remove(&m->pool_link);
+	pool_remove(m->pool, m);
 	list_remove(&m->host_link);
 	list_remove(&m->gone_link);
 	list_remove(&m->save_link);
 	list_remove(&m->late_link);
 	map_remove(&w->machines, m->row.id);
-	m->pool->counts[MACHINE_GONE]--;
 	free(m);
 }
 

@@ -68,11 +68,15 @@ struct pool {
 	bool removed, closing;
 	uint32_t serve, spare, max;	/* spec with overrides */
 	struct list machines;		/* in order of slot */
+	struct list in_state[MACHINE_STATES];	/* longest in it first */
+	struct map slots;		/* slot -> machine */
+	uint32_t free_slot;		/* no lower slot is free */
 	struct list ready;		/* machines free to be assigned */
 	uint32_t ready_count;
 	struct list waiting;		/* requests, oldest first */
 	uint32_t waiting_count;
 	uint32_t counts[MACHINE_STATES];
+	uint32_t leaving;		/* of them on their way out */
 	bool unbalanced;		/* on the world's list to balance */
 	struct list balance_link;
 	bool shrink_now;		/* an operator asked: do not wait */
@@ -96,8 +100,8 @@ struct machine {
 	struct machine_row row;
 	struct pool *pool;
 	struct host *host;
-	struct list pool_link, host_link, ready_link, boot_link, save_link,
-		late_link, gone_link;
+	struct list pool_link, state_link, host_link, ready_link, boot_link,
+		save_link, late_link, gone_link;
 	enum job job;
 	uint64_t call;		/* of the job */
 	struct list calls;	/* all outstanding, also of steps and opens */

@@ -61,7 +61,7 @@ int take_user(void *object, const json_t *json, struct error *err)
 	READ_TEXT(&r, "login", false, u->login);
 	u->uid = read_count_or(&r, "uid", -1, (int64_t)UINT32_MAX - 1, -1);
 	read_names(&r, "applications", true, &u->applications);
-	u->limit = (uint32_t)read_count(&r, "limit", 1, 1000);
+	u->limit = (uint32_t)read_count(&r, "limit", 1, 100000);
 	if (*u->login && (u->uid >= 0 || !text_is_user(u->login)))
 		read_bad(&r, "login is bad, or there is a uid as well");
 	if (*u->token && strspn(u->token, "0123456789abcdef") != 64)

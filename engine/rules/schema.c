@@ -56,9 +56,9 @@ static const struct field application_fields[] = {
 
 static const struct field pool_fields[] = {
 	NAME("application"),
-	{ .name = "serve", .type = FIELD_COUNT, .max = 1000, .required = true },
-	COUNT("spare", 0, 1000, "0"),
-	COUNT("max", 0, 1000, NULL),		/* default: serve */
+	{ .name = "serve", .type = FIELD_COUNT, .max = 10000, .required = true },
+	COUNT("spare", 0, 10000, "0"),
+	COUNT("max", 0, 10000, NULL),		/* default: serve */
 	{ .name = "host", .type = FIELD_NAME },	/* default: the first */
 	TEXT("kernel", 1023),
 	TEXT("initrd", 1023),
@@ -94,7 +94,7 @@ static const struct field user_fields[] = {
 	{ .name = "token", .type = FIELD_TOKEN },
 	{ .name = "uid", .type = FIELD_UID },
 	{ .name = "applications", .type = FIELD_NAMES_ALL, .preset = "*" },
-	COUNT("limit", 1, 1000, "10"),
+	COUNT("limit", 1, 100000, "10"),
 	LATER("ssh_keys", "leave it out"),
 	{ .name = NULL },
 };

@@ -250,13 +250,13 @@ static const struct {
 	  "site.lua", 2, "listener \"l\" needs the field 'user'", "" },
 	/* values */
 	{ SITE APP "pool \"p\" { application = \"a\", serve = \"15\" }\n", "site.lua",
-	  3, "pool \"p\": 'serve' must be a whole number from 0 to 1000, not "
+	  3, "pool \"p\": 'serve' must be a whole number from 0 to 10000, not "
 	  "\"15\"", "" },
 	{ SITE APP "pool \"p\" { application = \"a\", serve = 1.5 }\n", "site.lua",
-	  3, "pool \"p\": 'serve' must be a whole number from 0 to 1000, not 1.5",
+	  3, "pool \"p\": 'serve' must be a whole number from 0 to 10000, not 1.5",
 	  "" },
-	{ SITE APP "pool \"p\" { application = \"a\", serve = 1001 }\n", "site.lua",
-	  3, "pool \"p\": 'serve' must be a whole number from 0 to 1000, not 1001",
+	{ SITE APP "pool \"p\" { application = \"a\", serve = 10001 }\n", "site.lua",
+	  3, "pool \"p\": 'serve' must be a whole number from 0 to 10000, not 10001",
 	  "" },
 	{ SITE APP POOL ", memory = \"lots\" }\n", "site.lua", 3,
 	  "pool \"p\": 'memory' must be an amount from 16 MiB to 4194304 MiB, "
