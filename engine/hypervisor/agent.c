@@ -20,9 +20,8 @@
 
 enum { WRITE_CHUNK = 32 * 1024 };
 
-/* Takes command; the malloc'd reply or NULL with result and err. */
-static char *ask(struct job *job, char *command, const char *what,
-		 enum wire_result *result, struct error *err)
+char *agent_ask(struct job *job, char *command, const char *what,
+		enum wire_result *result, struct error *err)
 {
 	char *reply = NULL;
 
@@ -73,15 +72,13 @@ enum job_next agent_ping(struct job *job)
 	return answer(job, result, result == WIRE_OK ? NULL : err.text);
 }
 
-static enum wire_result start_exec(struct job *job, struct error *err)
+enum wire_result agent_start(struct job *job, struct slice argv,
+			     struct slice input, struct error *err)
 {
-	struct wire_agent_exec *call = &job->m.agent_exec;
-	enum wire_result result = find(job, call->uuid, err);
+	enum wire_result result;
+	char *reply = agent_ask(job, agent_exec_command(argv, input, err),
+				"the command was not started", &result, err);
 
-	if (result != WIRE_OK)
-		return result;
-	char *reply = ask(job, agent_exec_command(call->argv, call->input, err),
-			  "the command was not started", &result, err);
 	if (!reply)
 		return result;
 	/* Started, but a reply without pid leaves nothing to ask for. */
@@ -89,6 +86,15 @@ static enum wire_result start_exec(struct job *job, struct error *err)
 								WIRE_OK;
 	free(reply);
 	return result;
+}
+
+static enum wire_result start_exec(struct job *job, struct error *err)
+{
+	struct wire_agent_exec *call = &job->m.agent_exec;
+	enum wire_result result = find(job, call->uuid, err);
+
+	return result == WIRE_OK ? agent_start(job, call->argv, call->input, err) :
+				   result;
 }
 
 static enum job_next answer_exec(struct job *job,
@@ -115,12 +121,11 @@ static enum job_next answer_exec(struct job *job,
 	return answer_message(job, &m);
 }
 
-/* Asks once for the guest command job->number. */
-static enum wire_result look(struct job *job, struct agent_status *status,
-			     struct error *err)
+enum wire_result agent_look(struct job *job, struct agent_status *status,
+			    struct error *err)
 {
 	enum wire_result result;
-	char *reply = ask(job, agent_status_command(job->number, err),
+	char *reply = agent_ask(job, agent_status_command(job->number, err),
 			  "the running command was lost", &result, err);
 
 	status->exited = false;
@@ -142,7 +147,7 @@ static enum job_next continue_exec(struct job *job)
 
 	if (!status)
 		return answer(job, WIRE_UNKNOWN, "out of memory");
-	enum wire_result result = look(job, status, &err);
+	enum wire_result result = agent_look(job, status, &err);
 	if (result != WIRE_OK) {
 		next = answer(job, result, err.text);
 	} else if (status->exited) {
@@ -199,7 +204,7 @@ static enum wire_result open_file(struct job *job, struct error *err)
 	result = find(job, call->uuid, err);
 	if (result != WIRE_OK)
 		return result;
-	char *reply = ask(job, agent_open_command(path, err),
+	char *reply = agent_ask(job, agent_open_command(path, err),
 			  "the file was not opened", &result, err);
 	if (!reply)
 		return result;
@@ -217,7 +222,7 @@ static enum wire_result start_chmod(struct job *job, struct error *err)
 	enum wire_result result;
 	int n = snprintf(argv, sizeof(argv), "chmod%c%04o%c%.*s", 0, call->mode,
 			 0, (int)call->path.length, call->path.ptr) + 1;
-	char *reply = ask(job, agent_exec_command((struct slice){ argv, (uint32_t)n },
+	char *reply = agent_ask(job, agent_exec_command((struct slice){ argv, (uint32_t)n },
 						  (struct slice){ 0 }, err),
 			  "the file's mode was not set", &result, err);
 
@@ -238,7 +243,7 @@ static enum wire_result look_chmod(struct job *job, bool *ended,
 
 	if (!status)
 		return error_set(err, "out of memory"), WIRE_FAILED;
-	result = look(job, status, err);
+	result = agent_look(job, status, err);
 	*ended = status->exited;
 	if (result == WIRE_OK && status->exited && status->code != 0) {
 		error_set(err, "chmod in the guest ended with %d: %.*s",
@@ -259,7 +264,7 @@ static enum wire_result write_bytes(struct job *job, struct error *err)
 		struct slice chunk = { left.ptr, left.length < WRITE_CHUNK ?
 						 left.length : WRITE_CHUNK };
 		int64_t count = 0;
-		char *reply = ask(job, agent_write_command(job->number2, chunk, err),
+		char *reply = agent_ask(job, agent_write_command(job->number2, chunk, err),
 				  "the file was not written", &result, err);
 
 		if (!reply)
@@ -281,7 +286,7 @@ static enum wire_result write_bytes(struct job *job, struct error *err)
 static enum wire_result close_file(struct job *job, struct error *err)
 {
 	enum wire_result result;
-	char *reply = ask(job, agent_close_command(job->number2, err),
+	char *reply = agent_ask(job, agent_close_command(job->number2, err),
 			  "the file was not closed", &result, err);
 
 	if (!reply)

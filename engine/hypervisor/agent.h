@@ -5,6 +5,7 @@
 #ifndef REMUDA_HYPERVISOR_AGENT_H
 #define REMUDA_HYPERVISOR_AGENT_H
 
+#include "engine/hypervisor/agent_json.h"
 #include "engine/hypervisor/queue.h"
 
 enum {
@@ -27,5 +28,18 @@ enum job_next agent_exec(struct job *job);
  * of it was done.  FAILED: not; the file may be there, empty or in part.
  */
 enum job_next agent_write(struct job *job);
+
+/*
+ * For calls made of several steps, about job->domain.  ask: takes command;
+ * the malloc'd reply, or NULL with result and err.  start: a guest command into
+ * job->number.  look: asks once for it; WIRE_OK with status->exited false: it
+ * runs still.
+ */
+char *agent_ask(struct job *job, char *command, const char *what,
+		enum wire_result *result, struct error *err);
+enum wire_result agent_start(struct job *job, struct slice argv,
+			     struct slice input, struct error *err);
+enum wire_result agent_look(struct job *job, struct agent_status *status,
+			    struct error *err);
 
 #endif

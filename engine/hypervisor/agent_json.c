@@ -111,6 +111,17 @@ char *agent_close_command(int64_t handle, struct error *err)
 		       json_pack("{s:I}", "handle", (json_int_t)handle), err);
 }
 
+char *agent_set_time_command(int64_t ns, struct error *err)
+{
+	return command("guest-set-time",
+		       json_pack("{s:I}", "time", (json_int_t)ns), err);
+}
+
+char *agent_get_time_command(struct error *err)
+{
+	return command("guest-get-time", json_object(), err);
+}
+
 /* The value of "return", borrowed from *root, which the caller frees. */
 static json_t *returned(const char *reply, json_t **root, struct error *err)
 {
@@ -162,6 +173,11 @@ int agent_read_handle(const char *reply, int64_t *handle, struct error *err)
 int agent_read_count(const char *reply, int64_t *count, struct error *err)
 {
 	return read_integer(reply, "count", 0, count, "count", err);
+}
+
+int agent_read_time(const char *reply, int64_t *ns, struct error *err)
+{
+	return read_integer(reply, NULL, 0, ns, "time", err);
 }
 
 static int base64_value(char c)

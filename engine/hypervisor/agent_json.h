@@ -32,7 +32,14 @@ char *agent_open_command(const char *path, struct error *err);
 char *agent_write_command(int64_t handle, struct slice bytes, struct error *err);
 char *agent_close_command(int64_t handle, struct error *err);
 
+/* Nanoseconds since 1970. */
+char *agent_set_time_command(int64_t ns, struct error *err);
+char *agent_get_time_command(struct error *err);
+
 /* Replies: 0, or -1 with err. */
+
+/* {"return": N}, nanoseconds since 1970. */
+int agent_read_time(const char *reply, int64_t *ns, struct error *err);
 
 /* {"return": {"pid": N}} */
 int agent_read_pid(const char *reply, int64_t *pid, struct error *err);

@@ -32,6 +32,10 @@ uint64_t answer_machine_of(const struct message *m)
 		return m->domain_create.machine;
 	case WIRE_TYPE_domain_destroy:
 		return m->domain_destroy.machine;
+	case WIRE_TYPE_domain_save:
+		return m->domain_save.machine;
+	case WIRE_TYPE_domain_restore:
+		return m->domain_restore.machine;
 	case WIRE_TYPE_agent_ping:
 		return m->agent_ping.machine;
 	case WIRE_TYPE_agent_exec:

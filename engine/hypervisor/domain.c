@@ -213,9 +213,8 @@ static enum wire_result end_domain(virConnectPtr conn, const char *uuid,
 	return result;
 }
 
-static enum wire_result destroy(struct job *job, virConnectPtr conn,
-				const struct host_facts *facts,
-				struct error *err)
+enum wire_result domain_end(struct job *job, virConnectPtr conn,
+			    const struct host_facts *facts, struct error *err)
 {
 	struct known_domain d;
 	struct error why;
@@ -257,7 +256,7 @@ enum job_next domain_destroy(struct job *job)
 	if (!conn)
 		return answer(job, WIRE_FAILED, err.text);
 	if (domain_is_uuid(job->uuid))
-		result = destroy(job, conn, &facts, &err);
+		result = domain_end(job, conn, &facts, &err);
 	else
 		error_set(&err, "not a uuid in small letters");
 	virConnectClose(conn);

@@ -84,7 +84,7 @@ static void add_volume(struct xml_builder *b, xmlNodePtr devices,
 	xml_add(b, disk, "serial", "data");
 }
 
-static void add_mark(struct xml_builder *b, xmlNodePtr root,
+void domain_xml_mark(struct xml_builder *b, xmlNodePtr root,
 		     const struct host_site *site, const struct metadata *mark)
 {
 	xmlNodePtr metadata = xml_child(root, "metadata");
@@ -169,7 +169,7 @@ static void build_fresh(struct xml_builder *b, xmlNodePtr root,
 				 spec->kvm ? "kvm" : "qemu");
 	xml_add(b, root, "name", spec->name);
 	xml_add(b, root, "uuid", spec->mark.uuid);
-	add_mark(b, root, site, &spec->mark);
+	domain_xml_mark(b, root, site, &spec->mark);
 	set_number(b, root, "memory", spec->memory_mib, "MiB");
 	set_number(b, root, "vcpu", spec->vcpus, NULL);
 	add_boot(b, root, spec);
@@ -207,7 +207,7 @@ static void build_from_template(struct xml_builder *b, xmlNodePtr root,
 		without_kvm(b, root);
 	xml_replace(b, root, "name", spec->name);
 	xml_replace(b, root, "uuid", spec->mark.uuid);
-	add_mark(b, root, site, &spec->mark);
+	domain_xml_mark(b, root, site, &spec->mark);
 	if (spec->memory_mib) {
 		xml_remove(root, "currentMemory");
 		set_number(b, root, "memory", spec->memory_mib, "MiB");

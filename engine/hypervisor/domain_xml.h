@@ -58,6 +58,11 @@ int domain_spec_read(struct domain_spec *spec, const struct wire_domain_create *
 char *domain_xml_build(const struct domain_spec *spec,
 		       const struct host_site *site, struct error *err);
 
+struct xml_builder;
+/* Replaces the mark of ownership in a <domain>, whoever's it is. */
+void domain_xml_mark(struct xml_builder *b, xmlNodePtr root,
+		     const struct host_site *site, const struct metadata *mark);
+
 struct domain_port {
 	char name[DOMAIN_CHANNEL_NAME_MAX];
 	char path[DOMAIN_SOCKET_MAX];	/* unix socket on the host */

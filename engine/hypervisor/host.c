@@ -19,6 +19,7 @@
 #include "engine/hypervisor/answer.h"
 #include "engine/hypervisor/events.h"
 #include "engine/hypervisor/kvm.h"
+#include "engine/hypervisor/labels.h"
 #include "engine/hypervisor/role.h"
 #include "engine/hypervisor/stream.h"
 #include "engine/hypervisor/virt.h"
@@ -89,6 +90,8 @@ static void send_state(struct role *role, bool up)
 		m.host_state.cpus = f->cpus;
 		m.host_state.memory_mib = f->memory_mib;
 		m.host_state.kvm = f->kvm;
+		m.host_state.isolated = f->isolated;
+		m.host_state.labels = slice_of(f->labels);
 	}
 	log_info("host %s is %s%s%s", h->uri, up ? "up" : "down",
 		 m.host_state.text.length ? ": " : "",
@@ -167,6 +170,9 @@ static int read_facts(virConnectPtr conn, struct host_facts *f,
 	TEXT_SET(f->hostname, hostname ? hostname : "");
 	free(hostname);
 	read_version(conn, f);
+	if (f->kind == HOST_QEMU &&
+	    labels_read(conn, f, err) < 0)
+		return -1;
 	f->note[0] = '\0';
 	f->kvm = f->kind == HOST_QEMU && kvm_usable(conn, f->local, &why);
 	if (f->kind == HOST_QEMU && !f->kvm)

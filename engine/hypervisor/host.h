@@ -50,6 +50,9 @@ struct host_facts {
 	bool local;		/* the daemon runs on this machine */
 	bool session;		/* a user's daemon, not the system's */
 	bool kvm;
+	bool isolated;		/* a security label for each domain */
+	char labels[192];	/* which model labels, or why none does */
+	char cpu[17];		/* hash of what the host's processor offers */
 	char uri[256];
 	char version[128];
 	char hostname[256];

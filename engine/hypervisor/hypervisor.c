@@ -28,6 +28,7 @@
 #include "engine/hypervisor/answer.h"
 #include "engine/hypervisor/channel.h"
 #include "engine/hypervisor/domain.h"
+#include "engine/hypervisor/image.h"
 #include "engine/hypervisor/role.h"
 #include "engine/hypervisor/stream.h"
 
@@ -75,6 +76,8 @@ static const struct call {
 } calls[] = {
 	{ WIRE_TYPE_domain_create, JOB_DOMAIN, false, domain_create },
 	{ WIRE_TYPE_domain_destroy, JOB_DOMAIN, false, domain_destroy },
+	{ WIRE_TYPE_domain_save, JOB_DOMAIN, true, domain_save },
+	{ WIRE_TYPE_domain_restore, JOB_DOMAIN, false, domain_restore },
 	{ WIRE_TYPE_agent_ping, JOB_DOMAIN, true, agent_ping },
 	{ WIRE_TYPE_agent_exec, JOB_DOMAIN, true, agent_exec },
 	{ WIRE_TYPE_agent_write, JOB_DOMAIN, true, agent_write },
@@ -90,6 +93,10 @@ static struct slice uuid_of(const struct message *m)
 		return m->domain_create.uuid;
 	case WIRE_TYPE_domain_destroy:
 		return m->domain_destroy.uuid;
+	case WIRE_TYPE_domain_save:
+		return m->domain_save.uuid;
+	case WIRE_TYPE_domain_restore:
+		return m->domain_restore.uuid;
 	case WIRE_TYPE_agent_ping:
 		return m->agent_ping.uuid;
 	case WIRE_TYPE_agent_exec:

@@ -134,16 +134,35 @@ enum {
 /* Asks for one domain_seen per domain, then call_done of this call. */
 #define WIRE_host_poll(F) F(u64, poll)
 
+/*
+ * Saves RAM to the file `image` (absolute, on the host; libvirt writes it) and
+ * ends the domain of that incarnation.  The answer's out is the key of what
+ * made the image (QEMU, machine type, processor), its code the size in bytes.
+ */
+#define WIRE_domain_save(F)                                                    \
+	F(u64, machine) F(text, name) F(text, uuid) F(text, image)
+/*
+ * Ends the running domain, if any, and restores the image under the header's
+ * incarnation; clock and random numbers are new when it answers.  FAILED when
+ * `key` is not that of this host now.  The answer's evidence: enum
+ * wire_evidence.
+ */
+#define WIRE_domain_restore(F)                                                 \
+	F(u64, machine) F(text, name) F(text, uuid) F(text, image) F(text, key)
+
 /* ---- H > E ------------------------------------------------------------ */
 
+/* isolated: libvirt gives each domain a security label of its own; labels
+ * says which model does, or why none. */
 #define WIRE_host_state(F)                                                     \
 	F(u8, up) F(text, uri) F(text, version) F(text, hostname)              \
-	F(u32, cpus) F(u64, memory_mib) F(u8, kvm) F(text, text)
+	F(u32, cpus) F(u64, memory_mib) F(u8, kvm) F(u8, isolated)             \
+	F(text, labels) F(text, text)
 /* result: enum wire_result.  code: exit status of a guest command.
- * + fd for channel_open and console_open. */
+ * evidence: of domain_restore.  + fd for channel_open and console_open. */
 #define WIRE_call_done(F)                                                      \
 	F(u64, machine) F(u8, result) F(i64, code) F(blob, out)                \
-	F(blob, errout) F(text, text)
+	F(blob, errout) F(u32, evidence) F(text, text)
 /* state: enum wire_domain_state.  owner: enum wire_owner. */
 #define WIRE_domain_seen(F)                                                    \
 	F(u64, poll) F(u64, machine) F(text, uuid) F(text, name)               \
@@ -200,7 +219,7 @@ enum {
 	M(40, host_open) M(41, domain_create) M(42, domain_destroy)            \
 	M(43, agent_ping) M(44, agent_exec) M(45, agent_write)                 \
 	M(46, channel_open) M(47, console_open) M(48, tcp_probe)               \
-	M(49, host_poll)                                                       \
+	M(49, host_poll) M(54, domain_save) M(55, domain_restore)              \
 	M(60, host_state) M(61, call_done) M(62, domain_seen)                  \
 	M(63, domain_hint)                                                     \
 	M(80, bundle_load) M(81, bundle_module) M(82, hook_run)                \
@@ -240,6 +259,14 @@ enum wire_result {
 	WIRE_OK = 0,
 	WIRE_FAILED = 1,	/* it certainly did not happen, or said no */
 	WIRE_UNKNOWN = 2,	/* time-out, connection lost in mid call */
+};
+/* What a restore proved (decisions.md 11), bits of call_done.evidence. */
+enum wire_evidence {
+	WIRE_OLD_ENDED = 1,	/* no domain of that uuid was left before it */
+	WIRE_OLD_UNLINKED = 2,	/* what the machine wrote on disk is gone */
+	WIRE_NEW_OVERLAY = 4,	/* each disk has an overlay nobody wrote to */
+	WIRE_NEW_PROCESS = 8,	/* the domain that runs is another one */
+	WIRE_EVIDENCE_ALL = 15,
 };
 enum wire_domain_state {
 	WIRE_DOMAIN_RUNNING = 1,

@@ -74,7 +74,7 @@ ln -s ../bin/busybox "$root/sbin/init"
 
 # Remuda's helper, under the names the hooks call it by.
 cp "$guest" "$root/usr/bin/remuda-guest"
-for name in accept baseline clean status; do
+for name in accept baseline clean status resume; do
 	ln -s ../../bin/remuda-guest "$root/usr/lib/remuda/$name"
 done
 

@@ -154,6 +154,7 @@ int resource_main(int argc, char **argv);
 int accept_main(int argc, char **argv);
 int baseline_main(int argc, char **argv);
 int clean_main(int argc, char **argv);
+int resume_main(int argc, char **argv);
 /* Asks a running `serve` (command "status" or "reset"); -1 with a message. */
 int serve_ask(const char *command, char *answer, size_t size);
 

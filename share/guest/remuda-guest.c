@@ -9,6 +9,7 @@
  *     baseline  records what belongs to the prepared machine
  *     clean     removes what does not, looks again, confirms the session
  *     status    says whether a session is running
+ *     resume    sets clock and random numbers right after a restore
  *
  * Called by another name (a link such as /usr/lib/remuda/clean) it is that
  * subcommand.
@@ -30,6 +31,7 @@ static const struct command commands[] = {
 	{ "baseline", baseline_main },
 	{ "clean", clean_main },
 	{ "status", status_main },
+	{ "resume", resume_main },
 };
 
 static const struct command *find(const char *name)
@@ -55,6 +57,6 @@ int main(int argc, char **argv)
 	if (command)
 		return command->run(argc - 1, argv + 1);
 	guest_warn("usage: remuda-guest serve|resource|accept|baseline|clean|"
-		   "status ...");
+		   "status|resume ...");
 	return EXIT_USAGE;
 }

@@ -33,6 +33,7 @@ struct peer_done {
 	uint64_t machine, incarnation;
 	int result;
 	int64_t code;
+	uint32_t evidence;
 	char out[32 * 1024], errout[32 * 1024], text[1024];
 	size_t out_length, errout_length;
 	int fd;
@@ -115,6 +116,7 @@ static inline void peer_keep_done(struct peer *p, struct message *m)
 	d->machine = m->call_done.machine;
 	d->result = m->call_done.result;
 	d->code = m->call_done.code;
+	d->evidence = m->call_done.evidence;
 	d->out_length = m->call_done.out.length;
 	d->errout_length = m->call_done.errout.length;
 	text_copy_slice(d->out, sizeof(d->out), m->call_done.out);
