@@ -187,8 +187,11 @@ static void test_dead_guest(struct peer *p)
 	free(d);
 	guest(p, 10, "mv /tmp/gone /usr/lib/remuda/resume; "
 		     "(sleep 1; killall -STOP qemu-ga) >/dev/null 2>&1 &");
-	struct timespec second = { .tv_sec = 2 };
-	nanosleep(&second, NULL);	/* the guest's own second */
+	struct message ping = { .type = WIRE_TYPE_agent_ping,
+				.agent_ping = { MACHINE, SLICE(UUID) } };
+	int64_t end_us = peer_now_us() + 30 * 1000000;
+	while (peer_result(p, &ping, CALL_MS) == WIRE_OK && peer_now_us() < end_us)
+		;
 	d = save(p, 10);
 	is_int(d->result, WIRE_OK, "a guest whose agent hangs can be saved (%s)",
 	       d->text);
