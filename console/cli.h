@@ -122,6 +122,8 @@ enum cli_value {
 	  "this many, the newest")                                             \
 	X(FOLLOW, "follow", 'f', NULL, SWITCH, false, NULL,                    \
 	  "go on with what happens from now on")                               \
+	X(END_SESSIONS, "end-sessions", 0, NULL, SWITCH, false, "end_sessions", \
+	  "end the user's sessions too")                                       \
 	X(TEXT, "text", 0, "TEXT", TEXT, false, "text",                        \
 	  "reason, stored with the session")                                   \
 	X(LOG_LEVEL, "log-level", 0, "LEVEL", TEXT, false, NULL,               \
@@ -150,7 +152,7 @@ struct cli_flag_info {
 
 #define FLAG_BIT(id) (UINT64_C(1) << FLAG_##id)
 
-enum { CLI_ARGUMENTS = 2 };
+enum { CLI_ARGUMENTS = 3 };
 
 struct cli_argument {
 	const char *name;	/* "NAME"; NULL = no such argument */

@@ -158,6 +158,48 @@ static const struct cli_column request_columns[] = {
 	{ .title = NULL },
 };
 
+static const struct cli_column user_columns[] = {
+	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
+	COLUMN("STATE", "state", TEXT, ON_ALL, 1),
+	COLUMN("GROUPS", "groups", TEXT, ON_ALL, 3),
+	COLUMN("APPS", "applications", TEXT, ON_ALL, 4, FLEXIBLE),
+	COLUMN("USE", "sessions", TEXT, ON_ALL, 1, NUMBER),
+	COLUMN("WAIT", "waiting", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("LIMIT", "limit", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("PRIORITY", "priority", TEXT, ON_ALL, 5, NUMBER),
+	COLUMN("PASSWORD", "password", TEXT, ON_WIDE | ON_CSV, 6),
+	COLUMN("TOKEN", "token", TEXT, ON_WIDE | ON_CSV, 6),
+	COLUMN("UID", "uid", TEXT, ON_WIDE | ON_CSV, 6),
+	COLUMN("PLACE", "place", TEXT, ON_WIDE | ON_CSV, 7),
+	{ .title = NULL },
+};
+
+static const struct cli_column group_columns[] = {
+	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
+	COLUMN("PRIORITY", "priority", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("USE", "sessions", TEXT, ON_ALL, 1, NUMBER),
+	COLUMN("WAIT", "waiting", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("LIMIT", "limit", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("APPS", "applications", TEXT, ON_ALL, 4),
+	COLUMN("MEMBERS", "members", TEXT, ON_ALL, 3, FLEXIBLE),
+	COLUMN("PLACE", "place", TEXT, ON_WIDE | ON_CSV, 5),
+	{ .title = NULL },
+};
+
+static const struct cli_column why_columns[] = {
+	COLUMN("USER", "user", TEXT, ON_WIDE | ON_CSV, 6),
+	COLUMN("APP", "application", TEXT, ON_WIDE | ON_CSV, 6),
+	COLUMN("LISTENER", "listener", TEXT, ON_ALL, 0),
+	COLUMN("ALLOWED", "allowed", TEXT, ON_ALL, 0),
+	COLUMN("CODE", "code", TEXT, ON_WIDE | ON_CSV, 6),
+	COLUMN("PLACE", "place", TEXT, ON_ALL, 0),
+	COLUMN("BY", "statement", TEXT, ON_ALL, 2),
+	COLUMN("PRIORITY", "priority", TEXT, ON_WIDE | ON_CSV, 5, NUMBER),
+	COLUMN("LIMIT", "limit", TEXT, ON_ALL, 3),
+	COLUMN("WHY", "text", TEXT, ON_ALL, 1, FLEXIBLE),
+	{ .title = NULL },
+};
+
 static const struct cli_column event_columns[] = {
 	COLUMN("ID", "id", TEXT, ON_WIDE | ON_CSV, 6, NUMBER),
 	COLUMN("TIME", "time", STAMP, ON_ALL, 2),
@@ -195,6 +237,9 @@ static const struct cli_view site_version_view = {
 	.columns = site_version_columns, .noun = "site_version",
 	.key = "version", .many = "versions",
 };
+VIEW(user, "name");
+VIEW(group, "name");
+VIEW(why, "listener");
 
 const struct cli_noun cli_nouns[] = {
 	{ "host", NULL, "libvirt hosts that run the machines", "name",
@@ -214,6 +259,9 @@ const struct cli_noun cli_nouns[] = {
 	  &resource_view },
 	{ "application", "app", "what machines are prepared for", "name",
 	  &application_view },
+	{ "user", NULL, "who may ask for machines", "name", &user_view },
+	{ "group", NULL, "users with a priority and a limit in common", "name",
+	  &group_view },
 	{ "engine", NULL, "the program behind it all", NULL, NULL },
 	{ "site", NULL, "the site file", NULL, NULL },
 	{ .name = NULL },
@@ -291,6 +339,29 @@ const struct cli_command cli_commands[] = {
 	SHOW("resource", "NAME", NULL, "everything about a resource"),
 	LIST("application", 0, "list the applications"),
 	SHOW("application", "NAME", NULL, "everything about an application"),
+	LIST("user", 0, "list the users"),
+	SHOW("user", "NAME", "user.show", "everything about a user"),
+	{ .noun = "user", .verb = "why",
+	  .arguments = { { .name = "NAME", .noun = "user", .key = "name" },
+			 { .name = "APP", .noun = "application",
+			   .key = "application" },
+			 { .name = "LISTENER", .noun = "listener",
+			   .key = "listener", .optional = true } },
+	  .control = "user.why", .view = &why_view, .run = cli_run_list,
+	  .help = "what a user would get on each door, and which line says so" },
+	{ .noun = "user", .verb = "disable",
+	  .arguments = { { .name = "NAME", .noun = "user", .key = "name",
+			   .many = true } },
+	  .flags = FLAG_BIT(END_SESSIONS), .control = "user.disable",
+	  .changes = true, .run = cli_run_change,
+	  .help = "refuse a user from now on" },
+	{ .noun = "user", .verb = "enable",
+	  .arguments = { { .name = "NAME", .noun = "user", .key = "name",
+			   .many = true } },
+	  .control = "user.enable", .changes = true, .run = cli_run_change,
+	  .help = "let a disabled user in again" },
+	LIST("group", 0, "list the groups of users"),
+	SHOW("group", "NAME", NULL, "everything about a group"),
 	{ .noun = "engine", .verb = "run", .alias = "engine",
 	  .flags = FLAG_BIT(LOG_LEVEL) | FLAG_BIT(GATEWAYS),
 	  .run = cli_run_engine_run,

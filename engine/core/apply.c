@@ -300,6 +300,7 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	apply_hosts(w);
 	apply_pools(w);
 	apply_resources(w);
+	admit_index(w);
 	site_spec_fini(&old);
 	if (rows)
 		restore(w, fx, rows);

@@ -8,8 +8,8 @@
 
 #include "engine/core/internal.h"
 
-static void reply(struct effects *fx, const struct event *ev, bool ok,
-		  const char *code, const char *text)
+void command_reply(struct effects *fx, const struct event *ev, bool ok,
+		   const char *code, const char *text)
 {
 	struct effect *e = effects_add(fx, EFFECT_REPLY);
 
@@ -43,7 +43,7 @@ static void pool_scale(struct world *w, struct effects *fx,
 	if (!p || p->removed) {
 		snprintf(text, sizeof(text), "there is no pool \"%.*s\"",
 			 (int)ev->command.name.length, ev->command.name.ptr);
-		reply(fx, ev, false, "not_found", text);
+		command_reply(fx, ev, false, "not_found", text);
 		return;
 	}
 	int64_t serve = ev->command.serve < 0 ? p->serve : ev->command.serve;
@@ -57,7 +57,7 @@ static void pool_scale(struct world *w, struct effects *fx,
 			 "serve %lld and spare %lld must not exceed max %lld (1 to %d)",
 			 (long long)serve, (long long)spare, (long long)max,
 			 SITE_MACHINES_MAX);
-		reply(fx, ev, false, "refused", text);
+		command_reply(fx, ev, false, "refused", text);
 		return;
 	}
 	uint32_t was_serve = p->serve, was_spare = p->spare, was_max = p->max;
@@ -75,7 +75,7 @@ static void pool_scale(struct world *w, struct effects *fx,
 		p->serve = was_serve;
 		p->spare = was_spare;
 		p->max = was_max;
-		reply(fx, ev, true, "", text);
+		command_reply(fx, ev, true, "", text);
 		return;
 	}
 	if (p->serve != was_serve)
@@ -89,7 +89,7 @@ static void pool_scale(struct world *w, struct effects *fx,
 	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "pool", p->spec.name,
 		    "%.*s: %s", (int)ev->command.who.length,
 		    ev->command.who.ptr, text);
-	reply(fx, ev, true, "", text);
+	command_reply(fx, ev, true, "", text);
 }
 
 static bool in_session(const struct machine *m)
@@ -168,7 +168,7 @@ static void machine_command(struct world *w, struct effects *fx,
 	    m->row.state == MACHINE_GONE) {
 		snprintf(text, sizeof(text), "there is no machine \"%.*s\"",
 			 (int)ev->command.name.length, ev->command.name.ptr);
-		reply(fx, ev, false, "not_found", text);
+		command_reply(fx, ev, false, "not_found", text);
 		return;
 	}
 	switch (ev->command.verb) {
@@ -186,6 +186,8 @@ static void machine_command(struct world *w, struct effects *fx,
 		break;
 	case COMMAND_POOL_SCALE:
 	case COMMAND_SESSION_END:
+	case COMMAND_USER_DISABLE:
+	case COMMAND_USER_ENABLE:
 	case COMMAND_SITE_CLOSE:
 		break;
 	}
@@ -194,7 +196,7 @@ static void machine_command(struct world *w, struct effects *fx,
 	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "machine", m->row.name,
 		    "%.*s: %s", (int)ev->command.who.length,
 		    ev->command.who.ptr, text);
-	reply(fx, ev, true, "", text);
+	command_reply(fx, ev, true, "", text);
 }
 
 static void session_end(struct world *w, struct effects *fx,
@@ -206,20 +208,17 @@ static void session_end(struct world *w, struct effects *fx,
 	if (!s || session_is_final(s)) {
 		snprintf(text, sizeof(text), "there is no live session/%llu",
 			 (unsigned long long)ev->command.session);
-		reply(fx, ev, false, "not_found", text);
+		command_reply(fx, ev, false, "not_found", text);
 		return;
 	}
-	session_dismiss(fx, s, "stopped", "ended by the operator");
-	/* One its gateway has not heard of ends here and now. */
-	if (!s->told)
-		session_finish(w, fx, s, SESSION_CLOSED, "ended by the operator");
+	session_end_now(w, fx, s, "ended by the operator");
 	snprintf(text, sizeof(text), "session/%llu of %s on %s is being ended",
 		 (unsigned long long)s->row.id, s->row.user,
 		 s->row.machine_name);
 	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "user", s->row.user,
 		    "%.*s: %s", (int)ev->command.who.length,
 		    ev->command.who.ptr, text);
-	reply(fx, ev, true, "", text);
+	command_reply(fx, ev, true, "", text);
 }
 
 static void site_close(struct world *w, struct effects *fx,
@@ -248,7 +247,7 @@ static void site_close(struct world *w, struct effects *fx,
 	world_event(w, fx, SEVERITY_WARN, false, "ADMIN", "site", w->spec.name,
 		    "%.*s: %s", (int)ev->command.who.length,
 		    ev->command.who.ptr, text);
-	reply(fx, ev, true, "", text);
+	command_reply(fx, ev, true, "", text);
 }
 
 void command_on_event(struct world *w, struct effects *fx, const struct event *ev)
@@ -262,6 +261,10 @@ void command_on_event(struct world *w, struct effects *fx, const struct event *e
 		return;
 	case COMMAND_SITE_CLOSE:
 		site_close(w, fx, ev);
+		return;
+	case COMMAND_USER_DISABLE:
+	case COMMAND_USER_ENABLE:
+		command_user(w, fx, ev);
 		return;
 	case COMMAND_MACHINE_HOLD:
 	case COMMAND_MACHINE_RELEASE:

@@ -59,6 +59,8 @@ enum command_verb {
 	COMMAND_MACHINE_RESTART,
 	COMMAND_MACHINE_DELETE,	/* its pool makes another if it wants one */
 	COMMAND_SESSION_END,	/* session */
+	COMMAND_USER_DISABLE,	/* name, end_sessions */
+	COMMAND_USER_ENABLE,	/* name */
 	COMMAND_SITE_CLOSE,	/* retire every machine; nothing new begins */
 };
 
@@ -91,7 +93,7 @@ struct event {
 			struct slice who;
 			uint64_t session;
 			int64_t serve, spare, max;
-			bool dry_run;
+			bool dry_run, end_sessions;
 		} command;
 		struct {
 			struct slice host;

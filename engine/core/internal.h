@@ -108,6 +108,23 @@ void host_poll(struct world *w, struct effects *fx, struct host *h);
 /* A boot slot of the host went free: let the next machine of it start. */
 void host_kick_waiting(struct world *w, struct effects *fx, struct host *h);
 
+/* ---- admit.c: who may, and how much (admit.h) ------------------------------ */
+struct refusal {
+	char code[32];
+	char text[ROW_TEXT_SIZE];
+};
+/* The site has changed: names, members, counts. */
+void admit_index(struct world *w);
+/* A user has changed: decisions are made anew. */
+void admit_forget(struct world *w);
+void admit_fini(struct world *w);
+void admit_set_disabled(struct world *w, const char *user, bool disabled);
+/* Live sessions and waiting requests that begin (> 0) or end. */
+void admit_count(struct world *w, const char *user, const char *application,
+		 const char *listener, int sessions, int waiting);
+bool admit_within_limits(struct world *w, const struct request *r,
+			 struct refusal *no);
+
 /* ---- queue.c: requests ------------------------------------------------------ */
 void queue_on_request(struct world *w, struct effects *fx,
 		      const struct event *ev);
@@ -122,6 +139,9 @@ void queue_refuse(struct world *w, struct effects *fx, struct request *r,
 		  const char *code, const char *text);
 void queue_assigned(struct world *w, struct effects *fx, struct request *r,
 		    uint64_t session);
+/* Nobody of that user waits any more. */
+void queue_drop_user(struct world *w, struct effects *fx, const char *user,
+		     const char *code, const char *text);
 void queue_drop_gateway(struct world *w, struct effects *fx, uint32_t gateway);
 
 /* ---- assign.c: a machine for a request ----------------------------------------- */
@@ -153,6 +173,9 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 /* Tells its gateway that it is over, for reasons the gateway cannot know. */
 void session_dismiss(struct effects *fx, const struct session *s,
 		     const char *code, const char *text);
+/* For an operator's reasons; ends when its gateway has cut it. */
+void session_end_now(struct world *w, struct effects *fx, struct session *s,
+		     const char *text);
 /* Its gateway does not hold it, or not any more. */
 void session_let_go(struct world *w, struct effects *fx, struct session *s);
 /* The gateway did not answer about an assigned session in time. */
@@ -160,7 +183,6 @@ void session_give_up(struct world *w, struct effects *fx, struct machine *m);
 /* The machine of an ended session is clean (or given up). */
 void session_cleaned(struct world *w, struct effects *fx, struct machine *m,
 		     bool clean, const char *text);
-struct user_use *user_use(struct world *w, const char *name);
 
 /* ---- adopt.c: gateways that outlived an engine --------------------------------------- */
 void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev);
@@ -186,5 +208,8 @@ void resource_close_ports(struct world *w, struct effects *fx,
 
 /* ---- command.c ------------------------------------------------------------------------------ */
 void command_on_event(struct world *w, struct effects *fx, const struct event *ev);
+void command_reply(struct effects *fx, const struct event *ev, bool ok,
+		   const char *code, const char *text);
+void command_user(struct world *w, struct effects *fx, const struct event *ev);
 
 #endif

@@ -9,17 +9,8 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/core/admit.h"
 #include "engine/core/internal.h"
-
-static bool names_have(const struct site_names *names, const char *name)
-{
-	if (names->all)
-		return true;
-	for (size_t i = 0; i < names->count; i++)
-		if (strcmp(names->names[i], name) == 0)
-			return true;
-	return false;
-}
 
 static void save_request(struct effects *fx, const struct request *r)
 {
@@ -45,7 +36,8 @@ static void request_end(struct world *w, struct effects *fx, struct request *r,
 	if (list_linked(&r->wait_link)) {
 		list_remove(&r->wait_link);
 		r->pool->waiting_count--;
-		user_use(w, r->row.user)->waiting--;
+		admit_count(w, r->row.user, r->row.application,
+			    r->row.listener, 0, -1);
 		pool_unbalance(w, r->pool);
 	}
 	list_remove(&r->key_link);
@@ -88,55 +80,33 @@ static struct pool *choose_pool(const struct world *w, const char *application)
 	return best;
 }
 
-struct refusal {
-	const char *code;
-	char text[ROW_TEXT_SIZE];
-};
-
-/* Who waits will have a session without being asked again. */
-static bool at_limit(const struct user_use *use, uint32_t limit)
-{
-	if (PLANTED(S16_WAITING_UNCOUNTED))
-		return use->sessions >= limit;
-	return use->sessions + use->waiting >= limit;
-}
-
 /* Policy before anything is reserved.  Returns true when allowed. */
 static bool admit(struct world *w, struct request *r, struct refusal *no)
 {
-	const struct site_listener *l =
-		world_listener(w, slice_of(r->row.listener));
-	const struct site_user *u = world_user(w, r->row.user);
+	struct decision d = admit_decide(w, r->row.user, r->row.application,
+					 r->row.listener);
 
-	no->code = "refused";
-	if (!l || !r->row.user[0]) {
-		snprintf(no->text, sizeof(no->text), "unknown listener or user");
-	} else if (!names_have(&l->applications, r->row.application)) {
-		no->code = "no_application";
-		snprintf(no->text, sizeof(no->text),
-			 "listener %s does not offer application \"%.60s\"",
-			 l->name, r->row.application);
-	} else if (u && !names_have(&u->applications, r->row.application) &&
-		   !PLANTED(S16_NOT_ADMITTED)) {
-		no->code = "not_allowed";
-		snprintf(no->text, sizeof(no->text),
-			 "user %s may not use application %s", r->row.user,
-			 r->row.application);
-	} else if (u && at_limit(user_use(w, r->row.user), u->limit)) {
-		no->code = "limit";
-		snprintf(no->text, sizeof(no->text),
-			 "user %s has %u sessions or requests, the limit; end one first",
-			 r->row.user, u->limit);
-	} else if (!(r->pool = choose_pool(w, r->row.application))) {
-		no->code = "no_application";
+	if (!r->row.user[0])
+		d.verdict = VERDICT_NO_LISTENER;
+	if (!verdict_allows(d.verdict) &&
+	    !(PLANTED(S16_NOT_ADMITTED) && d.verdict == VERDICT_NOT_LISTED)) {
+		TEXT_SET(no->code, verdict_code(d.verdict));
+		verdict_text(d.verdict, r->row.user, r->row.application,
+			     r->row.listener, no->text, sizeof(no->text));
+		return false;
+	}
+	if (!admit_within_limits(w, r, no))
+		return false;
+	if (!(r->pool = choose_pool(w, r->row.application))) {
+		TEXT_SET(no->code, "no_application");
 		snprintf(no->text, sizeof(no->text),
 			 "no pool serves application \"%.60s\"",
 			 r->row.application);
 	} else if (r->pool->waiting_count >= QUEUE_MAX) {
-		no->code = "queue_full";
+		TEXT_SET(no->code, "queue_full");
 		snprintf(no->text, sizeof(no->text),
-			 "%d requests wait for pool %s already", QUEUE_MAX,
-			 r->pool->spec.name);
+			 "%d requests wait for pool %s already; try again later",
+			 QUEUE_MAX, r->pool->spec.name);
 	} else {
 		return true;
 	}
@@ -147,7 +117,7 @@ static bool admit(struct world *w, struct request *r, struct refusal *no)
 static bool is_repeated(struct world *w, struct effects *fx, struct request *r,
 			const struct session_row *prior, struct refusal *no)
 {
-	no->code = "duplicate";
+	TEXT_SET(no->code, "duplicate");
 	LIST_EACH(&w->live, it) {
 		const struct session *s =
 			LIST_ENTRY(it, struct session, live_link);
@@ -244,7 +214,7 @@ static void request_wait(struct world *w, struct effects *fx, struct request *r,
 	timer_set(&w->timers, &r->timer, r->deadline_ms);
 	list_add_tail(&p->waiting, &r->wait_link);
 	p->waiting_count++;
-	user_use(w, r->row.user)->waiting++;
+	admit_count(w, r->row.user, r->row.application, r->row.listener, 0, 1);
 	if (r->row.request_key[0])
 		list_add_tail(&w->keyed, &r->key_link);
 	struct effect *e = effects_add(fx, EFFECT_WAITING);
@@ -355,6 +325,19 @@ void queue_drop_gateway(struct world *w, struct effects *fx, uint32_t gateway)
 
 			if (r->gateway == gateway)
 				queue_on_cancel(w, fx, gateway, r->conn);
+		}
+}
+
+void queue_drop_user(struct world *w, struct effects *fx, const char *user,
+		     const char *code, const char *text)
+{
+	for (size_t i = 0; i < w->pool_count; i++)
+		LIST_EACH(&w->pools[i]->waiting, it) {
+			struct request *r =
+				LIST_ENTRY(it, struct request, wait_link);
+
+			if (strcmp(r->row.user, user) == 0)
+				queue_refuse(w, fx, r, code, text);
 		}
 }
 

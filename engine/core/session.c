@@ -36,28 +36,10 @@ bool session_is_final(const struct session *s)
 	return sm_is_final(&session_table, s->row.state);
 }
 
-static uint64_t name_hash(const char *name)
+static void count(struct world *w, const struct session *s, int change)
 {
-	uint64_t h = 14695981039346656037ull;
-
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * 1099511628211ull;
-	return h ? h : 1;
-}
-
-struct user_use *user_use(struct world *w, const char *name)
-{
-	struct user_use *first = map_get(&w->users, name_hash(name)), *u;
-
-	for (u = first; u; u = u->next)
-		if (strcmp(u->name, name) == 0)
-			return u;
-	u = calloc(1, sizeof(*u));
-	CHECK("", u, "out of memory");
-	TEXT_SET(u->name, name);
-	u->next = first;
-	map_put(&w->users, name_hash(name), u);
-	return u;
+	admit_count(w, s->row.user, s->row.application, s->row.listener, change,
+		    0);
 }
 
 struct session *session_new(struct world *w, const struct session_row *row)
@@ -70,7 +52,7 @@ struct session *session_new(struct world *w, const struct session_row *row)
 	map_put(&w->sessions, row->id, s);
 	if (!session_is_final(s)) {
 		list_add_tail(&w->live, &s->live_link);
-		user_use(w, s->row.user)->sessions++;
+		count(w, s, 1);
 		if (row->gateway < WORLD_GATEWAYS_MAX) {
 			w->gateways[row->gateway].sessions++;
 			w->gateways[row->gateway].changed = w->turn;
@@ -107,6 +89,15 @@ void session_dismiss(struct effects *fx, const struct session *s,
 {
 	stop(fx, s->row.gateway, s->row.id, text);
 	refuse(fx, s, code, text);
+}
+
+void session_end_now(struct world *w, struct effects *fx, struct session *s,
+		     const char *text)
+{
+	session_dismiss(fx, s, "stopped", text);
+	/* One its gateway has not heard of ends here and now. */
+	if (!s->told)
+		session_finish(w, fx, s, SESSION_CLOSED, text);
 }
 
 void session_let_go(struct world *w, struct effects *fx, struct session *s)
@@ -171,7 +162,7 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 	s->row.ended_wall_ms = w->wall_ms;
 	TEXT_SET(s->row.end_text, text);
 	list_remove(&s->live_link);
-	user_use(w, s->row.user)->sessions--;
+	count(w, s, -1);
 	if (s->row.gateway < WORLD_GATEWAYS_MAX) {
 		w->gateways[s->row.gateway].sessions--;
 		w->gateways[s->row.gateway].changed = w->turn;

@@ -11,6 +11,16 @@ void site_spec_fini(struct site_spec *spec)
 		free(spec->listeners[i].applications.names);
 	for (size_t i = 0; i < spec->user_count; i++)
 		free(spec->users[i].applications.names);
+	for (size_t i = 0; i < spec->group_count; i++) {
+		free(spec->groups[i].members.names);
+		free(spec->groups[i].applications.names);
+	}
+	for (size_t i = 0; i < spec->allow_count; i++) {
+		free(spec->allows[i].users.names);
+		free(spec->allows[i].groups.names);
+		free(spec->allows[i].applications.names);
+		free(spec->allows[i].listeners.names);
+	}
 	for (size_t i = 0; i < spec->resource_count; i++)
 		free(spec->resources[i].access);
 	free(spec->hosts);
@@ -18,6 +28,8 @@ void site_spec_fini(struct site_spec *spec)
 	free(spec->pools);
 	free(spec->listeners);
 	free(spec->users);
+	free(spec->groups);
+	free(spec->allows);
 	free(spec->resources);
 	*spec = (struct site_spec){ 0 };
 }

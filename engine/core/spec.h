@@ -24,6 +24,8 @@ enum {
 	SITE_PASSWORD_SIZE = 256,	/* a crypt(3) hash */
 	SITE_HASH_SIZE = 65,		/* hex SHA-256 */
 	SITE_FILE_SIZE = 256,
+	SITE_PRIORITY_MAX = 9,
+	SITE_LIMIT_MAX = 1000000,
 	SITE_COUNT_MAX = 1000,		/* objects of one kind, names in a list */
 	SITE_MACHINES_MAX = 10000,	/* of one pool */
 };
@@ -101,6 +103,7 @@ struct site_application {
 	int64_t ready_deadline_ms;
 	int64_t accept_deadline_ms;
 	int64_t clean_deadline_ms;
+	uint32_t limit;			/* sessions and waiting at once; 0 = none */
 };
 
 struct site_pool {
@@ -137,6 +140,7 @@ struct site_listener {
 	/* DIRECT: exactly one.  NATIVE: one or more, or all. */
 	struct site_names applications;
 	int64_t wait_ms;		/* longest wait for a machine, 0 = none */
+	uint32_t limit;			/* sessions and waiting at once; 0 = none */
 };
 
 struct site_user {
@@ -147,7 +151,26 @@ struct site_user {
 	int64_t uid;			/* for peer credentials, -1 = none */
 	char login[SITE_NAME_SIZE];	/* login name instead of uid, or empty */
 	struct site_names applications;
-	uint32_t limit;			/* sessions at once */
+	bool applications_open;		/* none were written: groups may name some */
+	uint32_t limit;			/* sessions and waiting at once */
+	bool disabled;
+};
+
+struct site_group {
+	char name[SITE_NAME_SIZE];
+	struct site_place place;
+	struct site_names members;	/* users */
+	struct site_names applications;
+	bool applications_open;		/* none were written */
+	uint32_t priority;		/* 0..9; higher is served first */
+	uint32_t limit;			/* of all members together; 0 = none */
+};
+
+/* Who may have what where.  Users and groups both open: everybody. */
+struct site_allow {
+	char name[SITE_NAME_SIZE];	/* "rule-3", in the order of the file */
+	struct site_place place;
+	struct site_names users, groups, applications, listeners;
 };
 
 struct site_access {
@@ -179,6 +202,10 @@ struct site_spec {
 	size_t listener_count;
 	struct site_user *users;
 	size_t user_count;
+	struct site_group *groups;
+	size_t group_count;
+	struct site_allow *allows;
+	size_t allow_count;
 	struct site_resource *resources;
 	size_t resource_count;
 };

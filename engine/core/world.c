@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/core/admit.h"
 #include "engine/core/internal.h"
 
 void world_init(struct world *w, uint64_t site_key, uint64_t term)
@@ -42,18 +43,7 @@ void world_fini(struct world *w)
 	free_values(&w->sessions);
 	free_values(&w->requests);
 	free_values(&w->calls);
-	for (size_t i = 0; i < w->users.size; i++) {
-		struct user_use *u = w->users.slots[i].key ?
-					     w->users.slots[i].value : NULL;
-
-		while (u) {
-			struct user_use *next = u->next;
-
-			free(u);
-			u = next;
-		}
-	}
-	map_fini(&w->users);
+	admit_fini(w);
 	map_fini(&w->conns);
 	for (size_t i = 0; i < w->host_count; i++)
 		free(w->hosts[i]);
@@ -141,18 +131,15 @@ struct resource *world_resource(const struct world *w, struct slice name)
 const struct site_listener *world_listener(const struct world *w,
 					   struct slice name)
 {
-	for (size_t i = 0; i < w->spec.listener_count; i++)
-		if (slice_is(name, w->spec.listeners[i].name))
-			return &w->spec.listeners[i];
-	return NULL;
+	char text[SITE_NAME_SIZE];
+
+	return text_copy_slice(text, sizeof(text), name) ?
+		       dict_get(&w->listeners, text) : NULL;
 }
 
 const struct site_user *world_user(const struct world *w, const char *name)
 {
-	for (size_t i = 0; i < w->spec.user_count; i++)
-		if (strcmp(w->spec.users[i].name, name) == 0)
-			return &w->spec.users[i];
-	return NULL;
+	return admit_member(w, name)->site;
 }
 
 int64_t world_next_deadline(const struct world *w)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/base/dict.h"
 #include "engine/base/list.h"
 #include "engine/base/map.h"
 #include "engine/base/sm.h"
@@ -200,11 +201,20 @@ struct resource {
 	uint32_t failures;	/* to open it, in a row */
 };
 
-/* Live sessions and waiting requests of one user, for limits. */
-struct user_use {
-	char name[ROW_USER_SIZE];
+/* Live sessions and waiting requests of one name, for limits. */
+enum use_kind { USE_USER, USE_APPLICATION, USE_LISTENER, USE_GROUP, USE_KINDS };
+struct use {
 	uint32_t sessions, waiting;
-	struct user_use *next;	/* same hash */
+};
+
+/* A user as the site and the operators have it (admit.h). */
+struct member {
+	char name[ROW_USER_SIZE];
+	const struct site_user *site;	/* NULL: known by other means */
+	bool disabled;
+	uint32_t priority;		/* the highest of the groups */
+	const struct site_group **groups;
+	size_t group_count;
 };
 
 struct world {
@@ -223,7 +233,12 @@ struct world {
 	size_t resource_count;
 	struct gateway gateways[WORLD_GATEWAYS_MAX];
 
-	struct map machines, sessions, requests, calls, users, conns;
+	struct map machines, sessions, requests, calls, conns;
+	/* By name, made anew when a site is applied. */
+	struct dict listeners, applications, members;
+	struct member stranger;		/* whom neither site nor operator names */
+	struct dict uses[USE_KINDS];	/* name -> struct use */
+	struct dict decisions;		/* admit.c's memory */
 	struct list live;	/* sessions not final, oldest first */
 	struct list keyed;	/* waiting requests with a key */
 	struct timers timers;

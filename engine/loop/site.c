@@ -76,6 +76,8 @@ static int take_site(const json_t *root, struct site_spec *out,
 	LIST(&r, out, pools, pool_count, take_pool);
 	LIST(&r, out, listeners, listener_count, take_listener);
 	LIST(&r, out, users, user_count, take_user);
+	LIST(&r, out, groups, group_count, take_group);
+	LIST(&r, out, allows, allow_count, take_allow);
 	LIST(&r, out, resources, resource_count, take_resource);
 	if (read_end(&r) < 0)
 		return -1;

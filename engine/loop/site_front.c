@@ -42,6 +42,7 @@ int take_listener(void *object, const json_t *json, struct error *err)
 		READ_TEXT(&r, "user", true, l->user);
 	read_names(&r, "applications", true, &l->applications);
 	l->wait_ms = read_count(&r, "wait_ms", 0, READ_DAY_MS);
+	l->limit = (uint32_t)read_count(&r, "limit", 0, SITE_LIMIT_MAX);
 	if (l->door == DOOR_DIRECT && (l->applications.count != 1 ||
 				       l->user_source == USER_PASSWORD))
 		read_bad(&r, "cannot be a direct door");
@@ -61,11 +62,40 @@ int take_user(void *object, const json_t *json, struct error *err)
 	READ_TEXT(&r, "login", false, u->login);
 	u->uid = read_count_or(&r, "uid", -1, (int64_t)UINT32_MAX - 1, -1);
 	read_names(&r, "applications", true, &u->applications);
+	u->applications_open = read_flag(&r, "applications_open");
 	u->limit = (uint32_t)read_count(&r, "limit", 1, 100000);
+	u->disabled = read_flag(&r, "disabled");
 	if (*u->login && (u->uid >= 0 || !text_is_user(u->login)))
 		read_bad(&r, "login is bad, or there is a uid as well");
 	if (*u->token && strspn(u->token, "0123456789abcdef") != 64)
 		read_bad(&r, "token is not a SHA-256 in hex");
+	return read_end(&r);
+}
+
+int take_group(void *object, const json_t *json, struct error *err)
+{
+	struct site_group *g = object;
+	struct reader r = read_begin("group", json, g->name, &g->place,
+				     text_is_name, err);
+
+	read_names(&r, "members", true, &g->members);
+	read_names(&r, "applications", true, &g->applications);
+	g->applications_open = read_flag(&r, "applications_open");
+	g->priority = (uint32_t)read_count(&r, "priority", 0, SITE_PRIORITY_MAX);
+	g->limit = (uint32_t)read_count(&r, "limit", 0, SITE_LIMIT_MAX);
+	return read_end(&r);
+}
+
+int take_allow(void *object, const json_t *json, struct error *err)
+{
+	struct site_allow *a = object;
+	struct reader r = read_begin("allow", json, a->name, &a->place,
+				     text_is_name, err);
+
+	read_names(&r, "users", true, &a->users);
+	read_names(&r, "groups", false, &a->groups);
+	read_names(&r, "applications", true, &a->applications);
+	read_names(&r, "listeners", true, &a->listeners);
 	return read_end(&r);
 }
 

@@ -83,6 +83,7 @@ int take_application(void *object, const json_t *json, struct error *err)
 		read_count(&r, "accept_deadline_ms", 1, READ_DAY_MS);
 	app->clean_deadline_ms =
 		read_count(&r, "clean_deadline_ms", 1, READ_DAY_MS);
+	app->limit = (uint32_t)read_count(&r, "limit", 0, SITE_LIMIT_MAX);
 	return read_end(&r);
 }
 

@@ -69,6 +69,8 @@ int take_application(void *object, const json_t *json, struct error *err);
 int take_pool(void *object, const json_t *json, struct error *err);
 int take_listener(void *object, const json_t *json, struct error *err);
 int take_user(void *object, const json_t *json, struct error *err);
+int take_group(void *object, const json_t *json, struct error *err);
+int take_allow(void *object, const json_t *json, struct error *err);
 int take_resource(void *object, const json_t *json, struct error *err);
 
 #endif

@@ -80,6 +80,45 @@ static int check_pools(const struct site_spec *s, struct error *err)
 	return 0;
 }
 
+static int check_user_names(const struct site_spec *s,
+			    const struct site_names *n, const char *kind,
+			    const char *name, struct error *err)
+{
+	/* With peers every login name is a user. */
+	for (size_t i = 0; i < n->count && !s->peers; i++)
+		if (!FIND(s, users, user_count, n->names[i]))
+			return missing(kind, name, "user", n->names[i], err);
+	return 0;
+}
+
+static int check_access(const struct site_spec *s, struct error *err)
+{
+	for (size_t i = 0; i < s->group_count; i++) {
+		const struct site_group *g = &s->groups[i];
+
+		if (check_user_names(s, &g->members, "group", g->name, err) < 0 ||
+		    check_names(s, &g->applications, "group", g->name, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < s->allow_count; i++) {
+		const struct site_allow *a = &s->allows[i];
+
+		if (check_user_names(s, &a->users, "allow", a->name, err) < 0 ||
+		    check_names(s, &a->applications, "allow", a->name, err) < 0)
+			return -1;
+		for (size_t j = 0; j < a->groups.count; j++)
+			if (!FIND(s, groups, group_count, a->groups.names[j]))
+				return missing("allow", a->name, "group",
+					       a->groups.names[j], err);
+		for (size_t j = 0; j < a->listeners.count; j++)
+			if (!FIND(s, listeners, listener_count,
+				  a->listeners.names[j]))
+				return missing("allow", a->name, "listener",
+					       a->listeners.names[j], err);
+	}
+	return 0;
+}
+
 int site_check_references(const struct site_spec *s, struct error *err)
 {
 	if (check_applications(s, err) < 0 || check_pools(s, err) < 0)
@@ -97,6 +136,8 @@ int site_check_references(const struct site_spec *s, struct error *err)
 		if (check_names(s, &s->users[i].applications, "user",
 				s->users[i].name, err) < 0)
 			return -1;
+	if (check_access(s, err) < 0)
+		return -1;
 	for (size_t i = 0; i < s->resource_count; i++) {
 		const struct site_resource *r = &s->resources[i];
 		const struct site_pool *p = FIND(s, pools, pool_count, r->pool);

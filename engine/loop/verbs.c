@@ -63,6 +63,7 @@ void verb_command(const struct verb_call *a, enum command_verb verb)
 	ev.command.spare = verb_int(a, "spare", -1);
 	ev.command.max = verb_int(a, "max", -1);
 	ev.command.dry_run = verb_true(a, "dry_run");
+	ev.command.end_sessions = verb_true(a, "end_sessions");
 	shell_step(a->sh, &ev);
 }
 
@@ -89,7 +90,7 @@ static bool arguments_known(const struct verb_call *a, const struct verb *v)
 static const struct verb *find(const char *name)
 {
 	static const struct verb *const tables[] = {
-		verbs_pool, verbs_session, verbs_site,
+		verbs_pool, verbs_session, verbs_site, verbs_user,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)

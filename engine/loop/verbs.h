@@ -24,7 +24,8 @@ struct verb {
 	const char *args;	/* allowed, each followed by a blank */
 };
 
-extern const struct verb verbs_pool[], verbs_session[], verbs_site[];
+extern const struct verb verbs_pool[], verbs_session[], verbs_site[],
+	verbs_user[];
 
 /* An argument, or "", or absent, or false. */
 const char *verb_text(const struct verb_call *a, const char *name);

@@ -259,13 +259,23 @@ static void check_listener(lua_State *L, json_t *site, json_t *o, size_t index)
 	}
 }
 
+/* What is not written about applications is open, and known to be. */
+static void fill_applications(json_t *o)
+{
+	json_object_set_new(o, "applications_open",
+			    json_boolean(!has(o, "applications")));
+	if (!has(o, "applications"))
+		json_object_set_new(o, "applications", json_string("*"));
+}
+
 static void check_user(lua_State *L, json_t *site, json_t *o, size_t index)
 {
 	static const char kind[] = "user";
 	static const char *const unique[] = { "token", "uid", "login" };
-	json_t *names = json_object_get(o, "applications"), *name;
 	size_t i;
 
+	fill_applications(o);
+	json_t *names = json_object_get(o, "applications"), *name;
 	if (json_is_array(names))
 		json_array_foreach(names, i, name)
 			need(L, site, kind, o, "applications", "application",
@@ -289,6 +299,59 @@ static void check_user(lua_State *L, json_t *site, json_t *o, size_t index)
 			      count_of(other, "line"));
 		}
 	}
+}
+
+/* With peers = true every login name is a user. */
+static void need_users(lua_State *L, json_t *site, const char *kind, json_t *o,
+		       const char *field)
+{
+	bool peers = json_is_true(json_object_get(site, "peers"));
+	json_t *names = json_object_get(o, field), *name;
+	size_t i;
+
+	if (!peers && json_is_array(names))
+		json_array_foreach(names, i, name)
+			need(L, site, kind, o, "users", "user",
+			     json_string_value(name));
+}
+
+static void need_all(lua_State *L, json_t *site, const char *kind, json_t *o,
+		     const char *field, const char *what)
+{
+	json_t *names = json_object_get(o, field), *name;
+	size_t i;
+
+	if (json_is_array(names))
+		json_array_foreach(names, i, name)
+			need(L, site, kind, o, field, what,
+			     json_string_value(name));
+}
+
+static void fill(json_t *o, const char *field, json_t *value)
+{
+	if (!has(o, field))
+		json_object_set(o, field, value);
+	json_decref(value);
+}
+
+static void check_group(lua_State *L, json_t *site, json_t *o)
+{
+	fill_applications(o);
+	need_users(L, site, "group", o, "members");
+	need_all(L, site, "group", o, "applications", "application");
+}
+
+static void check_allow(lua_State *L, json_t *site, json_t *o)
+{
+	/* With users or groups named, the other names nobody. */
+	fill(o, "users", has(o, "groups") ? json_array() : json_string("*"));
+	fill(o, "groups", json_array());
+	fill(o, "applications", json_string("*"));
+	fill(o, "listeners", json_string("*"));
+	need_users(L, site, "allow", o, "users");
+	need_all(L, site, "allow", o, "groups", "group");
+	need_all(L, site, "allow", o, "applications", "application");
+	need_all(L, site, "allow", o, "listeners", "listener");
 }
 
 static void check_resource(lua_State *L, json_t *site, json_t *o)
@@ -328,6 +391,10 @@ void check_site(lua_State *L, json_t *site)
 		check_pool(L, site, o);
 	json_array_foreach(json_object_get(site, "users"), i, o)
 		check_user(L, site, o, i);
+	json_array_foreach(json_object_get(site, "groups"), i, o)
+		check_group(L, site, o);
+	json_array_foreach(json_object_get(site, "allows"), i, o)
+		check_allow(L, site, o);
 	json_array_foreach(json_object_get(site, "resources"), i, o)
 		check_resource(L, site, o);
 	json_array_foreach(json_object_get(site, "listeners"), i, o)

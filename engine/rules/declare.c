@@ -81,6 +81,51 @@ static void refuse_double(lua_State *L, int records, const char *kind,
 	}
 }
 
+/* Appends a record of that statement and name, placed at the caller's line;
+ * leaves it on the stack. */
+static void add_record(lua_State *L, const struct statement *s,
+		       const char *name)
+{
+	struct place p = sandbox_place(L, 1);
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &records_key);
+	lua_createtable(L, R_BODY, 0);
+	lua_pushstring(L, s->name);
+	lua_rawseti(L, -2, R_KIND);
+	lua_pushstring(L, name);
+	lua_rawseti(L, -2, R_NAME);
+	lua_pushstring(L, p.file);
+	lua_rawseti(L, -2, R_FILE);
+	lua_pushinteger(L, p.line);
+	lua_rawseti(L, -2, R_LINE);
+	lua_pushvalue(L, -1);
+	lua_rawseti(L, -3, (lua_Integer)lua_rawlen(L, -3) + 1);
+	lua_remove(L, -2);
+}
+
+/* `allow { ... }`: the whole statement at once, called rule-N. */
+static int take_nameless(lua_State *L, const struct statement *s)
+{
+	char name[32];
+	unsigned count = 1;
+
+	if (!lua_istable(L, 1))
+		sandbox_fail(L, NULL, NULL, "%s has no name: write %s "
+			     "{ field = value, ... }", s->name, s->name);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &records_key);
+	for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i > 0; i--) {
+		lua_rawgeti(L, -1, i);
+		lua_rawgeti(L, -1, R_KIND);
+		count += strcmp(lua_tostring(L, -1), s->name) == 0;
+		lua_pop(L, 2);
+	}
+	snprintf(name, sizeof(name), "rule-%u", count);
+	add_record(L, s, name);
+	lua_pushvalue(L, 1);
+	lua_rawseti(L, -2, R_BODY);
+	return 0;
+}
+
 /* The first half; upvalue 1: struct statement */
 static int take_name(lua_State *L)
 {
@@ -92,6 +137,8 @@ static int take_name(lua_State *L)
 	if (s->later)
 		sandbox_fail(L, NULL, s->later,
 			     "'%s' is not in this version yet", s->name);
+	if (s->nameless)
+		return take_nameless(L, s);
 	if (lua_type(L, 1) != LUA_TSTRING)
 		sandbox_fail(L, NULL, NULL, "%s needs a name first: write %s "
 			     "\"NAME\" { ... }", s->name, s->name);
@@ -110,18 +157,7 @@ static int take_name(lua_State *L)
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &records_key);
 	int records = lua_gettop(L);
 	refuse_double(L, records, s->name, name);
-	struct place p = sandbox_place(L, 1);
-	lua_createtable(L, R_BODY, 0);
-	lua_pushstring(L, s->name);
-	lua_rawseti(L, -2, R_KIND);
-	lua_pushvalue(L, 1);
-	lua_rawseti(L, -2, R_NAME);
-	lua_pushstring(L, p.file);
-	lua_rawseti(L, -2, R_FILE);
-	lua_pushinteger(L, p.line);
-	lua_rawseti(L, -2, R_LINE);
-	lua_pushvalue(L, -1);
-	lua_rawseti(L, records, (lua_Integer)lua_rawlen(L, records) + 1);
+	add_record(L, s, name);
 	lua_pushstring(L, s->name);
 	lua_pushvalue(L, 1);
 	lua_rotate(L, -3, 2);

@@ -187,8 +187,11 @@ static void set_quantity(lua_State *L, const struct field_owner *o,
 static void set_names(lua_State *L, const struct field_owner *o,
 		      const struct field *f)
 {
-	bool all = f->type == FIELD_NAMES_ALL;
-	const char *want = all ? "a list of names such as { \"mail\" }, or \"*\"" :
+	bool users = f->type == FIELD_USERS;
+	bool all = f->type == FIELD_NAMES_ALL || users;
+	bool (*is_name)(const char *) = users ? text_is_user : text_is_name;
+	const char *want = users ? "a list of users such as { \"anna\" }, or \"*\"" :
+			   all ? "a list of names such as { \"mail\" }, or \"*\"" :
 				 "a list of names such as { \"files\" }";
 	json_t *list = json_array();
 	size_t count = 0;
@@ -197,7 +200,7 @@ static void set_names(lua_State *L, const struct field_owner *o,
 	if (all && lua_type(L, -1) == LUA_TSTRING) {
 		const char *one = plain_text(L, 63);
 
-		if (!one || (strcmp(one, "*") != 0 && !text_is_name(one)))
+		if (!one || (strcmp(one, "*") != 0 && !is_name(one)))
 			wrong(L, o, f, want);
 		if (strcmp(one, "*") == 0)
 			put_text(o, f->name, one);
@@ -215,7 +218,7 @@ static void set_names(lua_State *L, const struct field_owner *o,
 		lua_rawgeti(L, -1, (lua_Integer)i);
 		const char *name = plain_text(L, 63);
 
-		if (!name || !text_is_name(name))
+		if (!name || !is_name(name))
 			wrong(L, o, f, want);
 		for (size_t j = 0; j < json_array_size(list); j++)
 			if (strcmp(json_string_value(json_array_get(list, j)),
@@ -451,7 +454,8 @@ void field_set(lua_State *L, const struct field_owner *o, const struct field *f)
 	case FIELD_DURATION:
 	case FIELD_MEMORY: set_quantity(L, o, f); break;
 	case FIELD_NAMES:
-	case FIELD_NAMES_ALL: set_names(L, o, f); break;
+	case FIELD_NAMES_ALL:
+	case FIELD_USERS: set_names(L, o, f); break;
 	case FIELD_ENDPOINT: set_endpoint(L, o, f); break;
 	case FIELD_ADDRESS: set_address(L, o, f); break;
 	case FIELD_SOURCE: set_source(L, o, f); break;

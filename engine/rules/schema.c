@@ -21,6 +21,8 @@ enum { SECOND = 1000, HOUR = 3600 * SECOND, DAY = 24 * HOUR };
 	  .preset = value }
 #define WORD(field, list, value)                                               \
 	{ .name = field, .type = FIELD_WORD, .words = list, .preset = value }
+/* Sessions and waiting requests at once; 0 = none. */
+#define LIMIT(field) COUNT(field, 0, 1000000, "0")
 #define LATER(field, instead)                                                  \
 	{ .name = field, .type = FIELD_LATER, .words = instead }
 
@@ -49,6 +51,7 @@ static const struct field application_fields[] = {
 	DURATION("ready_deadline", SECOND, HOUR, "60 s"),
 	DURATION("accept_deadline", SECOND / 10, HOUR, "10 s"),
 	DURATION("clean_deadline", SECOND / 10, HOUR, "20 s"),
+	LIMIT("limit"),
 	LATER("replay", "leave it out"),
 	LATER("connections", "every session has one connection"),
 	{ .name = NULL },
@@ -85,6 +88,7 @@ static const struct field listener_fields[] = {
 	{ .name = "application", .type = FIELD_NAME },
 	{ .name = "applications", .type = FIELD_NAMES_ALL },
 	DURATION("wait", 0, DAY, "30 s"),
+	LIMIT("limit"),
 	LATER("tls", "leave it out, or put a TLS proxy in front"),
 	{ .name = NULL },
 };
@@ -93,9 +97,26 @@ static const struct field user_fields[] = {
 	{ .name = "password", .type = FIELD_PASSWORD },
 	{ .name = "token", .type = FIELD_TOKEN },
 	{ .name = "uid", .type = FIELD_UID },
-	{ .name = "applications", .type = FIELD_NAMES_ALL, .preset = "*" },
+	{ .name = "applications", .type = FIELD_NAMES_ALL },
 	COUNT("limit", 1, 100000, "10"),
+	FLAG("disabled", "false"),
 	LATER("ssh_keys", "leave it out"),
+	{ .name = NULL },
+};
+
+static const struct field group_fields[] = {
+	{ .name = "members", .type = FIELD_USERS, .required = true },
+	COUNT("priority", 0, 9, "0"),
+	LIMIT("limit"),
+	{ .name = "applications", .type = FIELD_NAMES_ALL },
+	{ .name = NULL },
+};
+
+static const struct field allow_fields[] = {
+	{ .name = "users", .type = FIELD_USERS },
+	{ .name = "groups", .type = FIELD_NAMES },
+	{ .name = "applications", .type = FIELD_NAMES_ALL },
+	{ .name = "listeners", .type = FIELD_NAMES_ALL },
 	{ .name = NULL },
 };
 
@@ -115,9 +136,11 @@ const struct statement schema_statements[] = {
 	{ .name = "listener", .list = "listeners", .fields = listener_fields },
 	{ .name = "user", .list = "users", .fields = user_fields,
 	  .user_name = true },
+	{ .name = "group", .list = "groups", .fields = group_fields },
+	{ .name = "allow", .list = "allows", .fields = allow_fields,
+	  .nameless = true },
 	{ .name = "resource", .list = "resources", .fields = resource_fields },
 	{ .name = "cluster", .later = "use a pool" },
-	{ .name = "group", .later = "name the users one by one" },
 	{ .name = "rule", .later = "set serve, spare and max of the pool" },
 	{ .name = "calendar", .later = "set serve, spare and max of the pool" },
 	{ .name = NULL },

@@ -18,6 +18,7 @@ enum field_type {
 	FIELD_MEMORY,	/* "128 MiB" or MiB; JSON: NAME_mib */
 	FIELD_NAMES,	/* { "a", "b" } */
 	FIELD_NAMES_ALL,	/* the same, one "a", or "*" */
+	FIELD_USERS,	/* the same of users' names */
 	FIELD_HOOK,	/* function; JSON: a word in "hooks" */
 	FIELD_ENDPOINT,	/* "channel", "tcp:25", "tcp:HOST:25", "unix:PATH" */
 	FIELD_ADDRESS,	/* "127.0.0.1:7070", "[::1]:7070", "unix:PATH" */
@@ -43,6 +44,7 @@ struct statement {
 	const char *list;	/* "pools": its array in the JSON; NULL: the site itself */
 	const struct field *fields;	/* ends with name NULL */
 	bool user_name;		/* named by text_is_user, else text_is_name */
+	bool nameless;		/* written KIND { ... }; called rule-N */
 	const char *later;	/* not in this version: what to do instead */
 };
 

@@ -15,7 +15,7 @@
  *     "identity": "proxy" | "agent" | "none", "agent": true,
  *     "resources": ["files"], "hooks": ["prepare", "clean"],
  *     "prepare_deadline_ms", "ready_deadline_ms", "accept_deadline_ms",
- *     "clean_deadline_ms" } ],
+ *     "clean_deadline_ms", "limit": 0 } ],            0 = no limit
  *   "pools": [ { "name", "file", "line", "application", "serve", "spare",
  *     "max", "host", "kernel", "initrd", "cmdline", "template", "vcpus",
  *     "memory_mib", "volume_mib", "recycle": "clean" | "rebuild" | "none",
@@ -24,11 +24,18 @@
  *   "listeners": [ { "name", "file", "line", "door": "direct" | "native",
  *     "ip": "127.0.0.1", "port": 7070 | "path": "/run/x.sock",
  *     "user_source": "fixed" | "peer" | "password", "user": "kiosk",
- *     "applications": ["mail"] | "*", "wait_ms" } ],
+ *     "applications": ["mail"] | "*", "wait_ms", "limit": 0 } ],
  *     user: with fixed only
  *   "users": [ { "name", "file", "line", "password", "token", "uid" | "login",
- *     "applications": ["mail"] | "*", "limit" } ],
+ *     "applications": ["mail"] | "*", "limit", "disabled",
+ *     "applications_open": false } ],                   true = none were written
  *     password, token, uid, login are left out when not set
+ *   "groups": [ { "name", "file", "line", "members": ["anna"] | "*",
+ *     "applications": ["mail"] | "*", "applications_open", "priority": 0,
+ *     "limit": 0 } ],
+ *   "allows": [ { "name": "rule-1", "file", "line", "users": ["anna"] | "*",
+ *     "groups": ["students"], "applications": ["mail"] | "*",
+ *     "listeners": ["front"] | "*" } ],
  *   "resources": [ { "name", "file", "line", "pool",
  *     "identity": "proxy" | "none",
  *     "access": [ { "user": "anna" | "*", "allowed": true } ] } ] }

@@ -44,7 +44,7 @@ void operator_act(struct sim *s)
 	size_t n = machines->count;
 
 	p->ev.command.verb = (enum command_verb)sim_between(
-		s, COMMAND_POOL_SCALE, COMMAND_SESSION_END);
+		s, COMMAND_POOL_SCALE, COMMAND_USER_ENABLE);
 	if (sim_chance(s, 1))
 		p->ev.command.verb = COMMAND_SITE_CLOSE;
 	p->ev.command.reply = ++s->next_token;
@@ -60,6 +60,12 @@ void operator_act(struct sim *s)
 					(size_t)sim_between(s, 0, (int64_t)(
 						sessions->count < 5 ?
 						sessions->count : 5) - 1)])->id;
+		break;
+	case COMMAND_USER_DISABLE:
+	case COMMAND_USER_ENABLE:
+		p->ev.command.name = post_text(p, site_user_name(
+			(uint32_t)sim_between(s, 0, USERS - 1)));
+		p->ev.command.end_sessions = sim_chance(s, 50);
 		break;
 	case COMMAND_SITE_CLOSE:
 		break;

@@ -20,6 +20,7 @@ enum {
 	HOSTS_MAX = 2,
 	GATEWAYS_MAX = 3,
 	USERS = 6,
+	GROUPS = 3,
 	APPLICATIONS_MAX = 4,
 	POOLS_MAX = 6,
 	LISTENERS_MAX = 3,
@@ -176,6 +177,7 @@ struct sim {
 	struct store store;
 
 	struct site_spec site;	/* as the operator wrote it last */
+	uint32_t disabled;	/* bits: users, by the engine's last word */
 	uint32_t absent;	/* bits: pools taken out of it */
 	struct sim_host hosts[HOSTS_MAX];
 	struct array lives;
@@ -226,11 +228,21 @@ void site_draw(struct sim *s);
 struct site_spec site_copy(const struct site_spec *site, uint32_t absent);
 /* The application begins, or ends, to reach the site's resource. */
 void site_toggle_resource(struct sim *s, const char *application);
-const char *site_user_name(uint32_t i);
+void site_names_add(struct site_names *n, const char *name);
+void *site_room(size_t count, size_t size);
 void site_release(struct site_spec *site);
 const struct site_pool *site_pool_of(const struct sim *s, const char *pool);
-bool site_allows(const struct sim *s, const struct conn *c);
-uint32_t site_limit(const struct sim *s, const char *user);
+
+/* ---- people.c: users, groups, rules, and what they mean ---------------------- */
+const char *site_user_name(uint32_t i);
+uint32_t site_draw_limit(struct sim *s);
+void people_draw(struct sim *s, struct site_spec *site);
+bool people_allow(const struct sim *s, const struct conn *c);
+/* An operator's word reached the engine; a crash leaves what was stored. */
+void people_command(struct sim *s, const struct event *ev);
+void people_restore(struct sim *s);
+/* The limit that one more session like this would break, or NULL. */
+const char *people_over(const struct sim *s, const struct session_row *row);
 
 /* ---- shell.c: the engine's turn -------------------------------------------- */
 void engine_start(struct sim *s);

@@ -30,7 +30,7 @@ static void new_session(struct sim *s, const struct session_row *row)
 {
 	const struct conn *c = conn_by_id(s, row->gateway, row->conn);
 	const struct life *l = life_of_machine(s, row->machine);
-	uint32_t live = 0;
+	const char *over;
 
 	if (!c || !c->allowed || strcmp(c->user, row->user) != 0 ||
 	    strcmp(c->application, row->application) != 0)
@@ -58,11 +58,10 @@ static void new_session(struct sim *s, const struct session_row *row)
 			sim_broken(s, "S7", "request %s of %s took session/%llu and session/%llu",
 				   row->request_key, row->user, ull(r->id),
 				   ull(row->id));
-		live += !final && strcmp(r->user, row->user) == 0;
 	}
-	if (live >= site_limit(s, row->user))
-		sim_broken(s, "S16", "%s has %u sessions, limit %u", row->user,
-			   live + 1, site_limit(s, row->user));
+	if ((over = people_over(s, row)))
+		sim_broken(s, "S16", "session/%llu is one more than the limit of %s",
+			   ull(row->id), over);
 }
 
 void oracle_session(struct sim *s, const struct session_row *old,

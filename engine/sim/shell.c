@@ -125,6 +125,7 @@ void engine_start(struct sim *s)
 	w->next_request = s->store.counters[2];
 	w->next_event = s->store.counters[3];
 	s->running = true;
+	people_restore(s);
 	apply_first_site(s);
 	oracle_restart(s);
 	rules_start(s);
@@ -158,7 +159,7 @@ static void complete_request(struct sim *s, struct event *ev)
 		ev->request.prior = &prior;
 	}
 	if (c)
-		c->allowed = site_allows(s, c);
+		c->allowed = people_allow(s, c);
 }
 
 static void step_post(struct sim *s, struct post *p)
@@ -173,6 +174,8 @@ static void step_post(struct sim *s, struct post *p)
 	}
 	if (p->ev.kind == EVENT_CALL_DONE && p->ev.done.has_fd)
 		oracle_fd_in(s, p->ev.done.call, (uint64_t)p->ev.done.code);
+	if (p->ev.kind == EVENT_COMMAND)
+		people_command(s, &p->ev);
 	if (p->ev.kind == EVENT_COMMAND)
 		map_put(&s->tokens, p->ev.command.reply, s);
 	step(s, &p->ev);

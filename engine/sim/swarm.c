@@ -31,9 +31,6 @@ static const uint16_t most[SIM_FAULTS] = {
 	[SIM_SITE_CHANGE] = 200, [SIM_GHOST] = 60,
 };
 
-static const char *const user_names[USERS] = { "ann", "ben", "cleo", "dan",
-					       "eve", "stranger" };
-
 const char *sim_fault_name(enum sim_fault fault)
 {
 	static const char *const names[SIM_FAULTS] = {
@@ -73,7 +70,7 @@ void swarm_draw(struct sim *s)
 
 /* ---- the site ------------------------------------------------------------- */
 
-static void names_add(struct site_names *n, const char *name)
+void site_names_add(struct site_names *n, const char *name)
 {
 	n->names = realloc(n->names, (n->count + 1) * sizeof(*n->names));
 	CHECK("", n->names, "out of memory");
@@ -86,7 +83,7 @@ static struct site_names names_copy(const struct site_names *from)
 	struct site_names to = { .all = from->all };
 
 	for (size_t i = 0; i < from->count; i++)
-		names_add(&to, from->names[i]);
+		site_names_add(&to, from->names[i]);
 	return to;
 }
 
@@ -121,6 +118,8 @@ struct site_spec site_copy(const struct site_spec *site, uint32_t absent)
 	COPY(pools, pool_count);
 	COPY(listeners, listener_count);
 	COPY(users, user_count);
+	COPY(groups, group_count);
+	COPY(allows, allow_count);
 	COPY(resources, resource_count);
 #undef COPY
 	for (size_t i = 0; i < c.application_count; i++)
@@ -131,6 +130,19 @@ struct site_spec site_copy(const struct site_spec *site, uint32_t absent)
 			names_copy(&site->listeners[i].applications);
 	for (size_t i = 0; i < c.user_count; i++)
 		c.users[i].applications = names_copy(&site->users[i].applications);
+	for (size_t i = 0; i < c.group_count; i++) {
+		c.groups[i].members = names_copy(&site->groups[i].members);
+		c.groups[i].applications =
+			names_copy(&site->groups[i].applications);
+	}
+	for (size_t i = 0; i < c.allow_count; i++) {
+		const struct site_allow *a = &site->allows[i];
+
+		c.allows[i].users = names_copy(&a->users);
+		c.allows[i].groups = names_copy(&a->groups);
+		c.allows[i].applications = names_copy(&a->applications);
+		c.allows[i].listeners = names_copy(&a->listeners);
+	}
 	for (size_t i = 0; i < c.resource_count; i++)
 		c.resources[i].access =
 			array_copy(site->resources[i].access,
@@ -142,24 +154,10 @@ struct site_spec site_copy(const struct site_spec *site, uint32_t absent)
 
 void site_release(struct site_spec *site)
 {
-	for (size_t i = 0; i < site->application_count; i++)
-		free(site->applications[i].resources.names);
-	for (size_t i = 0; i < site->listener_count; i++)
-		free(site->listeners[i].applications.names);
-	for (size_t i = 0; i < site->user_count; i++)
-		free(site->users[i].applications.names);
-	for (size_t i = 0; i < site->resource_count; i++)
-		free(site->resources[i].access);
-	free(site->hosts);
-	free(site->applications);
-	free(site->pools);
-	free(site->listeners);
-	free(site->users);
-	free(site->resources);
-	*site = (struct site_spec){ 0 };
+	site_spec_fini(site);
 }
 
-static void *room(size_t count, size_t size)
+void *site_room(size_t count, size_t size)
 {
 	void *p = calloc(count, size);
 
@@ -185,11 +183,12 @@ static void draw_application(struct sim *s, struct site_application *a, int i,
 	if (a->identity == IDENTITY_AGENT)
 		a->hooks |= 1u << SITE_HOOK_ACCEPT;
 	if (resource && sim_chance(s, 50))
-		names_add(&a->resources, "store");
+		site_names_add(&a->resources, "store");
 	a->prepare_deadline_ms = sim_between(s, 3, 20) * 1000;
 	a->ready_deadline_ms = sim_between(s, 5, 20) * 1000;
 	a->accept_deadline_ms = sim_between(s, 2, 5) * 1000;
 	a->clean_deadline_ms = sim_between(s, 2, 10) * 1000;
+	a->limit = site_draw_limit(s);
 }
 
 static void draw_pool(struct sim *s, struct site_pool *p, int i,
@@ -217,7 +216,7 @@ static void draw_pool(struct sim *s, struct site_pool *p, int i,
 static void draw_listeners(struct sim *s, struct site_spec *site)
 {
 	site->listener_count = LISTENERS_MAX;
-	site->listeners = room(LISTENERS_MAX, sizeof(*site->listeners));
+	site->listeners = site_room(LISTENERS_MAX, sizeof(*site->listeners));
 	for (int i = 0; i < LISTENERS_MAX; i++) {
 		struct site_listener *l = &site->listeners[i];
 
@@ -227,29 +226,11 @@ static void draw_listeners(struct sim *s, struct site_spec *site)
 		l->applications.all = i == 1;
 		for (size_t j = 0; j < site->application_count; j++)
 			if (i == 0 ? j == 0 : i == 2 && sim_chance(s, 60))
-				names_add(&l->applications,
+				site_names_add(&l->applications,
 					  site->applications[j].name);
 		l->wait_ms = sim_chance(s, 20) ? 0 :
 						 sim_between(s, 1, 30) * 1000;
-	}
-}
-
-static void draw_users(struct sim *s, struct site_spec *site)
-{
-	site->user_count = USERS - 1;	/* the last is known to nobody */
-	site->users = room(USERS, sizeof(*site->users));
-	for (int i = 0; i < USERS - 1; i++) {
-		struct site_user *u = &site->users[i];
-
-		TEXT_SET(u->name, user_names[i]);
-		u->uid = -1;
-		u->applications.all = sim_chance(s, 50);
-		for (size_t j = 0; !u->applications.all &&
-				   j < site->application_count; j++)
-			if (sim_chance(s, 60))
-				names_add(&u->applications,
-					  site->applications[j].name);
-		u->limit = (uint32_t)sim_between(s, 1, 4);
+		l->limit = site_draw_limit(s);
 	}
 }
 
@@ -268,16 +249,16 @@ static void draw_resource(struct sim *s, struct site_spec *site)
 	p->serve = p->max = 1;
 	p->spare = 0;
 	site->resource_count = 1;
-	site->resources = room(1, sizeof(*site->resources));
+	site->resources = site_room(1, sizeof(*site->resources));
 	struct site_resource *r = &site->resources[0];
 	TEXT_SET(r->name, "store");
 	TEXT_SET(r->pool, p->name);
 	r->identity = IDENTITY_PROXY;
 	r->access_count = 2;
-	r->access = room(2, sizeof(*r->access));
+	r->access = site_room(2, sizeof(*r->access));
 	TEXT_SET(r->access[0].user, "*");
 	r->access[0].allowed = sim_chance(s, 50);
-	TEXT_SET(r->access[1].user, user_names[1]);
+	TEXT_SET(r->access[1].user, site_user_name(1));
 	r->access[1].allowed = sim_chance(s, 50);
 }
 
@@ -289,15 +270,15 @@ void site_draw(struct sim *s)
 
 	TEXT_SET(site->name, "sim");
 	site->host_count = s->swarm.hosts;
-	site->hosts = room(HOSTS_MAX, sizeof(*site->hosts));
+	site->hosts = site_room(HOSTS_MAX, sizeof(*site->hosts));
 	for (uint32_t i = 0; i < s->swarm.hosts; i++) {
 		snprintf(s->hosts[i].name, sizeof(s->hosts[i].name), "host%u", i);
 		TEXT_SET(site->hosts[i].name, s->hosts[i].name);
 		site->hosts[i].boot_parallel =
 			s->swarm.tiny ? 1 : (uint32_t)sim_between(s, 1, 4);
 	}
-	site->applications = room(APPLICATIONS_MAX, sizeof(*site->applications));
-	site->pools = room(POOLS_MAX, sizeof(*site->pools));
+	site->applications = site_room(APPLICATIONS_MAX, sizeof(*site->applications));
+	site->pools = site_room(POOLS_MAX, sizeof(*site->pools));
 	for (int i = 0; i < n; i++) {
 		draw_application(s, &site->applications[i], i, resource);
 		draw_pool(s, &site->pools[i], i, &site->applications[i]);
@@ -309,7 +290,7 @@ void site_draw(struct sim *s)
 	if (resource)
 		draw_resource(s, site);
 	draw_listeners(s, site);
-	draw_users(s, site);
+	people_draw(s, site);
 }
 
 void site_toggle_resource(struct sim *s, const char *application)
@@ -321,17 +302,12 @@ void site_toggle_resource(struct sim *s, const char *application)
 		    strcmp(a->name, "files") == 0)
 			continue;
 		if (!a->resources.count) {
-			names_add(&a->resources, s->site.resources[0].name);
+			site_names_add(&a->resources, s->site.resources[0].name);
 			continue;
 		}
 		free(a->resources.names);
 		a->resources = (struct site_names){ 0 };
 	}
-}
-
-const char *site_user_name(uint32_t i)
-{
-	return user_names[i];
 }
 
 const struct site_pool *site_pool_of(const struct sim *s, const char *pool)
@@ -340,35 +316,4 @@ const struct site_pool *site_pool_of(const struct sim *s, const char *pool)
 		if (strcmp(s->site.pools[i].name, pool) == 0)
 			return &s->site.pools[i];
 	return NULL;
-}
-
-static bool names_have(const struct site_names *n, const char *name)
-{
-	for (size_t i = 0; i < n->count; i++)
-		if (strcmp(n->names[i], name) == 0)
-			return true;
-	return n->all;
-}
-
-bool site_allows(const struct sim *s, const struct conn *c)
-{
-	bool offered = false, permitted = true;
-
-	for (size_t i = 0; i < s->site.listener_count; i++)
-		if (strcmp(s->site.listeners[i].name, c->listener) == 0)
-			offered = names_have(&s->site.listeners[i].applications,
-					     c->application);
-	for (size_t i = 0; i < s->site.user_count; i++)
-		if (strcmp(s->site.users[i].name, c->user) == 0)
-			permitted = names_have(&s->site.users[i].applications,
-					       c->application);
-	return c->authentic && offered && permitted;
-}
-
-uint32_t site_limit(const struct sim *s, const char *user)
-{
-	for (size_t i = 0; i < s->site.user_count; i++)
-		if (strcmp(s->site.users[i].name, user) == 0)
-			return s->site.users[i].limit;
-	return UINT32_MAX;
 }

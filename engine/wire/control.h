@@ -26,6 +26,9 @@
  *   pool.scale name [serve] [spare] [max] [dry_run]
  *   machine.hold|release|restart|delete name
  *   session.end session=N [text]
+ *   user.list  user.show name  group.list
+ *   user.why name application [listener]     what the user would get on each listener
+ *   user.disable name [end_sessions]  user.enable name
  *   whois name|session|address
  *   engine.stop [machines="stay"]            machines stay up (the only choice now)
  *   site.reload
@@ -61,6 +64,11 @@
  *   resource: name pool machine access
  *   gateway:  index pid state("up"|"gone"|"starting") sessions adopted
  *   event:    id time severity("info"|"warn"|"fail") kind object text
+ *   user:     name state("enabled"|"disabled") groups[] applications[] limit sessions waiting
+ *             priority password token uid place
+ *   group:    name members[] applications[] priority limit sessions waiting place
+ *   why:      user application listener allowed code text place("site.lua:12") statement priority
+ *             groups[] limit
  *   application: name pools endpoint identity resources hooks version
  *   info:     version site site_error paths{} pid uptime_ms term turns commits counts{}
  *             sessions_per_hour[24] (oldest first)

@@ -16,7 +16,7 @@ use Time::HiRes qw(time);
 our @EXPORT = qw(lab_enter lab_libvirtd lab_image lab_site lab_engine wait_for
 	lab_debian lab_network debian_pool
 	remuda remuda_json machines machine sessions session_of connect_start
-	connect_run slurp spew run_out pids_of_role now);
+	connect_run connect_end lab_echo slurp spew run_out pids_of_role now);
 
 our ($dir, $engine, $libvirtd, $top);
 $top = abs_path($0 =~ m{^(.*)/tests/} ? $1 : '.');
@@ -268,6 +268,33 @@ sub connect_run {
 	my $out = readline $c->{out};
 	waitpid $c->{pid}, 0;
 	return ($? >> 8, $out // '', slurp($c->{err}));
+}
+
+# A client's input ends; it is gone when this returns.
+sub connect_end {
+	my ($c) = @_;
+	close $c->{in};
+	1 while readline $c->{out};
+	waitpid $c->{pid}, 0;
+	return $? >> 8;
+}
+
+# The application of machines that are only addresses: says hello, then sends
+# back what it gets.  Returns its pid.
+sub lab_echo {
+	my ($port) = @_;
+	my $pid = fork // die;
+	return $pid if $pid;
+	require IO::Socket::INET;
+	my $l = IO::Socket::INET->new(LocalAddr => '0.0.0.0', LocalPort => $port, Listen => 64, ReuseAddr => 1) or die;
+	$SIG{CHLD} = 'IGNORE';
+	while (1) {
+		my $c = $l->accept or next;
+		next if fork;
+		syswrite $c, "hello\n";
+		while (sysread $c, my $b, 4096) { syswrite $c, $b }
+		POSIX::_exit(0);
+	}
 }
 
 # Pids of the engine's roles of that name: `remuda role NAME ...`.

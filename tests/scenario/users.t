@@ -6,24 +6,11 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Digest::SHA qw(sha256_hex);
-use IO::Socket::INET;
 use Test::More;
 use Lab;
 
 lab_enter();
-# The machines' application: says it is there, then sends back what it gets.
-my $echo = fork // die;
-if (!$echo) {
-	my $l = IO::Socket::INET->new(LocalAddr => '0.0.0.0', LocalPort => 7007, Listen => 64, ReuseAddr => 1) or die;
-	$SIG{CHLD} = 'IGNORE';
-	while (1) {
-		my $c = $l->accept or next;
-		next if fork;
-		syswrite $c, "hello\n";
-		while (sysread $c, my $b, 4096) { syswrite $c, $b }
-		POSIX::_exit(0);
-	}
-}
+my $echo = lab_echo(7007);
 my $token = 'a-token-of-256-random-bits';
 my ($login) = getpwuid $>;
 lab_site(<<"LUA");
@@ -84,18 +71,14 @@ is($rc, 4, 'each listener offers its own applications');
 	($rc, $out, $err) = connect_run("x\n", @anna, 'echo');
 	is($rc, 6, 'a third session of anna is refused');
 	like($err, qr/user anna has 2 sessions or requests, the limit/, 'with her limit');
-	close $held[0]{in};
-	1 while readline $held[0]{out};
-	waitpid $held[0]{pid}, 0;
+	connect_end($held[0]);
 	($rc, $out, $err) = connect_run("x\n", @anna, '--request-id', 'job-2', 'echo');
 	is($rc, 6, 'a repeated request id takes no second machine');
 	like($err, qr/request job-2 already took session\/\d+/, 'and names the session it took');
 	($rc, $out, $err) = connect_run("x\n", @anna, '--request-id', 'job-1', 'echo');
 	is($rc, 6, 'nor does one whose session has ended');
 	like($err, qr/request job-1 already took session\/\d+ .*closed/, 'and gives its outcome');
-	close $held[1]{in};
-	1 while readline $held[1]{out};
-	waitpid $held[1]{pid}, 0;
+	connect_end($held[1]);
 }
 my $rows = grep { $_->{user} eq 'anna' } sessions('--history', '--limit', 100);
 is($rows, 3, 'the history has anna\'s three sessions and no more');

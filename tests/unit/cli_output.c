@@ -218,7 +218,7 @@ static void test_fits(void)
 			json_decref(items);
 		}
 	}
-	is_int(rounds, 180, "tables drawn");
+	ok(rounds >= 180, "%d tables drawn", rounds);
 	is_int(too_wide, 0, "too wide");
 	is_int(lost, 0, "with a line too few or too many");
 	is_int(foul, 0, "foul characters");

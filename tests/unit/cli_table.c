@@ -183,8 +183,9 @@ static void test_read_only(void)
 		if (c->noun)
 			words[n++] = c->noun;
 		words[n++] = c->verb;
-		if (c->arguments[0].name)
-			words[n++] = "7";
+		for (int i = 0; i < CLI_ARGUMENTS && c->arguments[i].name; i++)
+			if (i == 0 || !c->arguments[i].optional)
+				words[n++] = "7";
 		if (strcmp(c->control, "pool.scale") == 0)
 			words[n++] = "3";
 		code = run(&out, words);
@@ -193,7 +194,7 @@ static void test_read_only(void)
 		       c->noun ? " " : "", c->verb);
 		free(out);
 	}
-	is_int(changing, 10, "commands that change something");
+	ok(changing >= 10, "%d commands change something", changing);
 }
 
 static void test_columns(void)

@@ -36,7 +36,14 @@ static const char full[] =
 	"    applications = { \"mail\" } }\n"
 	"user \"ben@example.org\" { uid = \"ben\", token = (\"0123456789abcdef\"):rep(4) }\n"
 	"resource \"files\" { pool = \"files\", access = { anna = true,\n"
-	"    [\"*\"] = false, zoe = true, ben = false, carl = true } }\n";
+	"    [\"*\"] = false, zoe = true, ben = false, carl = true } }\n"
+	"group \"students\" { members = { \"anna\", \"carl\" }, priority = 2,\n"
+	"    limit = 30, applications = { \"files\" } }\n"
+	"group \"all\" { members = \"*\" }\n"
+	"allow { users = { \"anna\" }, groups = { \"all\" },\n"
+	"    applications = \"mail\", listeners = { \"kiosk\", \"six\" } }\n"
+	"allow { groups = { \"students\" } }\n"
+	"allow { }\n";
 
 static const struct module_text modules[] = {
 	{ "applications.mail", "scripts/applications/mail.lua",
@@ -133,6 +140,25 @@ static void test_full(struct role *r)
 	is_text(s.users[1].password, "$y$j9T$abc$def", "password hash");
 	is_text(s.users[2].login, "ben", "login name");
 	is_int(strlen(s.users[2].token), 64, "token");
+	ok(s.users[0].applications_open && !s.users[1].applications_open,
+	   "it is known whose applications were written");
+	is_int(s.group_count, 2, "two groups");
+	is_int(s.groups[0].members.count, 2, "members");
+	is_int(s.groups[0].priority, 2, "priority");
+	is_int(s.groups[0].limit, 30, "limit");
+	is_text(s.groups[0].applications.names[0], "files", "application");
+	ok(s.groups[1].members.all && s.groups[1].applications_open &&
+	   !s.groups[1].limit, "a group of everybody, without limit");
+	is_int(s.allow_count, 3, "three rules");
+	is_text(s.allows[0].name, "rule-1", "named in order");
+	is_int(s.allows[0].place.line, 33, "placed");
+	is_text(s.allows[0].users.names[0], "anna", "users");
+	is_text(s.allows[0].groups.names[0], "all", "groups");
+	is_text(s.allows[0].applications.names[0], "mail", "one application");
+	is_int(s.allows[0].listeners.count, 2, "listeners");
+	ok(!s.allows[1].users.all && s.allows[1].applications.all &&
+	   s.allows[1].listeners.all, "with a group named, only its members");
+	ok(s.allows[2].users.all, "with nobody named, everybody");
 	is_int(s.resource_count, 1, "one resource");
 	is_int(s.resources[0].access_count, 5, "five rows of access");
 	is_text(s.resources[0].access[0].user, "*", "sorted: first");
@@ -374,6 +400,27 @@ static const struct {
 	  "{ \"nobody\" } }\n", "site.lua", 4,
 	  "resource \"r\": there is no user \"nobody\"",
 	  "declare user \"nobody\" { ... }" },
+	{ SITE "group \"g\" {}\n", "site.lua", 2,
+	  "group \"g\" needs the field 'members'", "" },
+	{ SITE "group \"g\" { members = { \"x\" } }\n", "site.lua", 2,
+	  "group \"g\": there is no user \"x\"", "declare user \"x\" { ... }" },
+	{ SITE "group \"g\" { members = { \"a b\" } }\n", "site.lua", 2,
+	  "group \"g\": 'members' must be a list of users such as { \"anna\" }, "
+	  "or \"*\", not \"a b\"", "" },
+	{ SITE "group \"g\" { members = \"*\", priority = 10 }\n", "site.lua", 2,
+	  "group \"g\": 'priority' must be a whole number from 0 to 9, not 10",
+	  "" },
+	{ SITE "allow \"all\"\n", "site.lua", 2,
+	  "allow has no name: write allow { field = value, ... }", "" },
+	{ SITE "allow { user = \"anna\" }\n", "site.lua", 2,
+	  "allow \"rule-1\": 'user' is not a field of a allow",
+	  "did you mean 'users'?" },
+	{ SITE "allow {}\n\nallow { groups = { \"g\" } }\n", "site.lua", 4,
+	  "allow \"rule-2\": there is no group \"g\"",
+	  "declare group \"g\" { ... }" },
+	{ SITE "allow { listeners = { \"l\" } }\n", "site.lua", 2,
+	  "allow \"rule-1\": there is no listener \"l\"",
+	  "declare listener \"l\" { ... }" },
 	{ SITE "resource \"r\" { pool = \"p\", access = { u = 1 } }\n", "site.lua", 2,
 	  "resource \"r\": 'access' must be a table such as { anna = true, "
 	  "[\"*\"] = false } or { \"anna\", \"ben\" }, not 1", "" },

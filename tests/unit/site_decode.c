@@ -25,12 +25,12 @@ static const char good[] =
 	"\"identity\":\"agent\",\"agent\":true,\"resources\":[\"files\"],"
 	"\"hooks\":[\"accept\",\"clean\"],\"prepare_deadline_ms\":60000,"
 	"\"ready_deadline_ms\":60000,\"accept_deadline_ms\":10000,"
-	"\"clean_deadline_ms\":20000},"
+	"\"clean_deadline_ms\":20000,\"limit\":7},"
 	"{\"name\":\"web\"," PLACE ",\"endpoint\":\"unix\","
 	"\"endpoint_path\":\"/run/{machine}.sock\",\"identity\":\"none\","
 	"\"agent\":false,\"resources\":[],\"hooks\":[],"
 	"\"prepare_deadline_ms\":1,\"ready_deadline_ms\":1,"
-	"\"accept_deadline_ms\":1,\"clean_deadline_ms\":1}],"
+	"\"accept_deadline_ms\":1,\"clean_deadline_ms\":1,\"limit\":0}],"
 	"\"pools\":[{\"name\":\"mail\"," PLACE ",\"application\":\"mail\","
 	"\"host\":\"here\",\"serve\":3,\"spare\":1,\"max\":4,\"kernel\":\"k\","
 	"\"initrd\":\"i\",\"cmdline\":\"c\",\"vcpus\":1,\"memory_mib\":128,"
@@ -39,15 +39,24 @@ static const char good[] =
 	"\"shrink_after_ms\":300000}],"
 	"\"listeners\":[{\"name\":\"front\"," PLACE ",\"door\":\"direct\","
 	"\"ip\":\"127.0.0.1\",\"port\":7070,\"user_source\":\"fixed\","
-	"\"user\":\"anna\",\"applications\":[\"mail\"],\"wait_ms\":30000},"
+	"\"user\":\"anna\",\"applications\":[\"mail\"],\"wait_ms\":30000,\"limit\":9},"
 	"{\"name\":\"local\"," PLACE ",\"door\":\"native\","
 	"\"path\":\"front.sock\",\"user_source\":\"peer\","
-	"\"applications\":\"*\",\"wait_ms\":0}],"
+	"\"applications\":\"*\",\"wait_ms\":0,\"limit\":0}],"
 	"\"users\":[{\"name\":\"anna\"," PLACE ",\"password\":\"$y$x\","
 	"\"token\":\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\","
-	"\"uid\":1000,\"applications\":[\"mail\"],\"limit\":10},"
+	"\"uid\":1000,\"applications\":[\"mail\"],\"limit\":10,"
+	"\"disabled\":true,\"applications_open\":false},"
 	"{\"name\":\"ben@x\"," PLACE ",\"login\":\"ben\",\"applications\":\"*\","
-	"\"limit\":1}],"
+	"\"limit\":1,\"disabled\":false,\"applications_open\":true}],"
+	"\"groups\":[{\"name\":\"team\"," PLACE ",\"members\":[\"anna\"],"
+	"\"applications\":[\"web\"],\"applications_open\":false,"
+	"\"priority\":2,\"limit\":5}],"
+	"\"allows\":[{\"name\":\"rule-1\"," PLACE ",\"users\":[\"anna\"],"
+	"\"groups\":[\"team\"],\"applications\":[\"mail\"],"
+	"\"listeners\":[\"front\"]},{\"name\":\"rule-2\"," PLACE ","
+	"\"users\":\"*\",\"groups\":[],\"applications\":\"*\","
+	"\"listeners\":\"*\"}],"
 	"\"resources\":[{\"name\":\"files\"," PLACE ",\"pool\":\"mail\","
 	"\"identity\":\"proxy\",\"access\":[{\"user\":\"*\",\"allowed\":false},"
 	"{\"user\":\"anna\",\"allowed\":true}]}]}";
@@ -226,6 +235,14 @@ static void test_texts(void)
 	       "site.lua:3: listener \"local\": has peers without a unix socket");
 	refuse("\"ip\":\"127.0.0.1\"", "\"ip\":\"localhost\"",
 	       "site.lua:3: listener \"front\": ip: \"localhost\" is not an address");
+	refuse("\"priority\":2", "\"priority\":10",
+	       "site.lua:3: group \"team\": priority: 10 is not in 0..9");
+	refuse("\"applications\":[\"web\"]", "\"applications\":[\"wob\"]",
+	       "site: group \"team\": there is no application \"wob\"");
+	refuse("\"groups\":[\"team\"]", "\"groups\":[\"teem\"]",
+	       "site: allow \"rule-1\": there is no group \"teem\"");
+	refuse("\"listeners\":[\"front\"]", "\"listeners\":[\"back\"]",
+	       "site: allow \"rule-1\": there is no listener \"back\"");
 	refuse("\"recycle\":\"clean\"", "\"recycle\":\"again\"",
 	       "site.lua:3: pool \"mail\": recycle: \"again\" is not known");
 }
