@@ -364,7 +364,7 @@ void flow_tick(struct gateway *g, int64_t second)
 {
 	LIST_EACH(&g->changed, it) {
 		/* A slow engine gets the newest counts later, not all. */
-		if (!link_up(g) || g->engine_full || !list_empty(&g->queue))
+		if (!link_up(g) || g->engine_full)
 			break;
 		tell_bytes(g, LIST_ENTRY(it, struct caller, changed));
 	}

@@ -248,6 +248,7 @@ static void run_busy(struct gateway *g)
 static int loop(struct gateway *g)
 {
 	while (!g->stopping) {
+		link_flush(g);
 		if (poll_turn(g, &g->poll, !list_empty(&g->run)) < 0) {
 			log_error("epoll_wait: %s", strerror(errno));
 			return 1;

@@ -1,9 +1,9 @@
 /*
  * The socket to the engine, and what is kept while there is none.
  *
- * Messages go out in order.  When the engine is slow they queue here; they
- * are bounded by what sessions exist, because no new ones come from a silent
- * engine.  When it dies, facts (an ended session, a failed one, a used
+ * Messages go out in order, as many in one packet as a turn of the loop had.
+ * When the engine is slow they queue here; they are bounded by what sessions
+ * exist, because no new ones come from a silent engine.  When it dies, facts (an ended session, a failed one, a used
  * resource) stay queued for the next engine, the rest is dropped: requests and
  * byte counts are told anew from the connections themselves.
  *
@@ -16,12 +16,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/gateway/internal.h"
+
+enum { PACKET_MESSAGES = 64 };
 
 struct parcel {
 	struct list link;
@@ -75,43 +78,46 @@ static void enqueue(struct gateway *g, const struct message *m, bool durable)
 
 void engine_link_send(struct gateway *g, const struct message *m, bool durable)
 {
-	struct error err;
-	int sent = 0;
-
-	if (!link_up(g)) {
-		if (durable)
-			enqueue(g, m, true);
+	if (!link_up(g) && !durable)
 		return;
-	}
-	if (list_empty(&g->queue) && !g->engine_full) {
-		sent = wire_send(g->engine.fd, m, &err);
-		if (sent > 0)
-			return;
-		/* An error is the engine's end, which epoll tells as well. */
-		g->engine_full = true;
-	}
 	enqueue(g, m, durable);
+	/* The engine may begin with these while we go on. */
+	if (g->queued >= PACKET_MESSAGES)
+		link_flush(g);
+}
+
+/* One packet of what is at the front of the queue; false when it did not go. */
+static bool send_packet(struct gateway *g)
+{
+	struct iovec iov[PACKET_MESSAGES];
+	struct msghdr msg = { .msg_iov = iov };
+	size_t length = 0, count = 0;
+
+	LIST_EACH(&g->queue, it) {
+		struct parcel *p = LIST_ENTRY(it, struct parcel, link);
+
+		length += p->length;
+		if (count == PACKET_MESSAGES || length > WIRE_PACKET_MAX)
+			break;
+		iov[count++] = (struct iovec){ p->bytes, p->length };
+	}
+	msg.msg_iovlen = count;
+	ssize_t n;
+	do
+		n = sendmsg(g->engine.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	/* An error is the engine's end, which epoll tells as well. */
+	if (n < 0)
+		return false;
+	while (count--)
+		parcel_free(g, LIST_ENTRY(g->queue.next, struct parcel, link));
+	return true;
 }
 
 void link_flush(struct gateway *g)
 {
-	LIST_EACH(&g->queue, it) {
-		struct parcel *p = LIST_ENTRY(it, struct parcel, link);
-
-		if (!link_up(g) || g->engine_full)
-			return;
-		ssize_t n = send(g->engine.fd, p->bytes, p->length,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR) {
-			it_next = it;
-			continue;
-		}
-		if (n < 0) {
-			g->engine_full = true;
-			return;
-		}
-		parcel_free(g, p);
-	}
+	while (link_up(g) && !g->engine_full && !list_empty(&g->queue))
+		g->engine_full = !send_packet(g);
 }
 
 /* What the report says about one session. */
@@ -218,8 +224,11 @@ void link_ready(struct gateway *g, struct watch *w, uint32_t events)
 		g->engine_full = false;
 		link_flush(g);
 	}
+	g->packet.at = g->packet.length = 0;
 	while (w->fd >= 0 && !g->stopping) {
-		got = wire_receive(w->fd, &g->packet, &m, &err);
+		got = wire_next(&g->packet, &m, &err);
+		if (got == 0)
+			got = wire_receive_first(w->fd, &g->packet, &m, &err);
 		if (got <= 0)
 			break;
 		gateway_on_message(g, &m);

@@ -99,6 +99,12 @@ static void on_check(uv_check_t *check)
 	shell_turn(check->data);
 }
 
+/* Before the loop waits: what callbacks and the turn have for gateways. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+	gateways_flush(prepare->data);
+}
+
 static void on_stop_signal(uv_signal_t *handle, int signum)
 {
 	log_info("signal %d: stopping; machines and sessions stay", signum);
@@ -138,9 +144,11 @@ static int start(struct shell *sh, struct error *err)
 {
 	if (load_key(sh, err) < 0 || open_store(sh, err) < 0)
 		return -1;
-	sh->check.data = sh->timer.data = sh;
+	sh->check.data = sh->prepare.data = sh->timer.data = sh;
 	uv_check_init(&sh->loop, &sh->check);
 	uv_check_start(&sh->check, on_check);
+	uv_prepare_init(&sh->loop, &sh->prepare);
+	uv_prepare_start(&sh->prepare, on_prepare);
 	uv_timer_init(&sh->loop, &sh->timer);
 	watch_signals(sh);
 	if (control_start(sh, err) < 0)

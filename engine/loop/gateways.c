@@ -235,6 +235,7 @@ static bool adopt(struct gateway_role *g)
 						.term = sh->world.term,
 						.proof = slice_of(proof) } };
 	link_send(&g->link, &m);
+	link_push(&g->link);	/* it comes alone */
 	return true;
 }
 
@@ -305,23 +306,31 @@ void gateways_start(struct shell *sh)
 		g->link.owner = g->child.owner = g->restart.data = g;
 		g->link.on_message = on_message;
 		g->link.on_close = on_close;
+		g->link.gathers = true;
 		g->child.on_exit = on_exit_role;
 		uv_timer_init(&sh->loop, &g->restart);
 		gateway_start(g);
 	}
 }
 
+void gateways_flush(struct shell *sh)
+{
+	for (uint32_t i = 0; i < sh->gateway_count; i++)
+		if (sh->gateways[i].linked)
+			link_push(&sh->gateways[i].link);
+}
+
 void gateways_stop(struct shell *sh)
 {
 	struct message m = { .type = WIRE_TYPE_gateway_stop };
-	struct error err;
 
 	for (uint32_t i = 0; i < sh->gateway_count; i++) {
 		struct gateway_role *g = &sh->gateways[i];
 
 		/* With sessions they go on alone until the next engine. */
 		if (g->linked && !sh->world.gateways[i].sessions)
-			wire_send(g->link.fd, &m, &err);
+			link_send(&g->link, &m);
+		link_push(&g->link);
 		link_close(&g->link);
 	}
 }

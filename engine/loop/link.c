@@ -1,6 +1,7 @@
 /*
  * Links: SEQPACKET sockets to the roles on the loop.  Messages that find the
- * socket full wait in order, their descriptors duplicated; a role that stops
+ * socket full wait in order, their descriptors duplicated; so do those to a
+ * gateway until the loop has read all there is, to share a packet.  A role that stops
  * reading costs memory until its supervisor kills it, never the engine's time.
  */
 #include <errno.h>
@@ -21,13 +22,13 @@ struct link_packet {
 	uint8_t bytes[];
 };
 
-enum { MESSAGES_A_TURN = 512 };
+enum { MESSAGES_A_TURN = 512, PACKET_MESSAGES = 64 };
 
 static void link_on_poll(uv_poll_t *poll, int status, int events);
 
 static void link_want(struct link *l)
 {
-	uv_poll_start(&l->poll, UV_READABLE | (l->first ? UV_WRITABLE : 0),
+	uv_poll_start(&l->poll, UV_READABLE | (l->full ? UV_WRITABLE : 0),
 		      link_on_poll);
 }
 
@@ -37,6 +38,7 @@ void link_open(struct shell *sh, struct link *l, int fd)
 	l->fd = fd;
 	l->first = NULL;
 	l->last = &l->first;
+	l->full = false;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	int room = 1 << 20;
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
@@ -106,51 +108,92 @@ void link_send(struct link *l, const struct message *m)
 
 	if (l->fd < 0)
 		return;
-	if (!l->first)
+	if (!l->first && !l->gathers)
 		rc = wire_send(l->fd, m, &err);
 	if (rc < 0) {
 		/* Its end of file is read in this or the next round. */
 		log_debug("link: %s", err.text);
 		return;
 	}
-	if (rc == 0) {
-		link_queue(l, m);
+	if (rc > 0)
+		return;
+	link_queue(l, m);
+	if (!l->gathers && !l->full) {
+		l->full = true;
 		link_want(l);
 	}
 }
 
-static void link_flush(struct link *l)
+static void add_descriptors(struct msghdr *msg, const struct link_packet *p,
+			    void *control)
 {
-	while (l->first) {
-		struct link_packet *p = l->first;
-		union {
-			struct cmsghdr align;
-			char bytes[CMSG_SPACE(sizeof(int) * WIRE_FDS_MAX)];
-		} control = { 0 };
-		struct iovec iov = { p->bytes, (size_t)p->length };
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	size_t size = sizeof(int) * (size_t)p->fd_count;
+	struct cmsghdr *c;
 
+	msg->msg_control = control;
+	msg->msg_controllen = CMSG_SPACE(size);
+	c = CMSG_FIRSTHDR(msg);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(c), p->fds, size);
+}
+
+static void drop_first(struct link *l)
+{
+	struct link_packet *p = l->first;
+
+	l->first = p->next;
+	if (!l->first)
+		l->last = &l->first;
+	for (int i = 0; i < p->fd_count; i++)
+		close(p->fds[i]);
+	free(p);
+}
+
+/* One packet of what is queued first; false when the socket is full. */
+static bool send_packet(struct link *l)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * WIRE_FDS_MAX)];
+	} control = { 0 };
+	struct iovec iov[PACKET_MESSAGES];
+	struct msghdr msg = { .msg_iov = iov };
+	size_t count = 0, length = 0;
+
+	for (struct link_packet *p = l->first; p; p = p->next) {
+		length += (size_t)p->length;
+		if (count && (!l->gathers || p->fd_count ||
+			      count == PACKET_MESSAGES ||
+			      length > WIRE_PACKET_MAX))
+			break;
+		iov[count++] = (struct iovec){ p->bytes, (size_t)p->length };
 		if (p->fd_count) {
-			size_t size = sizeof(int) * (size_t)p->fd_count;
-			struct cmsghdr *c;
-
-			msg.msg_control = control.bytes;
-			msg.msg_controllen = CMSG_SPACE(size);
-			c = CMSG_FIRSTHDR(&msg);
-			c->cmsg_level = SOL_SOCKET;
-			c->cmsg_type = SCM_RIGHTS;
-			c->cmsg_len = CMSG_LEN(size);
-			memcpy(CMSG_DATA(c), p->fds, size);
+			add_descriptors(&msg, p, control.bytes);
+			break;
 		}
-		if (sendmsg(l->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
-		    (errno == EAGAIN || errno == ENOBUFS || errno == EINTR))
-			return;
-		l->first = p->next;
-		if (!l->first)
-			l->last = &l->first;
-		for (int i = 0; i < p->fd_count; i++)
-			close(p->fds[i]);
-		free(p);
+	}
+	msg.msg_iovlen = count;
+	if (sendmsg(l->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+	    (errno == EAGAIN || errno == ENOBUFS || errno == EINTR))
+		return false;
+	while (count--)
+		drop_first(l);
+	return true;
+}
+
+void link_push(struct link *l)
+{
+	bool full = false;
+
+	if (l->fd < 0)
+		return;
+	while (l->first && !full)
+		full = !send_packet(l);
+	if (full != l->full) {
+		l->full = full;
+		link_want(l);
 	}
 }
 
@@ -162,12 +205,15 @@ static void link_on_poll(uv_poll_t *poll, int status, int events)
 	struct message m;
 	int rc = status < 0 ? -1 : 1;
 
-	if (events & UV_WRITABLE) {
-		link_flush(l);
-		link_want(l);
-	}
-	for (int i = 0; rc > 0 && i < MESSAGES_A_TURN && l->fd >= 0; i++) {
-		rc = wire_receive(l->fd, &buf, &m, &err);
+	if (events & UV_WRITABLE)
+		link_push(l);
+	buf.at = buf.length = 0;
+	for (int i = 0; rc > 0 && l->fd >= 0; i++) {
+		rc = wire_next(&buf, &m, &err);
+		if (rc == 0 && i >= MESSAGES_A_TURN)
+			break;
+		if (rc == 0)
+			rc = wire_receive_first(l->fd, &buf, &m, &err);
 		if (rc > 0) {
 			l->on_message(l, &m);
 			wire_close_fds(&m);

@@ -36,6 +36,8 @@ struct link {
 	int fd;				/* -1 = closed */
 	uv_poll_t poll;
 	struct link_packet *first, **last;	/* not sent yet */
+	bool gathers;			/* until link_push: several to a packet */
+	bool full;			/* the socket is: flushed when it is not */
 	void (*on_message)(struct link *l, struct message *m);
 	void (*on_close)(struct link *l, const char *why);
 	void (*on_freed)(struct link *l);	/* the poll handle is gone */
@@ -44,8 +46,10 @@ struct link {
 
 /* Takes fd. */
 void link_open(struct shell *sh, struct link *l, int fd);
-/* Queues when the socket is full.  Descriptors stay the caller's. */
+/* Queues when the socket is full, or the link gathers.  Descriptors stay the
+ * caller's. */
 void link_send(struct link *l, const struct message *m);
+void link_push(struct link *l);
 void link_close(struct link *l);
 
 /* ---- child.c: role processes --------------------------------------------- */
@@ -134,6 +138,7 @@ struct shell {
 	struct engine_options o;
 	uv_loop_t loop;
 	uv_check_t check;
+	uv_prepare_t prepare;
 	uv_timer_t timer;
 	uv_signal_t sigterm, sigint, sighup;
 	struct world world;
@@ -194,6 +199,8 @@ void hosts_stop(struct shell *sh);
 
 void gateways_start(struct shell *sh);
 void gateways_send(struct shell *sh, uint32_t index, const struct message *m);
+/* Sends what was gathered for them. */
+void gateways_flush(struct shell *sh);
 void gateways_stop(struct shell *sh);
 
 int rules_start(struct shell *sh, struct error *err);

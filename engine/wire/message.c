@@ -241,14 +241,15 @@ static void take_descriptors(struct msghdr *msg, struct message *m)
 	}
 }
 
-int wire_receive(int fd, struct wire_buffer *buf, struct message *m,
-		 struct error *err)
+/* Receives a packet into bytes; its length, 0 or -1 as wire_receive. */
+static ssize_t receive(int fd, uint8_t *bytes, struct message *m,
+		       struct error *err)
 {
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int) * WIRE_FDS_MAX)];
 	} control;
-	struct iovec iov = { buf->bytes, sizeof(buf->bytes) };
+	struct iovec iov = { bytes, WIRE_PACKET_MAX };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 			      .msg_control = control.bytes,
 			      .msg_controllen = sizeof(control) };
@@ -266,14 +267,69 @@ int wire_receive(int fd, struct wire_buffer *buf, struct message *m,
 	if (n == 0)
 		return error_set(err, "the other side has closed");
 	take_descriptors(&msg, m);
-	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
-	    wire_decode(buf->bytes, (size_t)n, m, err) < 0) {
+	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		wire_close_fds(m);
-		if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-			return error_set(err, "truncated role message");
+		return error_set(err, "truncated role message");
+	}
+	return n;
+}
+
+int wire_receive(int fd, struct wire_buffer *buf, struct message *m,
+		 struct error *err)
+{
+	ssize_t n = receive(fd, buf->bytes, m, err);
+
+	if (n > 0 && wire_decode(buf->bytes, (size_t)n, m, err) < 0) {
+		wire_close_fds(m);
 		return -1;
 	}
-	return 1;
+	return n > 0 ? 1 : (int)n;
+}
+
+/* What the header at the front of the rest says, at most the rest itself. */
+static size_t declared_length(const struct wire_buffer *buf)
+{
+	struct reader r = { buf->bytes + buf->at + 8, buf->bytes + buf->length,
+			    false };
+	size_t left = buf->length - buf->at, length = left;
+
+	if (left >= HEADER_SIZE)
+		length = get_int(&r, 4);
+	return length < left ? length : left;
+}
+
+int wire_next(struct wire_buffer *buf, struct message *m, struct error *err)
+{
+	size_t at = buf->at, length;
+
+	m->fd_count = 0;
+	if (at == buf->length)
+		return 0;
+	length = declared_length(buf);
+	buf->at += length;
+	if (wire_decode(buf->bytes + at, length, m, err) == 0)
+		return 1;
+	buf->at = buf->length;
+	return -1;
+}
+
+int wire_receive_first(int fd, struct wire_buffer *buf, struct message *m,
+		       struct error *err)
+{
+	ssize_t n = receive(fd, buf->bytes, m, err);
+	int fd_count = m->fd_count;
+
+	buf->at = 0;
+	buf->length = n > 0 ? (size_t)n : 0;
+	if (n <= 0)
+		return (int)n;
+	int rc = wire_next(buf, m, err);
+	m->fd_count = fd_count;
+	if (rc > 0 && fd_count && buf->at < buf->length)
+		rc = error_set(err, "descriptors in a packet of several messages");
+	if (rc < 0)
+		wire_close_fds(m);
+	return rc;
 }
 
 void wire_close_fds(struct message *m)

@@ -6,6 +6,10 @@
  * in the order of their declaration, little-endian, texts and blobs counted by
  * a u32.  Larger payloads travel as a memfd.
  *
+ * Between engine and gateways, where thousands a second go, a packet may hold
+ * several messages one after the other; one with descriptors comes alone, and
+ * so does gateway_adopt.
+ *
  * Decoded texts and blobs are slices into the packet's buffer: they live until
  * the next receive on the same struct wire_buffer.
  */
@@ -327,6 +331,7 @@ struct message {
 
 struct wire_buffer {
 	uint8_t bytes[WIRE_PACKET_MAX];
+	size_t at, length;	/* of the packet's rest: wire_next */
 };
 
 const char *wire_type_name(uint16_t type);
@@ -351,6 +356,15 @@ int wire_send(int fd, const struct message *m, struct error *err);
  */
 int wire_receive(int fd, struct wire_buffer *buf, struct message *m,
 		 struct error *err);
+/*
+ * The same for a packet that may hold several messages: m is the first, the
+ * others are to be taken with wire_next before buf is used again.
+ */
+int wire_receive_first(int fd, struct wire_buffer *buf, struct message *m,
+		       struct error *err);
+/* The next message of the packet: 1, 0 when there is no more, -1 when what
+ * comes is none (nothing after it can be read either). */
+int wire_next(struct wire_buffer *buf, struct message *m, struct error *err);
 /* Closes the descriptors a received message brought and nobody took. */
 void wire_close_fds(struct message *m);
 /* Takes descriptor i of the message (sets it to -1), or returns -1. */

@@ -174,7 +174,11 @@ int main(int argc, char **argv)
 
 			if (!p[i + 1].revents)
 				continue;
-			while ((got = wire_receive(engines[i], &buffer, &m, &err)) > 0)
+			buffer.at = buffer.length = 0;
+			while ((got = wire_next(&buffer, &m, &err)) > 0 ||
+			       (got == 0 &&
+				(got = wire_receive_first(engines[i], &buffer, &m,
+							  &err)) > 0))
 				answer(engines[i], &m);
 			if (got < 0) {
 				fprintf(stderr, "relay: gateway: %s\n", err.text);

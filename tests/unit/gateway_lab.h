@@ -112,9 +112,12 @@ static inline bool lab_next(struct lab *lab, struct message *m, int64_t ms)
 {
 	struct error err;
 
+	int got = wire_next(&lab->packet, m, &err);
+	if (got)
+		return got > 0;
 	if (!lab_poll(lab->engine, POLLIN, ms))
 		return false;
-	int got = wire_receive(lab->engine, &lab->packet, m, &err);
+	got = wire_receive_first(lab->engine, &lab->packet, m, &err);
 	if (got < 0 && ms == LAB_WAIT_MS)
 		tap_note("engine: %s", err.text);
 	return got > 0;
