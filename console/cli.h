@@ -108,6 +108,8 @@ enum cli_value {
 	  "only say what would happen")                                        \
 	X(HISTORY, "history", 0, NULL, SWITCH, false, "history",               \
 	  "also what is over")                                                 \
+	X(FOR, "for", 0, "TIME", DURATION, false, "for",                       \
+	  "how long it may take")                                              \
 	X(POOL, "pool", 0, "NAME", TEXT, false, "pool",                        \
 	  "only machines of this pool")                                        \
 	X(USER, "user", 0, "NAME", TEXT, false, "user",                        \

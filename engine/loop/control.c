@@ -320,23 +320,28 @@ void control_on_event(struct shell *sh, const struct event_row *row)
 	ctl->events[ctl->event_count++ % CONTROL_EVENTS] = *row;
 }
 
-void control_answer(struct shell *sh, uint64_t client, int64_t id, bool ok,
-		    const char *code, const char *text)
+struct control_client *control_client_of(struct control *ctl, uint64_t number)
 {
-	LIST_EACH(&sh->control->clients, it) {
+	LIST_EACH(&ctl->clients, it) {
 		struct control_client *c =
 			LIST_ENTRY(it, struct control_client, link);
 
-		if (c->number != client)
-			continue;
-		if (ok)
-			control_send(c, json_pack("{s:I, s:b, s:s}", "id",
-						  (json_int_t)id, "ok", 1,
-						  "text", text));
-		else
-			control_error(c, id, code, NULL, text, NULL);
-		return;
+		if (c->number == number)
+			return c;
 	}
+	return NULL;
+}
+
+void control_answer(struct shell *sh, uint64_t client, int64_t id, bool ok,
+		    const char *code, const char *text)
+{
+	struct control_client *c = control_client_of(sh->control, client);
+
+	if (c && ok)
+		control_send(c, json_pack("{s:I, s:b, s:s}", "id",
+					  (json_int_t)id, "ok", 1, "text", text));
+	else if (c)
+		control_error(c, id, code, NULL, text, NULL);
 }
 
 void control_on_reply(struct shell *sh, const struct effect *e)

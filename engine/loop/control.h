@@ -46,6 +46,7 @@ struct control {
 	uint64_t next_client;
 	struct map replies;		/* token -> struct reply */
 	uint64_t next_reply;
+	struct map execs;		/* shell call -> struct reply */
 	struct event_row events[CONTROL_EVENTS];
 	uint64_t event_count;
 	/* Final sessions and requests of the last turns, for subscribers. */
@@ -58,6 +59,8 @@ struct reply {
 	json_int_t id;
 };
 
+/* The client of that number, NULL when it is gone. */
+struct control_client *control_client_of(struct control *ctl, uint64_t number);
 /* Takes the reference. */
 void control_send(struct control_client *c, json_t *o);
 void control_error(struct control_client *c, json_int_t id, const char *code,
@@ -71,5 +74,8 @@ void subscription_flush(struct control_client *c);
 void serial_open(struct control_client *c, json_int_t id, const char *machine);
 void serial_input(struct control_client *c, json_t *o);
 void serial_free(struct control_client *c);
+/* Bytes of a guest as text of one code point a byte: writes at most 2 * length
+ * bytes to text and returns how many. */
+size_t control_bytes_to_text(char *text, const char *bytes, size_t length);
 
 #endif

@@ -86,6 +86,8 @@ static void on_call_done(struct host_role *r, struct message *m)
 		char text[300];
 
 		text_copy_slice(text, sizeof(text), m->call_done.text);
+		if (guest_exec_done(sh, m))
+			return;
 		control_on_console(sh, m->request,
 				   m->call_done.result == WIRE_OK, fd, text);
 		return;

@@ -87,22 +87,12 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init(s->buf, sizeof(s->buf));
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+size_t control_bytes_to_text(char *text, const char *bytes, size_t length)
 {
-	struct console_stream *s = stream->data;
-	struct control_client *c = s->client;
-	char text[2 * CHUNK];
 	size_t used = 0;
 
-	if (!c)
-		return;
-	if (n < 0) {
-		say_closed(c, "the machine's console was closed");
-		serial_free(c);
-		return;
-	}
-	for (ssize_t i = 0; i < n; i++) {
-		unsigned char b = (unsigned char)buf->base[i];
+	for (size_t i = 0; i < length; i++) {
+		unsigned char b = (unsigned char)bytes[i];
 
 		if (b < 0x80) {
 			text[used++] = (char)b;
@@ -111,6 +101,23 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 			text[used++] = (char)(0x80 | (b & 0x3f));
 		}
 	}
+	return used;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct console_stream *s = stream->data;
+	struct control_client *c = s->client;
+	char text[2 * CHUNK];
+
+	if (!c)
+		return;
+	if (n < 0) {
+		say_closed(c, "the machine's console was closed");
+		serial_free(c);
+		return;
+	}
+	size_t used = control_bytes_to_text(text, buf->base, (size_t)n);
 	control_send(c, json_pack("{s:s, s:s%}", "console", c->console_name,
 				  "data", text, used));
 }

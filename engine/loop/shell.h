@@ -230,6 +230,8 @@ void control_on_reply(struct shell *sh, const struct effect *e);
 void control_on_event(struct shell *sh, const struct event_row *row);
 /* Called at the end of each turn. */
 void control_on_turn(struct shell *sh);
+/* An answer to a call of the shell's own; false when it is not a guest_exec. */
+bool guest_exec_done(struct shell *sh, const struct message *m);
 void control_on_console(struct shell *sh, uint64_t call, bool ok, int fd,
 			const char *text);
 /* Sends a message to a host's role; false when it is down. */

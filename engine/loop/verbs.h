@@ -35,6 +35,8 @@ bool verb_true(const struct verb_call *a, const char *name);
 void verb_item(const struct verb_call *a, const char *kind, json_t *item);
 void verb_not_found(const struct verb_call *a, const char *kind,
 		    const char *name);
+/* guest_exec.c: machine.exec. */
+void guest_exec_run(const struct verb_call *a);
 /* Steps an EVENT_COMMAND of this verb with the arguments of the request. */
 void verb_command(const struct verb_call *a, enum command_verb verb);
 

@@ -165,6 +165,7 @@ const struct verb verbs_pool[] = {
 	{ "machine.release", run_machine_release, true, "name " },
 	{ "machine.restart", run_machine_restart, true, "name " },
 	{ "machine.delete", run_machine_delete, true, "name " },
+	{ "machine.exec", guest_exec_run, true, "name argv input for " },
 	{ "machine.console", run_machine_console, true, "name " },
 	{ "whois", run_whois, false, "name session address " },
 	{ 0 },

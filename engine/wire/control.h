@@ -36,6 +36,8 @@
  *     site in force or of an earlier one (the start of its hash does); only for who may change
  *   site.history [limit]                     kind site_history: id version who time bytes, newest first
  *   site.close                               destroys all machines, then the engine stops
+ *   machine.exec name argv[...] [input] [for="30 s"]   kind machine_exec: code out err (bytes as for
+ *     machine.console); on machines held, quarantined or with a user
  *   machine.console name                     then lines {"console":"mail-07","data":"..."}:
  *     data is text with every byte >= 0x80 or < 0x20 as \u00XX (one code point per byte), both
  *     ways; {"console":"mail-07","closed":true,"text":"why"} ends it; the client sends
