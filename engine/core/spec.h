@@ -49,6 +49,8 @@ enum site_recycle {
 enum site_door {
 	DOOR_DIRECT = 1,
 	DOOR_NATIVE = 2,
+	DOOR_CONNECT = 3,
+	DOOR_SOCKS5 = 4,
 };
 enum site_user_source {
 	USER_FIXED = 1,
@@ -137,10 +139,12 @@ struct site_listener {
 	uint32_t port;
 	enum site_user_source user_source;
 	char user[SITE_NAME_SIZE];	/* FIXED: an existing user */
-	/* DIRECT: exactly one.  NATIVE: one or more, or all. */
+	/* DIRECT: exactly one.  Others: one or more, or all. */
 	struct site_names applications;
 	int64_t wait_ms;		/* longest wait for a machine, 0 = none */
 	uint32_t limit;			/* sessions and waiting at once; 0 = none */
+	int64_t opening_ms;		/* from accept to a complete request */
+	uint32_t opening_per_source;	/* without one, from one source at once */
 };
 
 struct site_user {

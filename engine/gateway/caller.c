@@ -1,7 +1,7 @@
 /*
  * A client's connection, from accept to close.
  *
- *     OPENING     native only: HELLO and ALLOCATE are awaited
+ *     OPENING     a stranger: its request is awaited (door.c)
  *     REQUESTED   the engine is to name a machine
  *     DIALING     connecting to a tcp or unix endpoint, writing its header
  *     ACCEPTING   channel: ACCEPT was sent, its echo is awaited
@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,7 +32,6 @@
 
 enum {
 	LINGER_MS = 3000,
-	FIN_GRACE_MS = 2000,	/* closed without a word, while waiting */
 };
 
 #define AFTER_REQUEST                                                          \
@@ -43,7 +41,7 @@ static const struct sm_state caller_states[CALLER_STATES] = {
 	[CALLER_OPENING] = { "opening",
 			   SM_TO(CALLER_REQUESTED) | SM_TO(CALLER_LINGERING) |
 				   SM_TO(CALLER_GONE),
-			   SM_INITIAL, "a native client has not asked yet" },
+			   SM_INITIAL, "the client has not asked yet" },
 	[CALLER_REQUESTED] = { "requested",
 			     SM_TO(CALLER_DIALING) | SM_TO(CALLER_ACCEPTING) |
 				     SM_TO(CALLER_LINGERING) | SM_TO(CALLER_GONE),
@@ -132,10 +130,7 @@ void caller_close(struct gateway *g, struct caller *c, bool abort)
 	caller_forget_asking(c);
 	free(c->greeting);
 	c->greeting = NULL;
-	if (list_linked(&c->door)) {
-		list_remove(&c->door);
-		listener_relieved(g, c->listener);
-	}
+	crowd_leave(g, c);
 	list_remove(&c->link);
 	list_remove(&c->changed);
 	list_remove(&c->flowing);
@@ -193,26 +188,6 @@ void caller_cancel(struct gateway *g, struct caller *c)
 	caller_close(g, c, false);
 }
 
-/* A direct client that waits: did it leave? */
-static void watch_waiting(struct gateway *g, struct caller *c)
-{
-	int waiting = 0;
-
-	if (c->client.error) {
-		caller_cancel(g, c);
-		return;
-	}
-	if (!c->client.hangup || c->client_fin)
-		return;
-	/* A FIN behind bytes is a question with a half-close.  One without may
-	 * still be a program that only listens: it gets a little time. */
-	ioctl(c->client.watch.fd, FIONREAD, &waiting);
-	if (waiting)
-		return;
-	c->client_fin = true;
-	poll_timer_set(&g->poll, &c->timer, g->poll.now_ms + FIN_GRACE_MS);
-}
-
 static void take_error(struct end *e, uint32_t events)
 {
 	int error = 0;
@@ -232,13 +207,10 @@ static void client_ready(struct gateway *g, struct watch *w, uint32_t events)
 	take_error(&c->client, events);
 	switch ((enum caller_state)c->state) {
 	case CALLER_OPENING:
-		native_door_pump(g, c);
+		door_pump(g, c);
 		break;
 	case CALLER_REQUESTED:
-		if (c->client.framed)
-			native_door_pump(g, c);
-		else
-			watch_waiting(g, c);
+		c->door->wait(g, c);
 		break;
 	case CALLER_DIALING:
 	case CALLER_ACCEPTING:
@@ -284,9 +256,9 @@ void caller_new(struct gateway *g, struct listener *l, int fd,
 	      const struct sockaddr_storage *peer)
 {
 	struct caller *c = conn_take(g);
-	bool native = l->door == WIRE_DOOR_NATIVE;
 
-	if (end_open(g, &c->client, fd, native, false, client_ready) < 0) {
+	if (end_open(g, &c->client, fd, l->door->framed, false,
+		     client_ready) < 0) {
 		log_error("listener %s: %s", l->name, strerror(errno));
 		bury(g, &c->grave);
 		return;
@@ -295,6 +267,7 @@ void caller_new(struct gateway *g, struct listener *l, int fd,
 	c->machine.watch.fd = -1;
 	c->id = ++g->next_conn;
 	c->listener = l;
+	c->door = l->door;
 	c->timer.fire = caller_timer;
 	c->opened_ms = g->poll.now_ms;
 	l->refs++;
@@ -302,16 +275,7 @@ void caller_new(struct gateway *g, struct listener *l, int fd,
 	list_add_tail(&g->conns, &c->link);
 	map_put(&g->by_conn, c->id, c);
 	note_peer(c, peer);
-	if (native) {
-		c->state = CALLER_OPENING;
-		list_add_tail(&l->opening, &c->door);
-		l->opening_count++;
-		poll_timer_set(&g->poll, &c->timer,
-			  g->poll.now_ms + g->limits.opening_ms);
-		return;
-	}
-	c->state = CALLER_REQUESTED;
-	caller_request(g, c);
+	door_open(g, c);
 }
 
 static void peer_text(const struct caller *c, char *out, size_t size)
@@ -365,6 +329,9 @@ void caller_request(struct gateway *g, struct caller *c)
 		m.session_request.user = slice_of(a ? a->user : "");
 		break;
 	case WIRE_USER_PASSWORD:
+		/* Without one it came before the listener wanted one. */
+		if (!a)
+			break;
 		m.session_request.user = slice_of(a->user);
 		m.session_request.secret = (struct slice){
 			(const char *)a->secret, a->secret_length };
@@ -414,16 +381,17 @@ void caller_on_assign(struct gateway *g, struct message *m)
 	c->accepted = c->drained = c->touched = false;
 	c->skipped = 0;
 	map_put(&g->by_session, c->session, c);
-	if (c->client.framed)
-		c->greeting = native_door_greeting(m);
+	if (c->door->greeting)
+		c->greeting = c->door->greeting(c, m);
 	dial_open(g, c, m);
 }
 
 void caller_refuse(struct gateway *g, struct caller *c, const char *code,
 		 struct slice text)
 {
-	if (c->client.framed)
-		native_door_error(g, &c->client, code, text, NULL);
+	/* Bytes of a raw protocol cannot be followed by a refusal. */
+	if (c->door->refuse && (c->client.framed || !c->accepted))
+		c->door->refuse(g, c, code, text);
 	caller_linger(g, c);
 }
 
@@ -435,6 +403,7 @@ void caller_on_refuse(struct gateway *g, const struct message *m)
 	if (!c || c->state != CALLER_REQUESTED)
 		return;
 	text_copy_slice(code, sizeof(code), m->session_refuse.code);
+	c->listener->refused++;
 	caller_refuse(g, c, code, m->session_refuse.text);
 }
 
@@ -442,17 +411,9 @@ void caller_on_waiting(struct gateway *g, const struct message *m)
 {
 	const struct wire_session_waiting *w = &m->session_waiting;
 	struct caller *c = map_get(&g->by_conn, w->conn);
-	struct native_builder b;
 
-	if (!c || c->state != CALLER_REQUESTED || !c->client.framed)
-		return;
-	native_begin(&b, NATIVE_WAITING, 0);
-	native_put_u64(&b, NATIVE_TAG_PLACE, w->place);
-	native_put_u64(&b, NATIVE_TAG_WAIT_MS,
-		       w->left_ms > 0 ? (uint64_t)w->left_ms : 0);
-	/* A client that does not read its place can do without it. */
-	if (end_flush(g, &c->client))
-		end_put_frame(g, &c->client, &b);
+	if (c && c->state == CALLER_REQUESTED && c->door->waiting)
+		c->door->waiting(g, c, w);
 }
 
 void caller_on_stop(struct gateway *g, const struct message *m)
@@ -490,8 +451,7 @@ void caller_timer(struct gateway *g, struct timer *t)
 
 	switch ((enum caller_state)c->state) {
 	case CALLER_OPENING:
-		caller_refuse(g, c, "timeout",
-			    SLICE("no complete request in time"));
+		door_timer(g, c);
 		break;
 	case CALLER_REQUESTED:
 		caller_cancel(g, c);

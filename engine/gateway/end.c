@@ -18,23 +18,26 @@
 #include "engine/base/check.h"
 #include "engine/gateway/internal.h"
 
+static struct chunk *chunk_new(uint32_t size)
+{
+	struct chunk *c = malloc(sizeof(*c) + size);
+
+	CHECK("", c, "out of memory");
+	*c = (struct chunk){ .size = size };
+	return c;
+}
+
 static struct chunk *chunk_take(struct stores *s, size_t need)
 {
 	bool small = need <= CHUNK_SMALL;
 	struct chunk **list = small ? &s->small : &s->big;
 	struct chunk *c = *list;
 
-	if (c) {
-		*list = c->next;
-		(*(small ? &s->small_count : &s->big_count))--;
-	} else {
-		uint32_t size = small ? CHUNK_SMALL : CHUNK_BIG;
-
-		c = malloc(sizeof(*c) + size);
-		CHECK("", c, "out of memory");
-		c->size = size;
-	}
-	CHECK("S18", need <= c->size);
+	CHECK("S18", need <= CHUNK_BIG);
+	if (!c)
+		return chunk_new(small ? CHUNK_SMALL : CHUNK_BIG);
+	*list = c->next;
+	(*(small ? &s->small_count : &s->big_count))--;
 	c->start = c->end = 0;
 	c->next = NULL;
 	return c;
@@ -49,7 +52,8 @@ static void chunk_give(struct stores *s, struct chunk *c)
 		return;
 	small = c->size == CHUNK_SMALL;
 	count = small ? &s->small_count : &s->big_count;
-	if (*count >= CHUNKS_KEPT) {
+	if (*count >= CHUNKS_KEPT ||
+	    (c->size != CHUNK_SMALL && c->size != CHUNK_BIG)) {
 		free(c);
 		return;
 	}
@@ -359,20 +363,38 @@ void end_finish(struct gateway *g, struct end *e)
 	}
 }
 
-void end_fill(struct gateway *g, struct end *e)
+/* Room behind what is held: a stranger who says little costs little. */
+static bool make_room(struct gateway *g, struct end *e, size_t max)
+{
+	struct chunk *c = e->in;
+
+	if (c && c->start) {
+		memmove(c->bytes, c->bytes + c->start, c->end - c->start);
+		c->end -= c->start;
+		c->start = 0;
+	}
+	if (c && c->end < c->size)
+		return true;
+	if (c && c->size >= max)
+		return false;
+	size_t size = !c ? CHUNK_FIRST : c->size < CHUNK_SMALL ? CHUNK_SMALL : max;
+	struct chunk *larger = chunk_new((uint32_t)(size < max ? size : max));
+	if (c) {
+		larger->end = c->end;
+		memcpy(larger->bytes, c->bytes, c->end);
+		explicit_bzero(c->bytes, c->end);
+		chunk_give(&g->stores, c);
+	}
+	e->in = larger;
+	return true;
+}
+
+void end_fill(struct gateway *g, struct end *e, size_t max)
 {
 	while (e->readable && !e->in_ended && !e->error) {
-		if (!e->in)
-			e->in = chunk_take(&g->stores, CHUNK_SMALL);
-		struct chunk *c = e->in;
-		if (c->start) {
-			memmove(c->bytes, c->bytes + c->start,
-				c->end - c->start);
-			c->end -= c->start;
-			c->start = 0;
-		}
-		if (c->end == c->size)
+		if (!make_room(g, e, max))
 			return;
+		struct chunk *c = e->in;
 		ssize_t n = recv(e->watch.fd, c->bytes + c->end,
 				 c->size - c->end, MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)

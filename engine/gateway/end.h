@@ -21,6 +21,7 @@
 
 enum {
 	END_READ_MAX = 64 * 1024,	/* one read of a flowing end */
+	CHUNK_FIRST = 512,		/* what a stranger says first */
 	CHUNK_SMALL = NATIVE_HEADER_SIZE + NATIVE_CONTROL_MAX + 512,
 	CHUNK_BIG = END_READ_MAX + 2 * CHUNK_SMALL,
 	CHUNKS_KEPT = 64,		/* free chunks of a size */
@@ -102,11 +103,10 @@ bool end_put_frame(struct gateway *g, struct end *e, struct native_builder *b);
 void end_finish(struct gateway *g, struct end *e);
 
 /*
- * Reads between flows: into `in`, at most CHUNK_SMALL bytes held, so that a
- * stranger's bytes cannot pile up.  Sets in_ended or error at the end of the
- * stream.
+ * Reads between flows: into `in`, at most max bytes held, so that a stranger's
+ * bytes cannot pile up.  Sets in_ended or error at the end of the stream.
  */
-void end_fill(struct gateway *g, struct end *e);
+void end_fill(struct gateway *g, struct end *e, size_t max);
 /*
  * A whole frame at the front of `in`: 1 with header and payload (DATA: header
  * only), 0 when more bytes are needed, -1 when it is none.

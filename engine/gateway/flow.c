@@ -64,6 +64,7 @@ void flow_start(struct gateway *g, struct caller *c)
 	relay_start(g, &c->relay, &c->client, &c->machine, &flow_ops);
 	list_add_tail(&g->flowing, &c->flowing);
 	/* The client may have spoken long ago; epoll will not say it again. */
+	relay_feed(g, &c->relay, 0);
 	c->client.in_fresh = c->client.in != NULL;
 	relay_pump(g, &c->relay);
 }

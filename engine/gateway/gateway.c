@@ -4,9 +4,10 @@
  *
  *     poll.c             epoll, timers, graves
  *     end.c relay.c      streams, frames and the bytes between two of them
- *     listener.c         front doors
+ *     listener.c         listening sockets
+ *     door.c crowd.c     strangers, until they have asked
+ *     door_*.c native_door.c  what each protocol reads and says
  *     caller.c           a client from accept to close
- *     native_door.c      what a native client says around its bytes
  *     dial.c             connecting to the assigned machine, its accept
  *     flow.c             bytes flowing, and the ways that ends
  *     port.c exchange.c target.c  machines asking for resources
@@ -44,7 +45,8 @@ static const struct gateway_limits default_limits = {
 	.orphan_ms = 60 * 1000,
 	.stale_ms = 10 * 1000,
 	.resource_accept_ms = 5 * 1000,
-	.opening_count = 1024,
+	.opening_count = 4096,
+	.per_source = 256,
 	.record_count = 65536,
 };
 
@@ -164,6 +166,7 @@ static struct gateway *gateway_new(const struct gateway_options *o)
 	DEFAULT(stale_ms);
 	DEFAULT(resource_accept_ms);
 	DEFAULT(opening_count);
+	DEFAULT(per_source);
 	DEFAULT(record_count);
 	g->engine.fd = g->rendezvous.fd = -1;
 	list_init(&g->queue);
@@ -174,6 +177,8 @@ static struct gateway *gateway_new(const struct gateway_options *o)
 	list_init(&g->flowing);
 	list_init(&g->run);
 	list_init(&g->targets);
+	list_init(&g->crowd.all);
+	map_init(&g->crowd.sources);
 	g->orphan.fire = on_orphan;
 	g->stale.fire = on_stale;
 	g->second.fire = on_second;
@@ -224,6 +229,7 @@ static void gateway_free(struct gateway *g)
 	}
 	map_fini(&g->by_conn);
 	map_fini(&g->by_session);
+	map_fini(&g->crowd.sources);
 	stores_fini(&g->stores);
 	poll_fini(&g->poll);
 	free(g);

@@ -12,7 +12,7 @@
 
 /* Zero in a limit means its default. */
 struct gateway_limits {
-	int64_t opening_ms;	/* native: from accept to a whole ALLOCATE */
+	int64_t opening_ms;	/* from accept to a whole request */
 	int64_t half_close_ms;	/* client ended, no byte moves (decision 15) */
 	int64_t machine_close_ms; /* machine ended, client sends nothing */
 	int64_t drain_ms;	/* channel: DEALLOCATE to CONFIRMED */
@@ -20,7 +20,8 @@ struct gateway_limits {
 	int64_t orphan_ms;	/* without engine and session: exit */
 	int64_t stale_ms;	/* after adoption: listener not named again */
 	int64_t resource_accept_ms; /* resource target's echo or connect */
-	uint32_t opening_count;	/* unauthenticated connections a listener */
+	uint32_t opening_count;	/* unauthenticated connections at once */
+	uint32_t per_source;	/* of them from one source (crowd.h) */
 	uint32_t record_count;	/* end-of-session records without engine */
 };
 

@@ -13,6 +13,8 @@
 #include "engine/base/list.h"
 #include "engine/base/map.h"
 #include "engine/base/text.h"
+#include "engine/gateway/crowd.h"
+#include "engine/gateway/door.h"
 #include "engine/gateway/end.h"
 #include "engine/gateway/gateway.h"
 #include "engine/gateway/poll.h"
@@ -36,19 +38,23 @@ struct listener {
 	struct list link;		/* gateway.listeners; off when gone */
 	uint64_t id;			/* the present engine's */
 	char name[NAME_MAX_BYTES];
-	enum wire_door door;
+	const struct door *door;
 	enum wire_user_source user_source;
 	char user[USER_MAX];
 	char application[NAME_MAX_BYTES];
 	bool tcp;
 	bool open;			/* the present engine named it */
 	bool starved;			/* out of descriptors: timer re-arms */
-	bool full;			/* too many unauthenticated */
 	bool wildcard;			/* bound to any address */
 	bool gone;			/* closed for good; conns may remain */
 	struct sockaddr_storage bound;
-	struct list opening;		/* conns, oldest first */
-	uint32_t opening_count;
+	int64_t opening_ms;		/* from accept to a whole request */
+	uint32_t per_source;		/* of them from one source at once */
+	uint32_t opening;		/* callers of it in the crowd */
+	/* Since the gateway began: said no by the engine; by the door, before
+	 * a request was whole; made room for others. */
+	uint64_t refused, turned_away, evicted;
+	uint64_t told;			/* hash of what the engine knows */
 	uint32_t refs;			/* conns that name it */
 	struct timer timer;
 };
@@ -59,8 +65,6 @@ void listener_on_unlisten(struct gateway *g, uint64_t id);
 void listener_pause_all(struct gateway *g);
 /* Draining or ending: takes what has arrived (drain), then closes. */
 void listener_close_all(struct gateway *g);
-/* A connection stopped counting as unauthenticated. */
-void listener_relieved(struct gateway *g, struct listener *l);
 void listener_unref(struct gateway *g, struct listener *l);
 /* Some seconds after an adoption: what nobody named again is closed. */
 void listener_close_stale(struct gateway *g);
@@ -72,7 +76,7 @@ enum caller_state {
 	CALLER_DRAINING, CALLER_CONFIRMING, CALLER_LINGERING, CALLER_GONE, CALLER_STATES
 };
 
-/* What a native client asked for; kept until the engine has answered. */
+/* What a client asked for; kept until the engine has answered. */
 struct asking {
 	char application[NAME_MAX_BYTES];
 	char user[USER_MAX];
@@ -93,12 +97,13 @@ struct caller {
 	struct grave grave;
 	struct caller *next_free;
 	struct list link;		/* gateway.conns */
-	struct list door;		/* listener.opening */
 	struct list changed;		/* gateway.changed */
 	struct list flowing;		/* gateway.flowing */
 	uint64_t id;
 	int state;			/* enum caller_state */
+	const struct door *door;
 	struct listener *listener;
+	struct opening *opening;	/* until it has asked */
 	struct end client, machine;
 	struct relay relay;
 	struct timer timer;
@@ -106,10 +111,9 @@ struct caller {
 	struct sockaddr_storage peer;	/* unix: family only */
 	uint32_t peer_uid;
 	int32_t peer_pid;
-	struct asking *asking;		/* native, until answered */
-	bool said_hello;
+	struct asking *asking;		/* until answered; direct has none */
 	bool requested;			/* the present engine has the request */
-	bool client_fin;		/* direct: closed, said nothing */
+	bool client_fin;		/* raw: closed, said nothing */
 	/* The session, 0 when there is none. */
 	uint64_t session, machine_id, incarnation, nonce;
 	enum wire_endpoint endpoint;
@@ -121,7 +125,7 @@ struct caller {
 	uint64_t reported;		/* sum of bytes the engine knows */
 	enum wire_end how;
 	size_t skipped;			/* bytes before the echo */
-	struct greeting *greeting;	/* native: ALLOCATED, ACCEPT */
+	struct greeting *greeting;	/* for when the machine accepted */
 	char why[160];
 };
 
@@ -139,7 +143,7 @@ void caller_on_stop(struct gateway *g, const struct message *m);
 void caller_on_confirmed(struct gateway *g, const struct message *m);
 /* The client went away before it had a session. */
 void caller_cancel(struct gateway *g, struct caller *c);
-/* Tells a native client why, closes without a reset.  Direct: just closes. */
+/* Tells the client why where its door can, closes without a reset. */
 void caller_refuse(struct gateway *g, struct caller *c, const char *code,
 		 struct slice text);
 void caller_linger(struct gateway *g, struct caller *c);
@@ -182,9 +186,6 @@ void flow_keepalive(int fd);
 
 /* ---- native_door.c: frames before and after the flow ----------------- */
 
-void native_door_pump(struct gateway *g, struct caller *c);
-/* Builds ALLOCATED and ACCEPT for later. */
-struct greeting *native_door_greeting(const struct message *m);
 /* Control frames while the session flows or drains (relay_ops.frame). */
 bool native_door_frame(struct gateway *g, struct relay *r, int from,
 		  const struct native_header *h, const uint8_t *payload);
@@ -239,6 +240,7 @@ struct gateway {
 	struct list conns;
 	uint32_t conn_count, conn_limit;
 	struct map by_conn, by_session;
+	struct crowd crowd;
 	struct list changed, flowing;
 	struct list run;		/* struct relay */
 	uint64_t next_conn;

@@ -1,7 +1,6 @@
 /*
  * Listening sockets.  They are created by the engine; here they are armed,
- * accepted from, and un-armed when there is no engine, no descriptor left, or
- * too many strangers at the door.
+ * accepted from, and un-armed when there is no engine, no descriptor left.
  *
  * Un-armed means out of epoll: connections wait in the kernel's backlog and
  * cost nothing (a level-triggered listener without a free descriptor would
@@ -26,7 +25,6 @@
 enum {
 	ACCEPTS_A_TURN = 64,
 	STARVED_MS = 100,
-	SLOW_MS = 1000,		/* older than this at a full door: dropped */
 };
 
 static void on_connections(struct gateway *g, struct watch *w, uint32_t events);
@@ -34,7 +32,7 @@ static void on_timer(struct gateway *g, struct timer *t);
 
 static bool may_accept(const struct gateway *g, const struct listener *l)
 {
-	return link_up(g) && l->open && !l->gone && !l->starved && !l->full &&
+	return link_up(g) && l->open && !l->gone && !l->starved &&
 	       !g->draining;
 }
 
@@ -111,27 +109,12 @@ static void set_options(struct listener *l, int fd)
 	flow_keepalive(fd);
 }
 
-/* Out of descriptors, or a full door: wait, then look again. */
-static void pause_door(struct gateway *g, struct listener *l, bool *flag)
+/* Out of descriptors: wait, then look again. */
+static void pause_door(struct gateway *g, struct listener *l)
 {
-	*flag = true;
+	l->starved = true;
 	rearm(g, l);
 	poll_timer_set(&g->poll, &l->timer, g->poll.now_ms + STARVED_MS);
-}
-
-/*
- * A full door lets the next in when the one that has been silent longest is
- * silent for too long; honest clients need a round trip, not a second.
- */
-static bool make_way(struct gateway *g, struct listener *l)
-{
-	if (l->opening_count < g->limits.opening_count)
-		return true;
-	struct caller *oldest = LIST_ENTRY(l->opening.next, struct caller, door);
-	if (g->poll.now_ms - oldest->opened_ms < SLOW_MS)
-		return false;
-	caller_close(g, oldest, true);
-	return true;
 }
 
 /* Accepts at most count connections; returns how many. */
@@ -143,12 +126,9 @@ static int accept_some(struct gateway *g, struct listener *l, int fd, int count)
 		struct sockaddr_storage peer;
 		socklen_t length = sizeof(peer);
 
-		if (g->conn_count >= g->conn_limit) {
-			pause_door(g, l, &l->starved);
-			break;
-		}
-		if (!make_way(g, l)) {
-			pause_door(g, l, &l->full);
+		/* Strangers make way for who comes; sessions do not. */
+		if (g->conn_count >= g->conn_limit && !crowd_evict(g)) {
+			pause_door(g, l);
 			break;
 		}
 		int client = accept4(fd, (struct sockaddr *)&peer, &length,
@@ -164,7 +144,7 @@ static int accept_some(struct gateway *g, struct listener *l, int fd, int count)
 		    errno == ENOMEM) {
 			log_warn("listener %s: %s; connections wait", l->name,
 				 strerror(errno));
-			pause_door(g, l, &l->starved);
+			pause_door(g, l);
 			break;
 		}
 		if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK ||
@@ -189,17 +169,8 @@ static void on_timer(struct gateway *g, struct timer *t)
 {
 	struct listener *l = POLL_OWNER(t, struct listener, timer);
 
-	l->starved = l->full = false;
+	l->starved = false;
 	rearm(g, l);
-}
-
-void listener_relieved(struct gateway *g, struct listener *l)
-{
-	l->opening_count--;
-	if (l->full) {
-		l->full = false;
-		rearm(g, l);
-	}
 }
 
 /* Everybody the kernel has accepted on a socket that is to be closed. */
@@ -241,7 +212,6 @@ static struct listener *listener_new(struct gateway *g, struct slice name)
 	text_copy_slice(l->name, sizeof(l->name), name);
 	l->watch.fd = -1;
 	l->timer.fire = on_timer;
-	list_init(&l->opening);
 	list_add_tail(&g->listeners, &l->link);
 	return l;
 }
@@ -250,9 +220,8 @@ static bool sensible(const struct wire_gateway_listener *w)
 {
 	return w->listener && w->name.length &&
 	       w->name.length < NAME_MAX_BYTES && w->user.length < USER_MAX &&
-	       w->application.length < NAME_MAX_BYTES &&
-	       (w->door == WIRE_DOOR_DIRECT || w->door == WIRE_DOOR_NATIVE) &&
-	       w->user_source >= WIRE_USER_FIXED &&
+	       w->application.length < NAME_MAX_BYTES && door_of(w->door) &&
+	       w->opening_ms >= 0 && w->user_source >= WIRE_USER_FIXED &&
 	       w->user_source <= WIRE_USER_PASSWORD &&
 	       !(w->door == WIRE_DOOR_DIRECT &&
 		 w->user_source == WIRE_USER_PASSWORD);
@@ -274,7 +243,9 @@ void listener_on_message(struct gateway *g, struct message *m)
 	if (!l)
 		l = listener_new(g, w->name);
 	l->id = w->listener;
-	l->door = w->door;
+	l->door = door_of(w->door);
+	l->opening_ms = w->opening_ms ? w->opening_ms : g->limits.opening_ms;
+	l->per_source = w->per_source ? w->per_source : g->limits.per_source;
 	l->user_source = w->user_source;
 	text_copy_slice(l->user, sizeof(l->user), w->user);
 	text_copy_slice(l->application, sizeof(l->application), w->application);

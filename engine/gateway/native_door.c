@@ -25,6 +25,7 @@
 #include "engine/gateway/internal.h"
 
 enum { WAIT_MAX_MS = 24 * 3600 * 1000 };	/* longest own wait */
+enum step { STEP_HELLO, STEP_ALLOCATE };	/* of opening.step */
 
 void native_door_error(struct gateway *g, struct end *e, const char *code,
 		  struct slice text, const uint64_t *nonce)
@@ -42,13 +43,35 @@ void native_door_error(struct gateway *g, struct end *e, const char *code,
 	end_put_frame(g, e, &b);
 }
 
-struct greeting *native_door_greeting(const struct message *m)
+static void native_refuse(struct gateway *g, struct caller *c, const char *code,
+			  struct slice text)
+{
+	native_door_error(g, &c->client, code, text, NULL);
+}
+
+static void native_waiting(struct gateway *g, struct caller *c,
+			   const struct wire_session_waiting *w)
+{
+	struct native_builder b;
+
+	native_begin(&b, NATIVE_WAITING, 0);
+	native_put_u64(&b, NATIVE_TAG_PLACE, w->place);
+	native_put_u64(&b, NATIVE_TAG_WAIT_MS,
+		       w->left_ms > 0 ? (uint64_t)w->left_ms : 0);
+	/* A client that does not read its place can do without it. */
+	if (end_flush(g, &c->client))
+		end_put_frame(g, &c->client, &b);
+}
+
+/* ALLOCATED and ACCEPT. */
+static struct greeting *native_greeting(const struct caller *c,
+					const struct message *m)
 {
 	const struct wire_session_assign *a = &m->session_assign;
 	struct native_builder b;
-	struct greeting *greeting;
 	size_t n;
 
+	(void)c;
 	native_begin(&b, NATIVE_ALLOCATED, 0);
 	native_put_u64(&b, NATIVE_TAG_SESSION, a->session);
 	native_put_bytes(&b, NATIVE_TAG_MACHINE, a->machine_name.ptr,
@@ -58,12 +81,8 @@ struct greeting *native_door_greeting(const struct message *m)
 	native_put_bytes(&b, NATIVE_TAG_APPLICATION, a->application.ptr,
 			 a->application.length);
 	n = native_finish(&b);
-	greeting = malloc(sizeof(*greeting) + n + NATIVE_HEADER_SIZE);
-	CHECK("", greeting, "out of memory");
-	memcpy(greeting->bytes, b.bytes, n);
-	native_put_header(greeting->bytes + n, NATIVE_ACCEPT, 0, 0);
-	greeting->length = n + NATIVE_HEADER_SIZE;
-	return greeting;
+	native_put_header(b.bytes + n, NATIVE_ACCEPT, 0, 0);
+	return door_greeting(b.bytes, n + NATIVE_HEADER_SIZE);
 }
 
 /* Reads an optional text; false when it is there but not acceptable. */
@@ -97,8 +116,7 @@ static const char *on_hello(struct gateway *g, struct caller *c, const uint8_t *
 
 	if (native_get_u64(p, n, NATIVE_TAG_VERSION, &version) < 0 || !version)
 		return "HELLO without a version";
-	a = c->asking = calloc(1, sizeof(*a));
-	CHECK("", a, "out of memory");
+	a = door_asking(c);
 	if (!optional_text(p, n, NATIVE_TAG_USER, a->user, sizeof(a->user)))
 		return "the user's name is too long or has a NUL";
 	length = native_find(p, n, NATIVE_TAG_SECRET, &secret);
@@ -108,7 +126,7 @@ static const char *on_hello(struct gateway *g, struct caller *c, const uint8_t *
 		memcpy(a->secret, secret, (size_t)length);
 		a->secret_length = (uint32_t)length;
 	}
-	c->said_hello = true;
+	c->opening->step = STEP_ALLOCATE;
 	native_begin(&b, NATIVE_HELLO, 0);
 	native_put_u64(&b, NATIVE_TAG_VERSION,
 		       version < NATIVE_VERSION ? version : NATIVE_VERSION);
@@ -156,36 +174,39 @@ static const char *read_allocate(struct caller *c, const uint8_t *p, size_t n,
 	return NULL;
 }
 
-static void on_allocate(struct gateway *g, struct caller *c, const uint8_t *p,
-			size_t n)
+/* NULL, or what is wrong with a stranger's frame; *code then names it. */
+static const char *on_opening_frame(struct gateway *g, struct caller *c,
+				    const struct native_header *h,
+				    const uint8_t *p, const char **code)
 {
-	const char *code, *wrong = read_allocate(c, p, n, &code);
+	bool allocate = c->opening->step == STEP_ALLOCATE;
 
-	if (wrong) {
-		caller_refuse(g, c, code, slice_of(wrong));
-		return;
-	}
-	poll_timer_stop(&g->poll, &c->timer);
-	list_remove(&c->door);
-	listener_relieved(g, c->listener);
-	caller_move(c, CALLER_REQUESTED);
-	caller_request(g, c);
+	*code = "protocol";
+	if (h->type == NATIVE_HELLO && !allocate)
+		return on_hello(g, c, p, h->length);
+	if (h->type == NATIVE_ALLOCATE && allocate)
+		return read_allocate(c, p, h->length, code);
+	return allocate ? "ALLOCATE was expected" : "HELLO was expected";
 }
 
-static void on_opening_frame(struct gateway *g, struct caller *c,
-			     const struct native_header *h, const uint8_t *p)
+static enum door_step native_read(struct gateway *g, struct caller *c)
 {
-	const char *wrong = NULL;
+	struct native_header h;
+	const uint8_t *payload;
+	const char *code = "protocol", *wrong = "malformed frame";
+	int got = end_peek(&c->client, &h, &payload);
 
-	if (h->type == NATIVE_HELLO && !c->said_hello)
-		wrong = on_hello(g, c, p, h->length);
-	else if (h->type == NATIVE_ALLOCATE && c->said_hello)
-		on_allocate(g, c, p, h->length);
-	else
-		wrong = c->said_hello ? "ALLOCATE was expected"
-				      : "HELLO was expected";
-	if (wrong)
-		caller_refuse(g, c, "protocol", slice_of(wrong));
+	if (got == 0)
+		return DOOR_MORE;
+	if (got > 0)
+		wrong = on_opening_frame(g, c, &h, payload, &code);
+	if (wrong) {
+		c->listener->turned_away++;
+		caller_refuse(g, c, code, slice_of(wrong));
+		return DOOR_OVER;
+	}
+	end_consume(g, &c->client, NATIVE_HEADER_SIZE + h.length);
+	return h.type == NATIVE_ALLOCATE ? DOOR_ASKED : DOOR_AGAIN;
 }
 
 /* A frame while the engine decides.  False: it has to wait. */
@@ -202,7 +223,7 @@ static bool on_waiting_frame(struct gateway *g, struct caller *c,
 	return true;
 }
 
-void native_door_pump(struct gateway *g, struct caller *c)
+static void native_wait(struct gateway *g, struct caller *c)
 {
 	struct end *e = &c->client;
 	struct native_header h;
@@ -210,23 +231,12 @@ void native_door_pump(struct gateway *g, struct caller *c)
 	int got = 0;
 
 	end_flush(g, e);
-	end_fill(g, e);
-	while ((c->state == CALLER_OPENING || c->state == CALLER_REQUESTED) &&
-	       (got = end_peek(e, &h, &payload)) > 0) {
-		bool opening = c->state == CALLER_OPENING;
-
-		if (!opening) {
-			if (!on_waiting_frame(g, c, &h))
-				break;
-			continue;
-		}
-		if (h.type == NATIVE_DATA)
-			h.length = 0;
-		on_opening_frame(g, c, &h, payload);
-		if (c->state == CALLER_OPENING || c->state == CALLER_REQUESTED)
-			end_consume(g, e, NATIVE_HEADER_SIZE + h.length);
-	}
-	if (c->state != CALLER_OPENING && c->state != CALLER_REQUESTED)
+	end_fill(g, e, CHUNK_SMALL);
+	while (c->state == CALLER_REQUESTED &&
+	       (got = end_peek(e, &h, &payload)) > 0)
+		if (!on_waiting_frame(g, c, &h))
+			break;
+	if (c->state != CALLER_REQUESTED)
 		return;
 	if (got < 0)
 		caller_refuse(g, c, "protocol", SLICE("malformed frame"));
@@ -283,3 +293,13 @@ bool native_door_frame(struct gateway *g, struct relay *r, int from,
 	return from == 0 ? on_client_frame(g, c, h)
 			 : on_guest_frame(c, h, payload);
 }
+
+const struct door door_native = {
+	.name = "native",
+	.framed = true,
+	.read = native_read,
+	.wait = native_wait,
+	.waiting = native_waiting,
+	.greeting = native_greeting,
+	.refuse = native_refuse,
+};

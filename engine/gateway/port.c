@@ -248,7 +248,7 @@ void port_pump(struct gateway *g, struct port *p)
 		if (!more && e->readable) {
 			size_t had = e->in ? e->in->end - e->in->start : 0;
 
-			end_fill(g, e);
+			end_fill(g, e, CHUNK_SMALL);
 			more = e->in && e->in->end - e->in->start > had;
 		}
 	}

@@ -46,6 +46,17 @@ static void pass(struct gateway *g, struct relay *r, int i, const uint8_t *bytes
 	end_put(g, r->end[!i], bytes, n);
 }
 
+void relay_feed(struct gateway *g, struct relay *r, int from)
+{
+	struct end *e = r->end[from];
+	size_t n = e->in ? e->in->end - e->in->start : 0;
+
+	if (!n || e->framed)
+		return;
+	pass(g, r, from, e->in->bytes + e->in->start, n);
+	end_consume(g, e, n);
+}
+
 /* One recv; 0 when nothing came (the end's flags say why). */
 static size_t receive(struct end *e, uint8_t *buffer, size_t size)
 {

@@ -43,6 +43,8 @@ struct relay {
 
 void relay_start(struct gateway *g, struct relay *r, struct end *asked,
 		 struct end *serving, const struct relay_ops *ops);
+/* Passes on what was read of a raw end before its relay began. */
+void relay_feed(struct gateway *g, struct relay *r, int from);
 /* No more callbacks.  The ends stay as they are. */
 void relay_stop(struct relay *r);
 /* Moves what can move, then settles. */

@@ -100,11 +100,32 @@ static bool token_right(const struct site_user *u, struct slice secret)
 	       CRYPTO_memcmp(hex, u->token, sizeof(hex) - 1) == 0;
 }
 
+/* A bearer token comes without a name; tokens are unique in a site. */
+static const struct site_user *by_token(const struct shell *sh, struct slice secret)
+{
+	const struct site_spec *spec = &sh->world.spec;
+
+	for (size_t i = 0; i < spec->user_count; i++)
+		if (spec->users[i].token[0] && token_right(&spec->users[i], secret))
+			return &spec->users[i];
+	return NULL;
+}
+
 static void by_password(struct shell *sh, struct event *ev, struct slice secret)
 {
 	char name[ROW_USER_SIZE];
 	const struct site_user *u;
 
+	if (!ev->request.user.length) {
+		u = by_token(sh, secret);
+		ev->request.user = slice_of(u ? u->name : "unknown");
+		if (u)
+			request_step(sh, ev);
+		else
+			refuse(sh, ev, "not_authenticated",
+			       "that is no user's token");
+		return;
+	}
 	text_copy_slice(name, sizeof(name), ev->request.user);
 	u = world_user(&sh->world, name);
 	if (u && u->token[0] && token_right(u, secret)) {

@@ -136,6 +136,8 @@ static void tell(struct shell *sh, const struct listener *l, uint32_t gateway)
 		.user = slice_of(l->spec.user),
 		.application = slice_of(l->spec.applications.count == 1 ?
 					l->spec.applications.names[0] : ""),
+		.opening_ms = l->spec.opening_ms,
+		.per_source = l->spec.opening_per_source,
 	};
 	gateways_send(sh, gateway, &m);
 }

@@ -241,12 +241,14 @@ static json_t *names(const struct site_names *n)
 
 json_t *show_listener(const struct shell *sh, const struct listener *l)
 {
+	static const char *const doors[] = {
+		[DOOR_DIRECT] = "direct", [DOOR_NATIVE] = "native",
+		[DOOR_CONNECT] = "connect", [DOOR_SOCKS5] = "socks5",
+	};
 	json_t *o = json_object();
 
-	(void)sh;
 	SET(o, "name", text(l->name));
-	SET(o, "door", json_string(l->spec.door == DOOR_DIRECT ? "direct" :
-								 "native"));
+	SET(o, "door", json_string(doors[l->spec.door]));
 	if (l->spec.path[0])
 		SET(o, "address", json_sprintf("unix:%s%s%s",
 			l->spec.path[0] == '/' ? "" : sh->o.run_dir,

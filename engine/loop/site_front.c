@@ -24,6 +24,7 @@ int take_listener(void *object, const json_t *json, struct error *err)
 {
 	static const struct word doors[] = {
 		{ "direct", DOOR_DIRECT }, { "native", DOOR_NATIVE },
+		{ "connect", DOOR_CONNECT }, { "socks5", DOOR_SOCKS5 },
 		{ NULL, 0 },
 	};
 	static const struct word sources[] = {
@@ -43,6 +44,9 @@ int take_listener(void *object, const json_t *json, struct error *err)
 	read_names(&r, "applications", true, &l->applications);
 	l->wait_ms = read_count(&r, "wait_ms", 0, READ_DAY_MS);
 	l->limit = (uint32_t)read_count(&r, "limit", 0, SITE_LIMIT_MAX);
+	l->opening_ms = read_count(&r, "opening_deadline_ms", 1, READ_DAY_MS);
+	l->opening_per_source =
+		(uint32_t)read_count(&r, "opening_per_source", 1, 65535);
 	if (l->door == DOOR_DIRECT && (l->applications.count != 1 ||
 				       l->user_source == USER_PASSWORD))
 		read_bad(&r, "cannot be a direct door");

@@ -216,7 +216,7 @@ static void check_offered(lua_State *L, json_t *site, json_t *o)
 	names = json_object_get(o, "applications");
 	if (direct && (json_is_string(names) || json_array_size(names) != 1))
 		FAULT(L, kind, o, "write application = \"NAME\", or door = "
-		      "\"native\"", "a direct door offers exactly one "
+		      "\"connect\"", "a direct door offers exactly one "
 		      "application");
 	if (json_is_array(names) && json_array_size(names) == 0)
 		FAULT(L, kind, o, NULL, "the list of applications is empty");

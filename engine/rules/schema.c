@@ -82,13 +82,15 @@ static const struct field pool_fields[] = {
 
 static const struct field listener_fields[] = {
 	{ .name = "door", .type = FIELD_WORD, .required = true,
-	  .words = "direct|native|!connect|!socks5|!ssh" },
+	  .words = "direct|native|connect|socks5|!ssh" },
 	{ .name = "address", .type = FIELD_ADDRESS, .required = true },
 	{ .name = "user", .type = FIELD_SOURCE, .required = true },
 	{ .name = "application", .type = FIELD_NAME },
 	{ .name = "applications", .type = FIELD_NAMES_ALL },
 	DURATION("wait", 0, DAY, "30 s"),
 	LIMIT("limit"),
+	DURATION("opening_deadline", SECOND / 10, 300 * SECOND, "10 s"),
+	COUNT("opening_per_source", 1, 65535, "256"),
 	LATER("tls", "leave it out, or put a TLS proxy in front"),
 	{ .name = NULL },
 };

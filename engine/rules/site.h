@@ -21,10 +21,12 @@
  *     "memory_mib", "volume_mib", "recycle": "clean" | "rebuild" | "none",
  *     "keep", "untrusted", "boot_deadline_ms", "shrink_after_ms" } ],
  *     kernel, initrd, cmdline, template, volume_mib are left out when not set
- *   "listeners": [ { "name", "file", "line", "door": "direct" | "native",
+ *   "listeners": [ { "name", "file", "line", 
+ *     "door": "direct" | "native" | "connect" | "socks5",
  *     "ip": "127.0.0.1", "port": 7070 | "path": "/run/x.sock",
  *     "user_source": "fixed" | "peer" | "password", "user": "kiosk",
- *     "applications": ["mail"] | "*", "wait_ms", "limit": 0 } ],
+ *     "applications": ["mail"] | "*", "wait_ms", "limit": 0,
+ *     "opening_deadline_ms", "opening_per_source" } ],
  *     user: with fixed only
  *   "users": [ { "name", "file", "line", "password", "token", "uid" | "login",
  *     "applications": ["mail"] | "*", "limit", "disabled",

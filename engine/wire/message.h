@@ -40,10 +40,13 @@ enum {
 
 /* ---- E > G: work for the gateway ------------------------------------- */
 
-/* + fd: the listening socket.  door, user_source: enums below. */
+/* + fd: the listening socket.  door, user_source: enums below.  opening_ms:
+ * from accept to a complete request; per_source: connections without one from
+ * one source at once; 0 = the gateway's default. */
 #define WIRE_gateway_listener(F)                                               \
 	F(u64, listener) F(text, name) F(u8, door) F(u8, user_source)          \
-	F(text, user) F(text, application)
+	F(text, user) F(text, application) F(i64, opening_ms)                  \
+	F(u32, per_source)
 #define WIRE_gateway_unlisten(F) F(u64, listener)
 /* The machine for a connection's request.  endpoint, identity: enums below;
  * channel and unix endpoints bring + fd, tcp dials address "ip:port". */
@@ -237,7 +240,12 @@ enum wire_type {
 #undef M
 };
 
-enum wire_door { WIRE_DOOR_DIRECT = 1, WIRE_DOOR_NATIVE = 2 };
+enum wire_door {
+	WIRE_DOOR_DIRECT = 1,	/* no protocol: a port is an application */
+	WIRE_DOOR_NATIVE = 2,	/* frames (engine/wire/native.h) */
+	WIRE_DOOR_CONNECT = 3,	/* HTTP CONNECT (engine/wire/http_connect.h) */
+	WIRE_DOOR_SOCKS5 = 4,	/* RFC 1928 (engine/wire/socks5.h) */
+};
 enum wire_user_source {
 	WIRE_USER_FIXED = 1,	/* the listener names the user */
 	WIRE_USER_PEER = 2,	/* unix socket peer credentials */

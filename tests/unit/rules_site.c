@@ -29,6 +29,11 @@ static const char full[] =
 	"    user = \"kiosk\", application = \"mail\", wait = 5 }\n"
 	"listener \"local\" { door = \"native\", address = \"unix:local.sock\",\n"
 	"    user = \"peer\", applications = \"*\" }\n"
+	"listener \"web\" { door = \"connect\", address = \"127.0.0.1:3128\",\n"
+	"    user = \"password\", applications = \"*\", opening_deadline = \"5 s\",\n"
+	"    opening_per_source = 8 }\n"
+	"listener \"socks\" { door = \"socks5\", address = \"127.0.0.1:1080\",\n"
+	"    user = \"kiosk\", applications = { \"mail\" } }\n"
 	"listener \"six\" { door = \"native\", address = \"[::1]:7071\",\n"
 	"    user = \"password\", applications = { \"mail\", \"files\" } }\n"
 	"user \"kiosk\" { limit = 100 }\n"
@@ -120,7 +125,13 @@ static void test_full(struct role *r)
 	is_int(s.pools[1].volume_mib, 64, "volume");
 	ok(s.pools[1].keep && !s.pools[0].keep, "keep");
 	is_text(s.pools[1].template_path, "files.xml", "template");
-	is_int(s.listener_count, 3, "three listeners");
+	is_int(s.listener_count, 5, "five listeners");
+	is_int(s.listeners[2].door, DOOR_CONNECT, "an HTTP proxy");
+	is_int(s.listeners[2].opening_ms, 5000, "its patience");
+	is_int(s.listeners[2].opening_per_source, 8, "with so many of one source");
+	is_int(s.listeners[3].door, DOOR_SOCKS5, "a SOCKS proxy");
+	is_int(s.listeners[3].opening_ms, 10000, "patience by default");
+	is_int(s.listeners[3].opening_per_source, 256, "and room for one source");
 	is_int(s.listeners[0].door, DOOR_DIRECT, "direct door");
 	is_int(s.listeners[0].user_source, USER_FIXED, "fixed user");
 	is_text(s.listeners[0].user, "kiosk", "its name");
@@ -129,9 +140,9 @@ static void test_full(struct role *r)
 	is_text(s.listeners[0].applications.names[0], "mail", "one application");
 	is_text(s.listeners[1].path, "local.sock", "unix address");
 	ok(s.listeners[1].applications.all, "all applications");
-	is_text(s.listeners[2].ip, "::1", "IPv6 address");
-	is_int(s.listeners[2].port, 7071, "and port");
-	is_int(s.listeners[2].applications.count, 2, "two applications");
+	is_text(s.listeners[4].ip, "::1", "IPv6 address");
+	is_int(s.listeners[4].port, 7071, "and port");
+	is_int(s.listeners[4].applications.count, 2, "two applications");
 	is_int(s.user_count, 3, "three users");
 	is_int(s.users[0].limit, 100, "limit");
 	is_int(s.users[0].uid, -1, "no uid");
@@ -332,9 +343,17 @@ static const struct {
 	  "\"localhost:80\" }\n", "site.lua", 2, "listener \"l\": 'address' must be "
 	  "an IP address and a port such as \"127.0.0.1:7070\" or \"[::1]:7070\", "
 	  "or \"unix:PATH\", not \"localhost:80\"", "" },
-	{ SITE "listener \"l\" { door = \"socks5\", user = \"u\", address = "
-	  "\"127.0.0.1:80\" }\n", "site.lua", 2, "listener \"l\": door = \"socks5\" "
-	  "is not in this version yet", "write \"direct\" or \"native\"" },
+	{ SITE "listener \"l\" { door = \"ssh\", user = \"u\", address = "
+	  "\"127.0.0.1:80\" }\n", "site.lua", 2, "listener \"l\": door = \"ssh\" "
+	  "is not in this version yet", "write \"direct\" or \"native\" or "
+	  "\"connect\" or \"socks5\"" },
+	{ SITE USERS APP POOL "}\n" DOOR "user = \"u\", application = \"a\", "
+	  "opening_deadline = \"10 min\" }\n", "site.lua", 5, "listener \"l\": "
+	  "'opening_deadline' must be a time from 100 ms to 5 min, for example "
+	  "\"30 s\", not \"10 min\"", "" },
+	{ SITE USERS APP POOL "}\n" DOOR "user = \"u\", application = \"a\", "
+	  "opening_per_source = 0 }\n", "site.lua", 5, "listener \"l\": "
+	  "'opening_per_source' must be a whole number from 1 to 65535, not 0", "" },
 	/* the whole */
 	{ SITE APP "\npool \"p\" { application = \"aa\", serve = 1 }\n", "site.lua", 4,
 	  "pool \"p\": there is no application \"aa\"", "did you mean 'a'?" },
@@ -385,7 +404,7 @@ static const struct {
 	  "write application = \"NAME\"" },
 	{ SITE USERS APP POOL "}\n" DOOR "user = \"u\", applications = \"*\" }\n",
 	  "site.lua", 5, "listener \"l\": a direct door offers exactly one "
-	  "application", "write application = \"NAME\", or door = \"native\"" },
+	  "application", "write application = \"NAME\", or door = \"connect\"" },
 	{ SITE USERS APP POOL "}\n" DOOR "user = \"u\", application = \"a\" }\n"
 	  "listener \"m\" { door = \"direct\", address = \"127.0.0.1:1\", user = "
 	  "\"u\", application = \"a\" }\n", "site.lua", 6,
