@@ -162,7 +162,7 @@ static void test_full(struct role *r)
 	   !s.groups[1].limit, "a group of everybody, without limit");
 	is_int(s.allow_count, 3, "three rules");
 	is_text(s.allows[0].name, "rule-1", "named in order");
-	is_int(s.allows[0].place.line, 33, "placed");
+	is_int(s.allows[0].place.line, 38, "placed");
 	is_text(s.allows[0].users.names[0], "anna", "users");
 	is_text(s.allows[0].groups.names[0], "all", "groups");
 	is_text(s.allows[0].applications.names[0], "mail", "one application");
