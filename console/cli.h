@@ -109,7 +109,7 @@ enum cli_value {
 	X(HISTORY, "history", 0, NULL, SWITCH, false, "history",               \
 	  "also what is over")                                                 \
 	X(FOR, "for", 0, "TIME", DURATION, false, "for",                       \
-	  "how long it may take")                                              \
+	  "how long it may take, or how much longer")                           \
 	X(POOL, "pool", 0, "NAME", TEXT, false, "pool",                        \
 	  "only machines of this pool")                                        \
 	X(USER, "user", 0, "NAME", TEXT, false, "user",                        \

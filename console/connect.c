@@ -45,6 +45,7 @@ struct session {
 	size_t out_start, out_end;
 	uint32_t data_left;	/* of the DATA frame at in_start */
 	bool data_end;
+	bool asked_more;	/* EXTEND was sent, its NOTICE is to come */
 	bool accepted, input_ended, output_ended, leaving, heard;
 	bool regular;		/* standard output never blocks */
 	int64_t asked_us;
@@ -162,6 +163,26 @@ static void on_waiting(struct session *s, const uint8_t *p, size_t n)
 	    text_duration(duration, sizeof(duration), (int64_t)left));
 }
 
+/* The end is near, or the answer to a wish for more time. */
+static void on_notice(struct session *s, const uint8_t *p, size_t n)
+{
+	struct native_builder b;
+	uint64_t left = 0;
+	char text[256], duration[16];
+
+	text_of(p, n, NATIVE_TAG_TEXT, text, sizeof(text));
+	native_get_u64(p, n, NATIVE_TAG_WAIT_MS, &left);
+	connect_say("%s (%s left)", text,
+	    text_duration(duration, sizeof(duration), (int64_t)left));
+	if (s->wish->extend_ms <= 0 || s->asked_more) {
+		s->asked_more = false;
+		return;
+	}
+	native_begin(&b, NATIVE_EXTEND, 0);
+	native_put_u64(&b, NATIVE_TAG_WAIT_MS, (uint64_t)s->wish->extend_ms);
+	s->asked_more = queue_frame(s, &b);
+}
+
 static void on_control(struct session *s, const struct native_header *h,
 		       const uint8_t *p)
 {
@@ -185,6 +206,10 @@ static void on_control(struct session *s, const struct native_header *h,
 			connect_say("the machine is clean");
 		s->code = EXIT_DONE;
 		return;
+	case NATIVE_NOTICE:
+		on_notice(s, p, h->length);
+		return;
+	case NATIVE_EXTEND:
 	case NATIVE_ALLOCATE:
 	case NATIVE_CONNECT:
 	case NATIVE_DATA:

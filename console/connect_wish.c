@@ -40,6 +40,7 @@ static const char usage_text[] =
 	"  --user NAME        who asks: with a password, or named by root\n"
 	"  --password-fd N    read the password there (default $REMUDA_PASSWORD)\n"
 	"  --wait 30s         longest wait for a machine\n"
+	"  --extend 30m       when the end is announced, ask for so much more\n"
 	"  --request-id ID    the same id never takes a second machine\n"
 	"  --confirm          wait until the machine is clean again\n"
 	"  -v, --verbose      machine, session and times on standard error\n"
@@ -59,6 +60,7 @@ int connect_parse(struct connect_wish *w, int argc, char **argv)
 		{ "user", required_argument, NULL, 'u' },
 		{ "password-fd", required_argument, NULL, 'p' },
 		{ "wait", required_argument, NULL, 'w' },
+		{ "extend", required_argument, NULL, 'x' },
 		{ "request-id", required_argument, NULL, 'r' },
 		{ "confirm", no_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -84,6 +86,12 @@ int connect_parse(struct connect_wish *w, int argc, char **argv)
 			if (*end || end == optarg || w->password_fd < 0) {
 				connect_say("--password-fd wants a number, not \"%s\"",
 				    optarg);
+				return -1;
+			}
+			break;
+		case 'x':
+			if (text_parse_duration_ms(optarg, &w->extend_ms, &err) < 0) {
+				connect_say("--extend: %s", err.text);
 				return -1;
 			}
 			break;

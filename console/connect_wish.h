@@ -18,6 +18,7 @@ enum {
 struct connect_wish {
 	const char *application, *socket, *to, *user, *request_id;
 	int64_t wait_ms;	/* -1: the listener's */
+	int64_t extend_ms;	/* asked for at each warning, 0 = nothing */
 	int password_fd;	/* -1: the environment */
 	bool confirm, verbose, help;
 };

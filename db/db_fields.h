@@ -57,7 +57,9 @@
 	X(22, cleaned_wall_ms, cleaned_wall_ms, DB_I64)                        \
 	X(23, bytes_in, bytes_in, DB_U64)                                      \
 	X(24, bytes_out, bytes_out, DB_U64)                                    \
-	X(25, end_text, end_text, DB_TEXT)
+	X(25, end_text, end_text, DB_TEXT)                                     \
+	X(26, ends_wall_ms, ends_wall_ms, DB_I64)                              \
+	X(27, extended_ms, extended_ms, DB_I64)
 
 #define REQUEST_FIXED(X)
 #define REQUEST_CHANGING(F, X)                                                 \

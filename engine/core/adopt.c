@@ -70,6 +70,7 @@ static void adopt_session(struct world *w, struct effects *fx,
 	s->row.bytes_in = ev->held.bytes_in;
 	s->row.bytes_out = ev->held.bytes_out;
 	s->changed = w->turn;
+	limit_moved(w, s, ev->held.quiet_ms);
 	if (s->row.state != SESSION_ASSIGNED)
 		return;
 	if (ev->held.flowing) {

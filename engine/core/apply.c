@@ -265,6 +265,7 @@ static bool restore_session(struct world *w, const struct session_row *row)
 	/* Perhaps its gateway has it, perhaps bytes went (S5). */
 	s->told = !PLANTED(S4_RESTART_UNTOLD);
 	s->held = true;
+	limit_resume(w, s);
 	return true;
 }
 
@@ -304,6 +305,8 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	site_spec_fini(&old);
 	if (rows)
 		restore(w, fx, rows);
+	LIST_EACH(&w->live, it)	/* idle and warn may have changed */
+		limit_arm(w, LIST_ENTRY(it, struct session, live_link));
 	w->has_spec = true;
 	world_event(w, fx, SEVERITY_INFO, false, "SITE", "site", w->spec.name,
 		    "applied: %zu pools, %zu applications, %zu listeners",

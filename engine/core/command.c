@@ -188,6 +188,7 @@ static void machine_command(struct world *w, struct effects *fx,
 	case COMMAND_SESSION_END:
 	case COMMAND_USER_DISABLE:
 	case COMMAND_USER_ENABLE:
+	case COMMAND_SESSION_EXTEND:
 	case COMMAND_SITE_CLOSE:
 		break;
 	}
@@ -215,6 +216,36 @@ static void session_end(struct world *w, struct effects *fx,
 	snprintf(text, sizeof(text), "session/%llu of %s on %s is being ended",
 		 (unsigned long long)s->row.id, s->row.user,
 		 s->row.machine_name);
+	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "user", s->row.user,
+		    "%.*s: %s", (int)ev->command.who.length,
+		    ev->command.who.ptr, text);
+	command_reply(fx, ev, true, "", text);
+}
+
+static void session_extend(struct world *w, struct effects *fx,
+			   const struct event *ev)
+{
+	struct session *s = world_session(w, ev->command.session);
+	char text[ROW_TEXT_SIZE], by[16], left[16];
+
+	if (!s || session_is_final(s)) {
+		snprintf(text, sizeof(text), "there is no live session/%llu",
+			 (unsigned long long)ev->command.session);
+		command_reply(fx, ev, false, "not_found", text);
+		return;
+	}
+	const char *no = limit_extend(w, fx, s, ev->command.ms);
+	if (no) {
+		snprintf(text, sizeof(text), "session/%llu %s",
+			 (unsigned long long)s->row.id, no);
+		command_reply(fx, ev, false, "refused", text);
+		return;
+	}
+	snprintf(text, sizeof(text), "session/%llu of %s on %s has %s more, %s left",
+		 (unsigned long long)s->row.id, s->row.user,
+		 s->row.machine_name,
+		 text_duration(by, sizeof(by), ev->command.ms),
+		 text_duration(left, sizeof(left), s->ends_ms - w->now_ms));
 	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "user", s->row.user,
 		    "%.*s: %s", (int)ev->command.who.length,
 		    ev->command.who.ptr, text);
@@ -258,6 +289,9 @@ void command_on_event(struct world *w, struct effects *fx, const struct event *e
 		return;
 	case COMMAND_SESSION_END:
 		session_end(w, fx, ev);
+		return;
+	case COMMAND_SESSION_EXTEND:
+		session_extend(w, fx, ev);
 		return;
 	case COMMAND_SITE_CLOSE:
 		site_close(w, fx, ev);

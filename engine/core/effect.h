@@ -39,7 +39,8 @@
 	X(ASSIGN, SEND, "session to its gateway; fd under call, if any")      \
 	X(REFUSE, SEND, "gateway, conn; code, text")                          \
 	X(WAITING, SEND, "gateway, conn; place, ms left")                     \
-	X(STOP, SEND, "gateway, session; text")                               \
+	X(STOP, SEND, "gateway, session; text; ms > 0: only if quiet so long") \
+	X(NOTICE, SEND, "gateway, session; ms to its end, text")               \
 	X(CONFIRMED, SEND, "gateway, session; ok, text")                      \
 	X(RESOURCE_PORT, SEND, "gateway, session, machine; fd, resource, ok") \
 	X(RESOURCE_CLOSE, SEND, "gateway, session, machine")                  \

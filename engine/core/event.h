@@ -38,6 +38,7 @@ enum event_kind {
 	EVENT_FAILED,		/* the machine did not accept */
 	EVENT_ENDED,
 	EVENT_BYTES,
+	EVENT_EXTEND,		/* the user asks for more time */
 	EVENT_RESOURCE_USED,
 	EVENT_RESOURCE_LOST,
 	EVENT_KINDS
@@ -59,6 +60,7 @@ enum command_verb {
 	COMMAND_MACHINE_RESTART,
 	COMMAND_MACHINE_DELETE,	/* its pool makes another if it wants one */
 	COMMAND_SESSION_END,	/* session */
+	COMMAND_SESSION_EXTEND,	/* session, ms */
 	COMMAND_USER_DISABLE,	/* name, end_sessions */
 	COMMAND_USER_ENABLE,	/* name */
 	COMMAND_SITE_CLOSE,	/* retire every machine; nothing new begins */
@@ -93,6 +95,7 @@ struct event {
 			struct slice who;
 			uint64_t session;
 			int64_t serve, spare, max;
+			int64_t ms;
 			bool dry_run, end_sessions;
 		} command;
 		struct {
@@ -139,6 +142,7 @@ struct event {
 			uint64_t conn, session, machine, incarnation;
 			bool flowing;
 			uint64_t bytes_in, bytes_out;
+			int64_t quiet_ms;	/* since a byte last moved */
 		} held;
 		struct {
 			uint32_t gateway;
@@ -154,7 +158,7 @@ struct event {
 		struct {
 			uint32_t gateway;
 			uint64_t session, machine, incarnation;
-			int64_t took_ms;
+			int64_t took_ms;	/* EXTEND: so much more */
 			bool touched, confirm, drained;
 			enum session_end how;
 			uint64_t bytes_in, bytes_out;

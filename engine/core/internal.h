@@ -167,6 +167,8 @@ void session_on_failed(struct world *w, struct effects *fx,
 void session_on_ended(struct world *w, struct effects *fx,
 		      const struct event *ev);
 void session_on_bytes(struct world *w, const struct event *ev);
+/* The live session a gateway's message is about, if its epoch is right. */
+struct session *session_of_message(struct world *w, const struct event *ev);
 /* Ends a live session in the given final state; its machine is cleaned. */
 void session_finish(struct world *w, struct effects *fx, struct session *s,
 		    enum session_state final, const char *text);
@@ -183,6 +185,26 @@ void session_give_up(struct world *w, struct effects *fx, struct machine *m);
 /* The machine of an ended session is clean (or given up). */
 void session_cleaned(struct world *w, struct effects *fx, struct machine *m,
 		     bool clean, const char *text);
+
+/* ---- limit.c: how long a session may last ------------------------------------------- */
+/* It was accepted just now. */
+void limit_begin(struct world *w, struct session *s);
+/* It was found in the store after a restart. */
+void limit_resume(struct world *w, struct session *s);
+/* Its newest byte count is from quiet_ms ago. */
+void limit_moved(struct world *w, struct session *s, int64_t quiet_ms);
+/* Sets the timer for whatever comes first. */
+void limit_arm(struct world *w, struct session *s);
+void limit_on_timer(struct world *w, struct effects *fx, struct session *s);
+/* Its gateway is to end it, now or as soon as it can be told. */
+void limit_stop(struct world *w, struct effects *fx, struct session *s,
+		const char *text);
+/* The user asks for more time. */
+void limit_on_extend(struct world *w, struct effects *fx,
+		     const struct event *ev);
+/* Returns NULL, or why it cannot be extended. */
+const char *limit_extend(struct world *w, struct effects *fx, struct session *s,
+			 int64_t ms);
 
 /* ---- adopt.c: gateways that outlived an engine --------------------------------------- */
 void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev);

@@ -108,6 +108,8 @@ struct session_row {
 	int64_t cleaned_wall_ms;
 	uint64_t bytes_in;		/* client to machine */
 	uint64_t bytes_out;
+	int64_t ends_wall_ms;		/* by its longest time; 0 = never */
+	int64_t extended_ms;		/* taken by the user himself so far */
 	char end_text[ROW_TEXT_SIZE];
 };
 

@@ -49,6 +49,7 @@ struct session *session_new(struct world *w, const struct session_row *row)
 	CHECK("", s, "out of memory");
 	s->row = *row;
 	s->changed = w->turn;
+	s->timer.kind = TIMER_SESSION;
 	map_put(&w->sessions, row->id, s);
 	if (!session_is_final(s)) {
 		list_add_tail(&w->live, &s->live_link);
@@ -94,10 +95,13 @@ void session_dismiss(struct effects *fx, const struct session *s,
 void session_end_now(struct world *w, struct effects *fx, struct session *s,
 		     const char *text)
 {
-	session_dismiss(fx, s, "stopped", text);
+	if (s->told) {
+		limit_stop(w, fx, s, text);
+		return;
+	}
 	/* One its gateway has not heard of ends here and now. */
-	if (!s->told)
-		session_finish(w, fx, s, SESSION_CLOSED, text);
+	session_dismiss(fx, s, "stopped", text);
+	session_finish(w, fx, s, SESSION_CLOSED, text);
 }
 
 void session_let_go(struct world *w, struct effects *fx, struct session *s)
@@ -122,7 +126,7 @@ static struct session *of_epoch(struct world *w, const struct event *ev)
 	return s;
 }
 
-static struct session *of_message(struct world *w, const struct event *ev)
+struct session *session_of_message(struct world *w, const struct event *ev)
 {
 	struct session *s = of_epoch(w, ev);
 
@@ -132,7 +136,7 @@ static struct session *of_message(struct world *w, const struct event *ev)
 void session_on_accepted(struct world *w, struct effects *fx,
 			 const struct event *ev)
 {
-	struct session *s = of_message(w, ev);
+	struct session *s = session_of_message(w, ev);
 
 	if (!s || s->row.state != SESSION_ASSIGNED) {
 		/* A late accept is fenced here; its machine counts as dirty. */
@@ -146,6 +150,7 @@ void session_on_accepted(struct world *w, struct effects *fx,
 	sm_move(&session_table, &s->row.state, SESSION_ACTIVE, m->row.name);
 	s->row.accept_ms = w->now_ms - s->assigned_ms;
 	s->row.accepted_wall_ms = w->wall_ms;
+	limit_begin(w, s);
 	world_save_session_late(w, s);
 	m->row.failures = 0;
 	machine_move(w, fx, m, MACHINE_IN_SESSION, "%s", s->row.user);
@@ -161,6 +166,7 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 	sm_move(&session_table, &s->row.state, final, s->row.machine_name);
 	s->row.ended_wall_ms = w->wall_ms;
 	TEXT_SET(s->row.end_text, text);
+	timer_stop(&w->timers, &s->timer);
 	list_remove(&s->live_link);
 	count(w, s, -1);
 	if (s->row.gateway < WORLD_GATEWAYS_MAX) {
@@ -202,7 +208,7 @@ void session_on_failed(struct world *w, struct effects *fx,
 	if (!PLANTED(L1_CLIENT_FORGOTTEN))
 		refuse(fx, s, "not_accepted", text);
 	session_let_go(w, fx, s);
-	s = of_message(w, ev);
+	s = session_of_message(w, ev);
 	if (!s)
 		return;
 	s->untouched = !ev->session.touched;
@@ -219,7 +225,7 @@ void session_on_ended(struct world *w, struct effects *fx,
 
 	if (s)
 		session_let_go(w, fx, s);
-	s = of_message(w, ev);
+	s = session_of_message(w, ev);
 	if (!s)
 		return;
 	if (ev->session.how == END_CLOSED || ev->session.how == END_STOPPED)
@@ -247,6 +253,9 @@ void session_on_bytes(struct world *w, const struct event *ev)
 
 	if (!s || session_is_final(s))
 		return;
+	if (s->row.bytes_in != ev->session.bytes_in ||
+	    s->row.bytes_out != ev->session.bytes_out)
+		limit_moved(w, s, 0);
 	s->row.bytes_in = ev->session.bytes_in;
 	s->row.bytes_out = ev->session.bytes_out;
 	s->changed = w->turn;	/* shown; saved with the session's end */

@@ -30,6 +30,8 @@ enum {
 	SITE_MACHINES_MAX = 10000,	/* of one pool */
 };
 
+#define SITE_DURATION_MAX_MS (30ll * 86400 * 1000)
+
 /* Values equal those of engine/wire/message.h where it has the same enum. */
 enum site_endpoint {
 	ENDPOINT_CHANNEL = 1,	/* framed virtio-serial port (decisions.md 17) */
@@ -106,6 +108,11 @@ struct site_application {
 	int64_t accept_deadline_ms;
 	int64_t clean_deadline_ms;
 	uint32_t limit;			/* sessions and waiting at once; 0 = none */
+	/* Limits of a session (core/limit.c); 0 = none. */
+	int64_t idle_ms;		/* without a byte either way */
+	int64_t longest_ms;		/* from its accept */
+	int64_t warn_ms;		/* before the end by longest */
+	int64_t half_close_ms;		/* without a byte, one side closed */
 };
 
 struct site_pool {
@@ -145,6 +152,7 @@ struct site_listener {
 	uint32_t limit;			/* sessions and waiting at once; 0 = none */
 	int64_t opening_ms;		/* from accept to a complete request */
 	uint32_t opening_per_source;	/* without one, from one source at once */
+	int64_t extend_ms;		/* users may extend a session, in all */
 };
 
 struct site_user {

@@ -21,7 +21,8 @@ const char *event_name(enum event_kind kind)
 		[EVENT_REQUEST] = "request", [EVENT_REFUSED] = "refused",
 		[EVENT_CANCEL] = "cancel", [EVENT_ACCEPTED] = "accepted",
 		[EVENT_FAILED] = "failed", [EVENT_ENDED] = "ended",
-		[EVENT_BYTES] = "bytes", [EVENT_RESOURCE_USED] = "resource_used",
+		[EVENT_BYTES] = "bytes", [EVENT_EXTEND] = "extend",
+		[EVENT_RESOURCE_USED] = "resource_used",
 		[EVENT_RESOURCE_LOST] = "resource_lost",
 	};
 
@@ -48,6 +49,9 @@ static void on_tick(struct world *w, struct effects *fx)
 			break;
 		case TIMER_HOST:
 			host_on_timer(w, fx, OWNER(t, struct host, timer));
+			break;
+		case TIMER_SESSION:
+			limit_on_timer(w, fx, OWNER(t, struct session, timer));
 			break;
 		case TIMER_POOL:
 			pool_unbalance(w, OWNER(t, struct pool, shrink_timer));
@@ -154,6 +158,9 @@ static void dispatch(struct world *w, const struct event *ev,
 		return;
 	case EVENT_BYTES:
 		session_on_bytes(w, ev);
+		return;
+	case EVENT_EXTEND:
+		limit_on_extend(w, fx, ev);
 		return;
 	case EVENT_RESOURCE_USED:
 		on_resource_used(w, fx, ev);

@@ -241,6 +241,7 @@ static void free_machine(struct world *w, struct machine *m)
 
 static void free_session(struct world *w, struct session *s)
 {
+	timer_stop(&w->timers, &s->timer);
 	list_remove(&s->done_link);
 	list_remove(&s->save_link);
 	list_remove(&s->late_link);

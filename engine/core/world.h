@@ -39,7 +39,7 @@ enum {
 
 /* What timers belong to. */
 enum timer_kind { TIMER_MACHINE = 1, TIMER_CALL, TIMER_REQUEST, TIMER_HOST,
-		  TIMER_POOL, TIMER_LATE };
+		  TIMER_POOL, TIMER_LATE, TIMER_SESSION };
 
 enum host_state { HOST_CONNECTING, HOST_UP, HOST_NOT_ANSWERING };
 
@@ -166,6 +166,14 @@ struct session {
 	bool untouched;		/* no accept, no byte reached the machine */
 	bool held;		/* its gateway may still hold it */
 	int64_t assigned_ms;
+	/* Limits (limit.c), boot time. */
+	struct timer timer;
+	int64_t moved_ms;	/* a byte was last known to move */
+	int64_t ends_ms;	/* by its longest time; 0 = never */
+	int64_t asked_ms;	/* its gateway was last told to end it */
+	bool warned;		/* of ends_ms */
+	bool stopping;		/* its end is decided: stop_text */
+	char stop_text[64];
 	uint64_t changed;
 };
 

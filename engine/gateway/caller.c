@@ -378,6 +378,8 @@ void caller_on_assign(struct gateway *g, struct message *m)
 	c->nonce = a->nonce;
 	c->endpoint = a->endpoint;
 	c->assigned_ms = g->poll.now_ms;
+	c->half_close_ms = a->half_close_ms > 0 ? a->half_close_ms :
+						  g->limits.half_close_ms;
 	c->accepted = c->drained = c->touched = false;
 	c->skipped = 0;
 	map_put(&g->by_session, c->session, c);
@@ -423,8 +425,31 @@ void caller_on_stop(struct gateway *g, const struct message *m)
 
 	if (!c || c->state < CALLER_DIALING || c->state > CALLER_FLOWING)
 		return;
+	if (c->state == CALLER_FLOWING &&
+	    g->poll.now_ms - c->relay.moved_ms < m->session_stop.quiet_ms) {
+		flow_tell_bytes(g, c);
+		return;
+	}
 	text_copy_slice(text, sizeof(text), m->session_stop.text);
 	flow_over(g, c, WIRE_END_STOPPED, text);
+}
+
+void caller_on_notice(struct gateway *g, const struct message *m)
+{
+	const struct wire_session_notice *n = &m->session_notice;
+	struct caller *c = map_get(&g->by_session, n->session);
+	struct native_builder b;
+	char text[160];
+
+	if (!c || c->state != CALLER_FLOWING || !c->client.framed)
+		return;
+	text_copy_slice(text, sizeof(text), n->text);
+	native_begin(&b, NATIVE_NOTICE, 0);
+	native_put_u64(&b, NATIVE_TAG_WAIT_MS,
+		       n->left_ms > 0 ? (uint64_t)n->left_ms : 0);
+	native_put_text(&b, NATIVE_TAG_TEXT, text);
+	/* A client that reads nothing misses it. */
+	end_put_frame(g, &c->client, &b);
 }
 
 void caller_on_confirmed(struct gateway *g, const struct message *m)

@@ -79,6 +79,8 @@ void flow_report(struct gateway *g, const struct caller *c)
 			.machine = c->machine_id, .flowing = c->accepted,
 			.bytes_in = c->relay.bytes[0],
 			.bytes_out = c->relay.bytes[1],
+			.quiet_ms = c->accepted ?
+				g->poll.now_ms - c->relay.moved_ms : 0,
 		},
 	};
 
@@ -209,7 +211,7 @@ static void note_bytes(struct gateway *g, struct caller *c)
 /* When the session ends if no byte moves until then. */
 static int64_t quiet_deadline(const struct gateway *g, const struct caller *c)
 {
-	int64_t limit = g->limits.half_close_ms;
+	int64_t limit = c->half_close_ms;
 
 	if (c->machine.error || c->deallocated)
 		limit = g->limits.drain_ms;
@@ -346,7 +348,7 @@ static void sweep(struct gateway *g, struct caller *c)
 	}
 }
 
-static void tell_bytes(struct gateway *g, struct caller *c)
+void flow_tell_bytes(struct gateway *g, struct caller *c)
 {
 	struct message m = {
 		.type = WIRE_TYPE_session_bytes,
@@ -367,7 +369,7 @@ void flow_tick(struct gateway *g, int64_t second)
 		/* A slow engine gets the newest counts later, not all. */
 		if (!link_up(g) || g->engine_full)
 			break;
-		tell_bytes(g, LIST_ENTRY(it, struct caller, changed));
+		flow_tell_bytes(g, LIST_ENTRY(it, struct caller, changed));
 	}
 	LIST_EACH(&g->flowing, it) {
 		struct caller *c = LIST_ENTRY(it, struct caller, flowing);

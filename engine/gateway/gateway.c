@@ -102,6 +102,9 @@ void gateway_on_message(struct gateway *g, struct message *m)
 	case WIRE_TYPE_session_stop:
 		caller_on_stop(g, m);
 		return;
+	case WIRE_TYPE_session_notice:
+		caller_on_notice(g, m);
+		return;
 	case WIRE_TYPE_session_confirmed:
 		caller_on_confirmed(g, m);
 		return;

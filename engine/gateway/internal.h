@@ -122,6 +122,7 @@ struct caller {
 	bool hardened;			/* keepalive set on the machine's side */
 	bool deallocated, confirm;	/* native: client said so */
 	bool drained;
+	int64_t half_close_ms;
 	uint64_t reported;		/* sum of bytes the engine knows */
 	enum wire_end how;
 	size_t skipped;			/* bytes before the echo */
@@ -140,6 +141,7 @@ void caller_on_assign(struct gateway *g, struct message *m);
 void caller_on_refuse(struct gateway *g, const struct message *m);
 void caller_on_waiting(struct gateway *g, const struct message *m);
 void caller_on_stop(struct gateway *g, const struct message *m);
+void caller_on_notice(struct gateway *g, const struct message *m);
 void caller_on_confirmed(struct gateway *g, const struct message *m);
 /* The client went away before it had a session. */
 void caller_cancel(struct gateway *g, struct caller *c);
@@ -180,6 +182,8 @@ void flow_over(struct gateway *g, struct caller *c, enum wire_end how,
 /* Half-close and drain deadlines. */
 void flow_timer(struct gateway *g, struct caller *c);
 void flow_report(struct gateway *g, const struct caller *c);
+/* Tells the engine its byte counts, if it listens. */
+void flow_tell_bytes(struct gateway *g, struct caller *c);
 /* Once a second: byte counts, keepalive, dead peers. */
 void flow_tick(struct gateway *g, int64_t second);
 void flow_keepalive(int fd);

@@ -244,9 +244,33 @@ static void native_wait(struct gateway *g, struct caller *c)
 		caller_cancel(g, c);
 }
 
-static bool on_client_frame(struct gateway *g, struct caller *c,
-			    const struct native_header *h)
+/* The client wants more time; the engine knows how much it may have. */
+static bool on_extend(struct gateway *g, const struct caller *c,
+		      const struct native_header *h, const uint8_t *payload)
 {
+	struct message m = {
+		.type = WIRE_TYPE_session_extend,
+		.incarnation = c->incarnation,
+		.session_extend = { .session = c->session,
+				    .machine = c->machine_id },
+	};
+	uint64_t ms;
+
+	if (native_get_u64(payload, h->length, NATIVE_TAG_WAIT_MS, &ms) < 0)
+		return false;
+	m.session_extend.ms = ms > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)ms;
+	/* Asked of a busy or dead engine in vain: the client may ask again. */
+	if (link_up(g) && !g->engine_full && list_empty(&g->queue))
+		engine_link_send(g, &m, false);
+	return true;
+}
+
+static bool on_client_frame(struct gateway *g, struct caller *c,
+			    const struct native_header *h,
+			    const uint8_t *payload)
+{
+	if (h->type == NATIVE_EXTEND && on_extend(g, c, h, payload))
+		return true;
 	if (h->type == NATIVE_DEALLOCATE) {
 		c->deallocated = true;
 		c->confirm = h->flags & NATIVE_CONFIRM;
@@ -290,7 +314,7 @@ bool native_door_frame(struct gateway *g, struct relay *r, int from,
 {
 	struct caller *c = POLL_OWNER(r, struct caller, relay);
 
-	return from == 0 ? on_client_frame(g, c, h)
+	return from == 0 ? on_client_frame(g, c, h, payload)
 			 : on_guest_frame(c, h, payload);
 }
 

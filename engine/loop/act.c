@@ -287,6 +287,7 @@ static void assign_send(struct shell *sh, const struct effect *e,
 		.application = slice_of(s->row.application),
 		.listener = slice_of(s->row.listener),
 		.accept_deadline_ms = e->ms,
+		.half_close_ms = m->pool->application.half_close_ms,
 	};
 	gateways_send(sh, e->gateway, &msg);
 	if (fd >= 0)
@@ -342,7 +343,13 @@ static void send_to_gateway(struct shell *sh, const struct effect *e)
 		break;
 	case EFFECT_STOP:
 		msg.type = WIRE_TYPE_session_stop;
-		msg.session_stop = (struct wire_session_stop){ e->session, e->text };
+		msg.session_stop = (struct wire_session_stop){
+			e->session, e->ms, e->text };
+		break;
+	case EFFECT_NOTICE:
+		msg.type = WIRE_TYPE_session_notice;
+		msg.session_notice = (struct wire_session_notice){
+			e->session, e->ms, e->text };
 		break;
 	case EFFECT_CONFIRMED:
 		msg.type = WIRE_TYPE_session_confirmed;
@@ -410,6 +417,7 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_REFUSE:
 	case EFFECT_WAITING:
 	case EFFECT_STOP:
+	case EFFECT_NOTICE:
 	case EFFECT_CONFIRMED:
 	case EFFECT_RESOURCE_CLOSE:
 		send_to_gateway(sh, e);

@@ -80,6 +80,12 @@ static bool to_session_event(struct gateway_role *g, const struct message *m,
 		ev->session.bytes_in = m->session_bytes.bytes_in;
 		ev->session.bytes_out = m->session_bytes.bytes_out;
 		return true;
+	case WIRE_TYPE_session_extend:
+		ev->kind = EVENT_EXTEND;
+		ev->session.session = m->session_extend.session;
+		ev->session.machine = m->session_extend.machine;
+		ev->session.took_ms = m->session_extend.ms;
+		return true;
 	}
 	return false;
 }
@@ -105,6 +111,7 @@ static void on_message(struct link *l, struct message *m)
 		ev.held.flowing = m->gateway_session.flowing;
 		ev.held.bytes_in = m->gateway_session.bytes_in;
 		ev.held.bytes_out = m->gateway_session.bytes_out;
+		ev.held.quiet_ms = m->gateway_session.quiet_ms;
 		break;
 	case WIRE_TYPE_gateway_ready:
 		ev.kind = EVENT_GATEWAY_READY;

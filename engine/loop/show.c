@@ -174,6 +174,7 @@ json_t *show_session_row(const struct session_row *r)
 	SET(o, "accepted", show_time(r->accepted_wall_ms));
 	SET(o, "ended", show_time(r->ended_wall_ms));
 	SET(o, "cleaned", show_time(r->cleaned_wall_ms));
+	SET(o, "ends", show_time(r->ends_wall_ms));
 	SET(o, "wait_ms", json_integer(r->wait_ms));
 	SET(o, "accept_ms", r->accepted_wall_ms ? json_integer(r->accept_ms) :
 						  json_null());

@@ -47,6 +47,7 @@ int take_listener(void *object, const json_t *json, struct error *err)
 	l->opening_ms = read_count(&r, "opening_deadline_ms", 1, READ_DAY_MS);
 	l->opening_per_source =
 		(uint32_t)read_count(&r, "opening_per_source", 1, 65535);
+	l->extend_ms = read_count_or(&r, "extend_ms", 1, SITE_DURATION_MAX_MS, 0);
 	if (l->door == DOOR_DIRECT && (l->applications.count != 1 ||
 				       l->user_source == USER_PASSWORD))
 		read_bad(&r, "cannot be a direct door");

@@ -84,6 +84,14 @@ int take_application(void *object, const json_t *json, struct error *err)
 	app->clean_deadline_ms =
 		read_count(&r, "clean_deadline_ms", 1, READ_DAY_MS);
 	app->limit = (uint32_t)read_count(&r, "limit", 0, SITE_LIMIT_MAX);
+	app->half_close_ms =
+		read_count(&r, "half_close_limit_ms", 1, READ_DAY_MS);
+	app->idle_ms = read_count_or(&r, "idle_ms", 1, SITE_DURATION_MAX_MS, 0);
+	app->longest_ms =
+		read_count_or(&r, "longest_ms", 1, SITE_DURATION_MAX_MS, 0);
+	app->warn_ms = read_count_or(&r, "warn_ms", 1, READ_DAY_MS, 0);
+	if (app->warn_ms && app->warn_ms >= app->longest_ms)
+		read_bad(&r, "warns of an end that does not come");
 	return read_end(&r);
 }
 

@@ -47,6 +47,12 @@ void verb_not_found(const struct verb_call *a, const char *kind,
 
 void verb_command(const struct verb_call *a, enum command_verb verb)
 {
+	verb_command_for(a, verb, 0);
+}
+
+void verb_command_for(const struct verb_call *a, enum command_verb verb,
+		      int64_t ms)
+{
 	struct control *ctl = a->c->control;
 	struct event ev = { .kind = EVENT_COMMAND };
 	struct reply *r = calloc(1, sizeof(*r));
@@ -62,6 +68,7 @@ void verb_command(const struct verb_call *a, enum command_verb verb)
 	ev.command.serve = verb_int(a, "serve", -1);
 	ev.command.spare = verb_int(a, "spare", -1);
 	ev.command.max = verb_int(a, "max", -1);
+	ev.command.ms = ms;
 	ev.command.dry_run = verb_true(a, "dry_run");
 	ev.command.end_sessions = verb_true(a, "end_sessions");
 	shell_step(a->sh, &ev);

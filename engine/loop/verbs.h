@@ -39,5 +39,7 @@ void verb_not_found(const struct verb_call *a, const char *kind,
 void guest_exec_run(const struct verb_call *a);
 /* Steps an EVENT_COMMAND of this verb with the arguments of the request. */
 void verb_command(const struct verb_call *a, enum command_verb verb);
+void verb_command_for(const struct verb_call *a, enum command_verb verb,
+		      int64_t ms);
 
 #endif

@@ -85,6 +85,20 @@ static void run_session_show(const struct verb_call *a)
 	json_decref(items);
 }
 
+static void run_session_extend(const struct verb_call *a)
+{
+	const char *text = verb_text(a, "for");
+	struct error err;
+	int64_t ms;
+
+	if (text_parse_duration_ms(text, &ms, &err) < 0) {
+		control_error(a->c, a->id, "usage", NULL,
+			      "\"for\" wants a time such as 30m", NULL);
+		return;
+	}
+	verb_command_for(a, COMMAND_SESSION_EXTEND, ms);
+}
+
 static void run_session_end(const struct verb_call *a)
 {
 	verb_command(a, COMMAND_SESSION_END);
@@ -133,6 +147,7 @@ const struct verb verbs_session[] = {
 	  "history user machine application limit before " },
 	{ "session.show", run_session_show, false, "session " },
 	{ "session.end", run_session_end, true, "session text " },
+	{ "session.extend", run_session_extend, true, "session for " },
 	{ "request.list", run_request_list, false,
 	  "history user application limit before " },
 	{ "event.list", run_event_list, false, "limit before object " },

@@ -108,6 +108,9 @@ static void check_application(lua_State *L, json_t *site, json_t *o)
 	json_array_foreach(names, i, name)
 		need(L, site, kind, o, "resources", "resource",
 		     json_string_value(name));
+	if (has(o, "warn_ms") && count_of(o, "warn_ms") >= count_of(o, "longest_ms"))
+		FAULT(L, kind, o, "write longest = \"8 h\", or leave warn out",
+		      "'warn' must be shorter than 'longest'");
 	bool agent = strcmp(identity, "agent") == 0;
 	if (agent && !accept)
 		FAULT(L, kind, o, "write accept = function(machine, session) "

@@ -52,6 +52,10 @@ static const struct field application_fields[] = {
 	DURATION("accept_deadline", SECOND / 10, HOUR, "10 s"),
 	DURATION("clean_deadline", SECOND / 10, HOUR, "20 s"),
 	LIMIT("limit"),
+	DURATION("idle", 5 * SECOND, 30LL * DAY, NULL),
+	DURATION("longest", SECOND, 30LL * DAY, NULL),
+	DURATION("warn", SECOND, DAY, NULL),
+	DURATION("half_close_limit", SECOND, DAY, "5 min"),
 	LATER("replay", "leave it out"),
 	LATER("connections", "every session has one connection"),
 	{ .name = NULL },
@@ -91,6 +95,7 @@ static const struct field listener_fields[] = {
 	LIMIT("limit"),
 	DURATION("opening_deadline", SECOND / 10, 300 * SECOND, "10 s"),
 	COUNT("opening_per_source", 1, 65535, "256"),
+	DURATION("extend", SECOND, 30LL * DAY, NULL),	/* sessions, by users */
 	LATER("tls", "leave it out, or put a TLS proxy in front"),
 	{ .name = NULL },
 };

@@ -15,7 +15,9 @@
  *     "identity": "proxy" | "agent" | "none", "agent": true,
  *     "resources": ["files"], "hooks": ["prepare", "clean"],
  *     "prepare_deadline_ms", "ready_deadline_ms", "accept_deadline_ms",
- *     "clean_deadline_ms", "limit": 0 } ],            0 = no limit
+ *     "clean_deadline_ms", "half_close_limit_ms", "limit": 0,
+ *     "idle_ms", "longest_ms", "warn_ms" } ],
+ *     idle_ms, longest_ms, warn_ms are left out when there is no such limit
  *   "pools": [ { "name", "file", "line", "application", "serve", "spare",
  *     "max", "host", "kernel", "initrd", "cmdline", "template", "vcpus",
  *     "memory_mib", "volume_mib", "recycle": "clean" | "rebuild" | "none",
@@ -25,9 +27,9 @@
  *     "door": "direct" | "native" | "connect" | "socks5",
  *     "ip": "127.0.0.1", "port": 7070 | "path": "/run/x.sock",
  *     "user_source": "fixed" | "peer" | "password", "user": "kiosk",
- *     "applications": ["mail"] | "*", "wait_ms", "limit": 0,
+ *     "applications": ["mail"] | "*", "wait_ms", "extend_ms", "limit": 0,
  *     "opening_deadline_ms", "opening_per_source" } ],
- *     user: with fixed only
+ *     user: with fixed only; extend_ms is left out when users may not
  *   "users": [ { "name", "file", "line", "password", "token", "uid" | "login",
  *     "applications": ["mail"] | "*", "limit", "disabled",
  *     "applications_open": false } ],                   true = none were written

@@ -36,10 +36,25 @@ static void draw_scale(struct sim *s, struct post *p)
 	p->ev.command.dry_run = sim_chance(s, 20);
 }
 
+/* One of the newest: it may live. */
+static void draw_session(struct sim *s, struct post *p)
+{
+	const struct array *sessions = &s->store.session_list;
+	size_t n = sessions->count;
+
+	if (!n)
+		return;
+	p->ev.command.session = ((const struct session_row *)sessions->items[
+		n - 1 - (size_t)sim_between(s, 0, (int64_t)(n < 5 ? n : 5) - 1)])->id;
+	if (p->ev.command.verb == COMMAND_SESSION_END)
+		return;
+	p->ev.command.ms = sim_between(s, 0, 20000);
+	conns_extended(s, p->ev.command.session, p->ev.command.ms);
+}
+
 void operator_act(struct sim *s)
 {
 	const struct array *machines = &s->store.machine_list;
-	const struct array *sessions = &s->store.session_list;
 	struct post *p = post_new(s, EVENT_COMMAND);
 	size_t n = machines->count;
 
@@ -53,13 +68,9 @@ void operator_act(struct sim *s)
 	case COMMAND_POOL_SCALE:
 		draw_scale(s, p);
 		break;
+	case COMMAND_SESSION_EXTEND:
 	case COMMAND_SESSION_END:
-		if (sessions->count)	/* one of the newest: it may live */
-			p->ev.command.session = ((const struct session_row *)
-				sessions->items[sessions->count - 1 -
-					(size_t)sim_between(s, 0, (int64_t)(
-						sessions->count < 5 ?
-						sessions->count : 5) - 1)])->id;
+		draw_session(s, p);
 		break;
 	case COMMAND_USER_DISABLE:
 	case COMMAND_USER_ENABLE:

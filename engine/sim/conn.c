@@ -9,7 +9,10 @@
 #include "engine/base/check.h"
 #include "engine/sim/internal.h"
 
-enum { CONFIRM_WAIT_MS = 60000 };
+enum {
+	CONFIRM_WAIT_MS = 60000,
+	LIMIT_SLACK_MS = 120000,	/* gateways stall, engines are restarted */
+};
 
 struct conn *conn_by_id(const struct sim *s, uint32_t gateway, uint64_t id)
 {
@@ -246,6 +249,33 @@ void conn_finish(struct sim *s, struct conn *c, enum session_end how)
 	       NULL, index_of(s, c), c->session);
 }
 
+void conn_stop(struct sim *s, struct conn *c, int64_t quiet_ms)
+{
+	if (c->state == CONN_FLOWING && s->now_ms - c->moved_ms < quiet_ms)
+		gateway_post(s, c->gateway, session_post(s, c, EVENT_BYTES));
+	else
+		conn_finish(s, c, END_STOPPED);
+}
+
+/* An engine that runs on a steady clock ends it in time.  What the user asks
+ * for counts as granted. */
+static void check_limit(struct sim *s, const struct conn *c)
+{
+	if (c->ends_ms && s->now_ms > c->ends_ms + LIMIT_SLACK_MS &&
+	    !s->swarm.permille[SIM_WALL_JUMP])
+		sim_broken(s, "L8", "session/%llu flows %lld ms after its longest time",
+			   (unsigned long long)c->session,
+			   (long long)(s->now_ms - c->ends_ms));
+}
+
+static void ask_more(struct sim *s, struct conn *c)
+{
+	struct post *p = session_post(s, c, EVENT_EXTEND);
+
+	p->ev.session.took_ms = sim_between(s, 1000, 20000);
+	gateway_post(s, c->gateway, p);
+}
+
 /* Bytes flow now and then; at some time the client has had enough. */
 static void flows(struct sim *s, struct item *it)
 {
@@ -255,7 +285,17 @@ static void flows(struct sim *s, struct item *it)
 
 	if (stalled(s, it) || c->state != CONN_FLOWING || c->session != it->b)
 		return;
-	if (!l || l->state != DOMAIN_RUNNING || sim_chance(s, 30)) {
+	check_limit(s, c);
+	if (c->silent && l && l->state == DOMAIN_RUNNING) {
+		if (s->now_ms > c->moved_ms + c->idle_ms + LIMIT_SLACK_MS)
+			sim_broken(s, "L8", "session/%llu is idle for %lld ms",
+				   (unsigned long long)c->session,
+				   (long long)(s->now_ms - c->moved_ms));
+		sim_at(s, s->now_ms + 5000, flows, NULL, it->a, it->b);
+		return;
+	}
+	if (!l || l->state != DOMAIN_RUNNING ||
+	    (!c->stays && sim_chance(s, 30))) {
 		bool lost = sim_fault(s, SIM_SESSION_LOST, c->machine);
 
 		conn_finish(s, c, !l ? END_MACHINE : lost ? END_LOST : END_CLOSED);
@@ -267,6 +307,10 @@ static void flows(struct sim *s, struct item *it)
 		l->port = c->session;
 	c->bytes_in += (uint64_t)sim_between(s, 1, 1000);
 	c->bytes_out += (uint64_t)sim_between(s, 0, 5000);
+	c->moved_ms = s->now_ms;
+	c->silent = c->idle_ms && sim_chance(s, 10);
+	if (sim_chance(s, c->stays ? 30 : 5))
+		ask_more(s, c);
 	p = session_post(s, c, EVENT_BYTES);
 	gateway_post(s, c->gateway, p);
 	sim_at(s, s->now_ms + sim_between(s, 10, 5000), flows, NULL, it->a,
@@ -286,6 +330,10 @@ static void accepts(struct sim *s, struct item *it)
 	}
 	c->accepted = true;
 	c->state = CONN_FLOWING;
+	c->moved_ms = s->now_ms;
+	c->ends_ms = c->longest_ms ?
+		s->now_ms + c->longest_ms + site_extend_ms(s, c->listener) : 0;
+	c->stays = c->longest_ms && sim_chance(s, 30);
 	s->result->coverage.accepted++;
 	gateway_post(s, c->gateway, session_post(s, c, EVENT_ACCEPTED));
 	sim_at(s, s->now_ms + sim_between(s, 1, 3000), flows, NULL, it->a,
@@ -362,6 +410,9 @@ void conn_assign(struct sim *s, const struct order *o)
 	c->incarnation = o->e.incarnation;
 	c->life = l ? l->id : 0;
 	c->channel = o->channel;
+	c->longest_ms = o->longest_ms;
+	c->idle_ms = o->idle_ms;
+	c->silent = c->stays = false;
 	c->accepted = c->touched = c->confirm = false;
 	c->bytes_in = c->bytes_out = 0;
 	c->state = CONN_ACCEPTING;
@@ -373,6 +424,16 @@ void conn_refuse(struct sim *s, struct conn *c)
 {
 	(void)s;
 	c->state = CONN_GONE;
+}
+
+void conns_extended(struct sim *s, uint64_t session, int64_t ms)
+{
+	for (size_t i = 0; i < s->conns.count; i++) {
+		struct conn *c = s->conns.items[i];
+
+		if (c->session == session && c->ends_ms)
+			c->ends_ms += ms;
+	}
 }
 
 void conns_life_ended(struct sim *s, const struct life *l)

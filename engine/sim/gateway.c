@@ -16,7 +16,7 @@ static bool is_of_session(enum event_kind kind)
 {
 	return kind == EVENT_ACCEPTED || kind == EVENT_FAILED ||
 	       kind == EVENT_ENDED || kind == EVENT_BYTES ||
-	       kind == EVENT_CANCEL;
+	       kind == EVENT_CANCEL || kind == EVENT_EXTEND;
 }
 
 /* The same message once more: the core must not mind. */
@@ -77,6 +77,7 @@ static void report(struct sim *s, uint32_t gateway)
 		p->ev.held.flowing = c->accepted;
 		p->ev.held.bytes_in = c->bytes_in;
 		p->ev.held.bytes_out = c->bytes_out;
+		p->ev.held.quiet_ms = c->accepted ? s->now_ms - c->moved_ms : 0;
 		gateway_post(s, gateway, p);
 	}
 }
@@ -264,7 +265,7 @@ static void handle(struct sim *s, struct order *o)
 	case EFFECT_STOP:
 		c = conn_of_session(s, o->e.gateway, o->e.session);
 		if (c && c->state <= CONN_FLOWING)
-			conn_finish(s, c, END_STOPPED);
+			conn_stop(s, c, o->e.ms);
 		return;
 	case EFFECT_CONFIRMED:
 		confirmed(s, o);

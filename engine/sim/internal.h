@@ -65,6 +65,7 @@ struct order {
 	uint32_t host;
 	char uuid[ROW_UUID_SIZE], name[ROW_NAME_SIZE];
 	bool channel, agent_identity, has_resources;
+	int64_t longest_ms, idle_ms;
 	uint64_t nonce;
 	uint64_t life;		/* the descriptor leads to */
 	int64_t due_ms;
@@ -119,6 +120,10 @@ struct conn {
 	/* Its session, 0 = none. */
 	uint64_t session, machine, incarnation, life;
 	bool channel, accepted, touched, confirm;
+	/* Stays until it is told to go: busily, or without another byte. */
+	bool stays, silent;
+	int64_t longest_ms, idle_ms, moved_ms;
+	int64_t ends_ms;	/* not later by its limits; 0 = no limit */
 	enum session_end how;
 	uint64_t bytes_in, bytes_out;
 };
@@ -230,6 +235,8 @@ struct site_spec site_copy(const struct site_spec *site, uint32_t absent);
 void site_toggle_resource(struct sim *s, const char *application);
 void site_names_add(struct site_names *n, const char *name);
 void *site_room(size_t count, size_t size);
+/* What users may take of a listener's, operators aside. */
+int64_t site_extend_ms(const struct sim *s, const char *listener);
 void site_release(struct site_spec *site);
 const struct site_pool *site_pool_of(const struct sim *s, const char *pool);
 
@@ -299,8 +306,12 @@ struct conn *conn_by_id(const struct sim *s, uint32_t gateway, uint64_t id);
 void conn_arrive(struct sim *s);
 void conn_request(struct sim *s, struct conn *c);
 void conn_assign(struct sim *s, const struct order *o);
+/* The engine wants it ended if no byte has moved for quiet_ms. */
+void conn_stop(struct sim *s, struct conn *c, int64_t quiet_ms);
 void conn_refuse(struct sim *s, struct conn *c);
 void conn_finish(struct sim *s, struct conn *c, enum session_end how);
+/* An operator gives the session more time, perhaps. */
+void conns_extended(struct sim *s, uint64_t session, int64_t ms);
 /* The machine's side of every connection to that domain breaks. */
 void conns_life_ended(struct sim *s, const struct life *l);
 

@@ -210,6 +210,8 @@ static struct order *order_of(struct sim *s, const struct effect *e)
 		o->channel = a->endpoint == ENDPOINT_CHANNEL;
 		o->agent_identity = a->identity == IDENTITY_AGENT;
 		o->has_resources = a->resources.count > 0;
+		o->longest_ms = a->longest_ms;
+		o->idle_ms = a->idle_ms;
 	} else {
 		text_copy_slice(o->uuid, sizeof(o->uuid), e->text);
 	}
@@ -257,13 +259,15 @@ static void perform(struct sim *s, const struct effect *e)
 						effect_name(e->kind));
 		/* fall through */
 	case EFFECT_REFUSE:
+	case EFFECT_NOTICE:
 	case EFFECT_WAITING:
 	case EFFECT_CONFIRMED:
 	case EFFECT_RESOURCE_CLOSE:
 		gateway_order(s, o);
 		return;
 	case EFFECT_STOP:
-		map_put(&s->stopped, e->session, s);
+		if (!e->ms)
+			map_put(&s->stopped, e->session, s);
 		gateway_order(s, o);
 		return;
 	case EFFECT_SAVE_REQUEST:

@@ -189,6 +189,13 @@ static void draw_application(struct sim *s, struct site_application *a, int i,
 	a->accept_deadline_ms = sim_between(s, 2, 5) * 1000;
 	a->clean_deadline_ms = sim_between(s, 2, 10) * 1000;
 	a->limit = site_draw_limit(s);
+	a->half_close_ms = 300000;
+	if (sim_chance(s, 30))
+		a->idle_ms = sim_between(s, 5, 30) * 1000;
+	if (sim_chance(s, 40)) {
+		a->longest_ms = sim_between(s, 5, 60) * 1000;
+		a->warn_ms = sim_chance(s, 50) ? a->longest_ms / 2 : 0;
+	}
 }
 
 static void draw_pool(struct sim *s, struct site_pool *p, int i,
@@ -231,6 +238,7 @@ static void draw_listeners(struct sim *s, struct site_spec *site)
 		l->wait_ms = sim_chance(s, 20) ? 0 :
 						 sim_between(s, 1, 30) * 1000;
 		l->limit = site_draw_limit(s);
+		l->extend_ms = sim_chance(s, 50) ? sim_between(s, 1, 30) * 1000 : 0;
 	}
 }
 
@@ -308,6 +316,14 @@ void site_toggle_resource(struct sim *s, const char *application)
 		free(a->resources.names);
 		a->resources = (struct site_names){ 0 };
 	}
+}
+
+int64_t site_extend_ms(const struct sim *s, const char *listener)
+{
+	for (size_t i = 0; i < s->site.listener_count; i++)
+		if (strcmp(s->site.listeners[i].name, listener) == 0)
+			return s->site.listeners[i].extend_ms;
+	return 0;
 }
 
 const struct site_pool *site_pool_of(const struct sim *s, const char *pool)

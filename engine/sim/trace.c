@@ -186,6 +186,7 @@ static void of_event(struct sim *s, const struct event *ev)
 	case EVENT_FAILED:
 	case EVENT_ENDED:
 	case EVENT_BYTES:
+	case EVENT_EXTEND:
 		of_session(s, ev);
 		break;
 	case EVENT_RESOURCE_USED:

@@ -29,6 +29,7 @@
  *   user.list  user.show name  group.list
  *   user.why name application [listener]     what the user would get on each listener
  *   user.disable name [end_sessions]  user.enable name
+ *   session.extend session=N for="30m"
  *   whois name|session|address
  *   engine.stop [machines="stay"]            machines stay up (the only choice now)
  *   site.reload
@@ -59,7 +60,7 @@
  *   machine:  id ref("machine/mail-07") name pool host state wish dirty incarnation session user
  *             reason since boot_ms prepare_ms clean_ms sessions failures uuid job("create","prepare"..)
  *   session:  id ref("session/4711") state user application listener peer machine pool gateway
- *             requested assigned accepted ended wait_ms accept_ms clean_ms bytes_in bytes_out
+ *             requested assigned accepted ended ends wait_ms accept_ms clean_ms bytes_in bytes_out
  *             end_text request_key incarnation
  *   request:  id ref user application listener peer state place requested deadline wait_ms code text
  *   listener: name door address user application state

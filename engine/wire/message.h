@@ -54,11 +54,14 @@ enum {
 	F(u64, conn) F(u64, session) F(u64, machine) F(text, machine_name)     \
 	F(u8, endpoint) F(text, address) F(u8, identity) F(u64, nonce)         \
 	F(text, user) F(text, application) F(text, listener)                   \
-	F(i64, accept_deadline_ms)
+	F(i64, accept_deadline_ms) F(i64, half_close_ms)
 #define WIRE_session_refuse(F) F(u64, conn) F(text, code) F(text, text)
 #define WIRE_session_waiting(F) F(u64, conn) F(u32, place) F(i64, left_ms)
-/* Operator or engine ends a session: cut it and answer session_ended. */
-#define WIRE_session_stop(F) F(u64, session) F(text, text)
+/* Operator or engine ends a session: cut it and answer session_ended.
+ * quiet_ms > 0: only if no byte has moved for so long; else session_bytes. */
+#define WIRE_session_stop(F) F(u64, session) F(i64, quiet_ms) F(text, text)
+/* For a client that can be told: its session ends in left_ms. */
+#define WIRE_session_notice(F) F(u64, session) F(i64, left_ms) F(text, text)
 /* The machine was cleaned (ok) or given up; pass CONFIRMED or ERROR on. */
 #define WIRE_session_confirmed(F) F(u64, session) F(u8, ok) F(text, text)
 /* + fd: a machine's port for one resource, for the time of one session. */
@@ -81,10 +84,11 @@ enum {
 
 #define WIRE_gateway_hello(F)                                                  \
 	F(u32, index) F(u32, pid) F(u64, term) F(u8, fresh)
-/* One per session held, between hello and ready; flowing = accepted. */
+/* One per session held, between hello and ready; flowing = accepted;
+ * quiet_ms: since a byte last moved. */
 #define WIRE_gateway_session(F)                                                \
 	F(u64, session) F(u64, conn) F(u64, machine) F(u8, flowing)            \
-	F(u64, bytes_in) F(u64, bytes_out)
+	F(u64, bytes_in) F(u64, bytes_out) F(i64, quiet_ms)
 /* End of the report: now the engine may send work. */
 #define WIRE_gateway_ready(F) F(u32, sessions) F(u32, ended)
 /* secret: password or token, only with user_source PASSWORD.  uid: peer
@@ -106,6 +110,8 @@ enum {
 	F(u64, bytes_out) F(u8, confirm) F(u8, drained) F(text, text)
 /* At most once a second for each session whose counts changed. */
 #define WIRE_session_bytes(F) F(u64, session) F(u64, bytes_in) F(u64, bytes_out)
+/* The client asks for ms more before its session's longest time is over. */
+#define WIRE_session_extend(F) F(u64, session) F(u64, machine) F(i64, ms)
 #define WIRE_resource_used(F)                                                  \
 	F(u64, session) F(u64, machine) F(text, resource) F(text, user)        \
 	F(u8, allowed) F(u64, bytes_in) F(u64, bytes_out) F(text, text)
@@ -218,11 +224,12 @@ enum {
 	M(4, session_refuse) M(5, session_waiting) M(6, session_stop)          \
 	M(7, session_confirmed) M(8, resource_port) M(9, resource_close)       \
 	M(10, resource_target) M(11, gateway_adopt) M(12, gateway_drain)       \
-	M(13, gateway_stop)                                                    \
+	M(13, gateway_stop) M(14, session_notice)                              \
 	M(20, gateway_hello) M(21, gateway_session) M(22, gateway_ready)       \
 	M(23, session_request) M(24, session_cancel) M(25, session_accepted)   \
 	M(26, session_failed) M(27, session_ended) M(28, session_bytes)        \
 	M(29, resource_used) M(30, resource_target_lost)                       \
+	M(31, session_extend)                                                  \
 	M(40, host_open) M(41, domain_create) M(42, domain_destroy)            \
 	M(43, agent_ping) M(44, agent_exec) M(45, agent_write)                 \
 	M(46, channel_open) M(47, console_open) M(48, tcp_probe)               \

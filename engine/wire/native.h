@@ -45,7 +45,9 @@ enum {
 			 " gateway to guest: session, nonce")                  \
 	X(CONFIRMED, 9, "gateway to client: the machine is clean;"             \
 			" guest: session, nonce, port drained")                \
-	X(ERROR, 10, "all: code and text, then close")
+	X(ERROR, 10, "all: code and text, then close")                         \
+	X(NOTICE, 11, "gateway to client: wait until the session ends, text")  \
+	X(EXTEND, 12, "client: wait so much longer before ending the session")
 
 enum native_type {
 #define X(name, code, help) NATIVE_##name = (code),
@@ -67,7 +69,7 @@ enum native_tag {
 	NATIVE_TAG_NONCE = 6,		/* u64 */
 	NATIVE_TAG_INCARNATION = 7,	/* u64 */
 	NATIVE_TAG_MACHINE = 8,		/* text */
-	NATIVE_TAG_WAIT_MS = 9,		/* u64 */
+	NATIVE_TAG_WAIT_MS = 9,		/* u64; NOTICE: 0 = no such end */
 	NATIVE_TAG_REQUEST_ID = 10,	/* text */
 	NATIVE_TAG_COUNT = 11,		/* u64 */
 	NATIVE_TAG_TICKET = 12,		/* bytes */

@@ -100,6 +100,43 @@ static uint64_t test_asking(int client)
 	return conn;
 }
 
+/* What the engine says of the session's time, and what its user may ask. */
+static void test_limits(void)
+{
+	int client = lab_dial(door), machine = connect_session(client, 990);
+	struct native_builder b;
+	struct message m;
+
+	m = (struct message){ .type = WIRE_TYPE_session_notice,
+			      .session_notice = { 990, 60000, SLICE("soon") } };
+	lab_send(&lab, &m);
+	expect_frame(client, NATIVE_NOTICE, "the client is warned");
+	is_int(lab_u64(&frame, NATIVE_TAG_WAIT_MS), 60000, "of its end");
+	is_text(lab_text(&frame, NATIVE_TAG_TEXT), "soon", "in words");
+	native_begin(&b, NATIVE_EXTEND, 0);
+	native_put_u64(&b, NATIVE_TAG_WAIT_MS, 90000);
+	lab_put(client, &b);
+	m = lab_expect(&lab, WIRE_TYPE_session_extend);
+	is_int(m.session_extend.ms, 90000, "and may ask for more");
+	is_int(m.session_extend.session, 990, "for its own session");
+	lab_put_data(client, "x", 1, 0);
+	ok(lab_hears(machine, "x"), "bytes go on behind it");
+	m = (struct message){ .type = WIRE_TYPE_session_stop,
+			      .session_stop = { 990, 600000, SLICE("idle") } };
+	lab_send(&lab, &m);
+	m = lab_expect(&lab, WIRE_TYPE_session_bytes);
+	is_int(m.session_bytes.bytes_in, 1, "one that moved is not idle");
+	lab_put_data(client, "y", 1, 0);
+	ok(lab_hears(machine, "y"), "and goes on");
+	m = (struct message){ .type = WIRE_TYPE_session_stop,
+			      .session_stop = { 990, 0, SLICE("over") } };
+	lab_send(&lab, &m);
+	m = lab_expect(&lab, WIRE_TYPE_session_ended);
+	is_int(m.session_ended.how, WIRE_END_STOPPED, "one that is over is not asked");
+	expect_error(client, "stopped", "the client hears why");
+	close(machine);
+}
+
 static void test_talking(int client, int machine)
 {
 	lab_put_data(client, "question", 8, NATIVE_END);
@@ -384,6 +421,7 @@ int main(void)
 	door = lab_door(&lab, 21, "front", WIRE_DOOR_NATIVE, WIRE_USER_PASSWORD,
 			"", "");
 	test_verbs();
+	test_limits();
 	test_not_clean();
 	test_cuts();
 	test_manners();

@@ -60,6 +60,8 @@ static const struct module_text modules[] = {
 	  "  accept = function(machine, session) end,\n"
 	  "  clean = function(machine, session) end,\n"
 	  "  accept_deadline = \"1500 ms\",\n"
+	  "  idle = \"10 min\", longest = \"8 h\", warn = \"5 min\",\n"
+	  "  half_close_limit = \"1 min\",\n"
 	  "}\n" },
 	{ "lib.port", "scripts/lib/port.lua",
 	  "local M = {}\n"
@@ -106,6 +108,13 @@ static void test_full(struct role *r)
 	is_int(a->resources.count, 1, "one resource");
 	is_text(a->resources.names[0], "files", "its name");
 	is_int(a->accept_deadline_ms, 1500, "accept deadline as written");
+	is_int(a->idle_ms, 600000, "idle");
+	is_int(a->longest_ms, 8 * 3600000, "longest");
+	is_int(a->warn_ms, 300000, "warning");
+	is_int(a->half_close_ms, 60000, "half-close limit");
+	is_int(s.applications[1].idle_ms + s.applications[1].longest_ms, 0,
+	       "no limits unless asked for");
+	is_int(s.applications[1].half_close_ms, 300000, "but for a half-close");
 	is_int(a->prepare_deadline_ms, 60000, "prepare deadline by default");
 	is_int(s.applications[1].endpoint, ENDPOINT_CHANNEL, "channel");
 	is_int(s.pool_count, 2, "two pools");
@@ -301,6 +310,15 @@ static const struct {
 	{ SITE APP POOL ", boot_deadline = \"1 d\" }\n", "site.lua", 3,
 	  "pool \"p\": 'boot_deadline' must be a time from 1000 ms to 60 min, for "
 	  "example \"30 s\", not \"1 d\"", "" },
+	{ SITE "application \"a\" { endpoint = \"tcp:25\", idle = \"1 s\" }\n",
+	  "site.lua", 2, "application \"a\": 'idle' must be a time from 5000 ms "
+	  "to 30d, for example \"30 s\", not \"1 s\"", "" },
+	{ SITE "application \"a\" { endpoint = \"tcp:25\", warn = \"1 min\" }\n",
+	  "site.lua", 2, "application \"a\": 'warn' must be shorter than "
+	  "'longest'", "write longest = \"8 h\", or leave warn out" },
+	{ SITE "application \"a\" { endpoint = \"tcp:25\", longest = \"1 min\", "
+	  "warn = \"2 min\" }\n", "site.lua", 2, "application \"a\": 'warn' must be "
+	  "shorter than 'longest'", "write longest = \"8 h\", or leave warn out" },
 	{ SITE APP POOL ", keep = 1 }\n", "site.lua", 3,
 	  "pool \"p\": 'keep' must be true or false, not 1", "" },
 	{ SITE APP POOL ", recycle = \"wash\" }\n", "site.lua", 3,

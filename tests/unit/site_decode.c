@@ -25,12 +25,14 @@ static const char good[] =
 	"\"identity\":\"agent\",\"agent\":true,\"resources\":[\"files\"],"
 	"\"hooks\":[\"accept\",\"clean\"],\"prepare_deadline_ms\":60000,"
 	"\"ready_deadline_ms\":60000,\"accept_deadline_ms\":10000,"
-	"\"clean_deadline_ms\":20000,\"limit\":7},"
+	"\"clean_deadline_ms\":20000,\"half_close_limit_ms\":300000,"
+	"\"limit\":7,\"idle_ms\":60000,\"longest_ms\":600000,\"warn_ms\":60000},"
 	"{\"name\":\"web\"," PLACE ",\"endpoint\":\"unix\","
 	"\"endpoint_path\":\"/run/{machine}.sock\",\"identity\":\"none\","
 	"\"agent\":false,\"resources\":[],\"hooks\":[],"
 	"\"prepare_deadline_ms\":1,\"ready_deadline_ms\":1,"
-	"\"accept_deadline_ms\":1,\"clean_deadline_ms\":1,\"limit\":0}],"
+	"\"accept_deadline_ms\":1,\"clean_deadline_ms\":1,"
+	"\"half_close_limit_ms\":1,\"limit\":0}],"
 	"\"pools\":[{\"name\":\"mail\"," PLACE ",\"application\":\"mail\","
 	"\"host\":\"here\",\"serve\":3,\"spare\":1,\"max\":4,\"kernel\":\"k\","
 	"\"initrd\":\"i\",\"cmdline\":\"c\",\"vcpus\":1,\"memory_mib\":128,"
@@ -39,7 +41,7 @@ static const char good[] =
 	"\"shrink_after_ms\":300000}],"
 	"\"listeners\":[{\"name\":\"front\"," PLACE ",\"door\":\"direct\","
 	"\"ip\":\"127.0.0.1\",\"port\":7070,\"user_source\":\"fixed\","
-	"\"user\":\"anna\",\"applications\":[\"mail\"],\"wait_ms\":30000,\"limit\":9,\"opening_deadline_ms\":10000,"
+	"\"user\":\"anna\",\"applications\":[\"mail\"],\"wait_ms\":30000,\"extend_ms\":3600000,\"limit\":9,\"opening_deadline_ms\":10000,"
 	"\"opening_per_source\":256},"
 	"{\"name\":\"local\"," PLACE ",\"door\":\"native\","
 	"\"path\":\"front.sock\",\"user_source\":\"peer\","
@@ -66,7 +68,7 @@ static const char good[] =
 /* What may be left out, and then is not an error. */
 static const char *const optional[] = {
 	"initrd", "cmdline", "volume_mib", "password", "token", "uid", "login",
-	NULL,
+	"idle_ms", "warn_ms", "extend_ms", NULL,
 };
 
 static bool is_optional(const char *key)
