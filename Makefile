@@ -110,7 +110,7 @@ demo: deps       ## a live site of real guests; on a terminal with its console
 	@$(MAKE) --no-print-directory build
 	@BUILD=$(BUILD) share/demo/demo.sh
 
-tests: build $(TESTS) $(LABPROG)
+tests: build $(TESTS) $(LABPROG) $(BENCH)
 
 check: deps      ## every test, through prove
 	@$(MAKE) --no-print-directory tests

@@ -234,10 +234,18 @@ static int read_counters(struct db *db, struct error *err)
 	return rc;
 }
 
+/* Before SQLite's first use in this process: no statistics of its memory, which
+ * cost a lock for every piece of it.  Later it is refused, and does not matter. */
+static void spare_statistics(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int open_all(struct db *db, struct error *err)
 {
 	int version;
 
+	spare_statistics();
 	if (take_lock_file(db, err) || create_file(db, err))
 		return -1;
 	int rc = sqlite3_open_v2(db->path, &db->handle,

@@ -164,12 +164,17 @@ void machine_move(struct world *w, struct effects *fx, struct machine *m,
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	struct effect *log = effects_add(fx, EFFECT_LOG);
-	log->transient = state_is_routine(from) && state_is_routine(to);
-	log->text = effects_text(
-		fx, "machine %s: %s -> %s (%s) %lld ms", m->row.name,
-		sm_name(&machine_table, from), sm_name(&machine_table, to), why,
-		(long long)(w->now_ms - m->state_ms));
+	bool routine = state_is_routine(from) && state_is_routine(to);
+	if (!routine || w->log_routine) {
+		struct effect *log = effects_add(fx, EFFECT_LOG);
+
+		log->transient = routine;
+		log->text = effects_text(
+			fx, "machine %s: %s -> %s (%s) %lld ms", m->row.name,
+			sm_name(&machine_table, from),
+			sm_name(&machine_table, to), why,
+			(long long)(w->now_ms - m->state_ms));
+	}
 	m->pool->leaving -= machine_is_leaving(m);
 	sm_move(&machine_table, &m->row.state, to, m->row.name);
 	m->pool->leaving += machine_is_leaving(m);

@@ -230,6 +230,7 @@ struct world {
 	uint64_t term;		/* of this engine */
 	struct site_spec spec;
 	bool has_spec;
+	bool log_routine;	/* the daily round is logged too, for debugging */
 	int64_t now_ms, wall_ms;
 	uint64_t turn;
 

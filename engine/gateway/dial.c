@@ -377,7 +377,9 @@ static void await_connect(struct gateway *g, struct caller *c, uint32_t events)
 
 	if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
 		return;
-	getsockopt(c->machine.watch.fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	if (events & (EPOLLERR | EPOLLHUP))
+		getsockopt(c->machine.watch.fd, SOL_SOCKET, SO_ERROR, &error,
+			   &length);
 	if (!error) {
 		c->touched = true;
 		if (!end_flush(g, &c->machine))

@@ -41,8 +41,7 @@ static void request_step(struct shell *sh, struct event *ev)
 
 	text_copy_slice(user, sizeof(user), ev->request.user);
 	text_copy_slice(key, sizeof(key), ev->request.key);
-	shell_random(&ev->request.nonce, sizeof(ev->request.nonce));
-	ev->request.nonce |= 1;
+	ev->request.nonce = shell_nonce();
 	if (key[0]) {
 		if (db_find_request(sh->db, user, key, &prior, &err) < 0)
 			shell_die(sh, "the store cannot be read: %s", err.text);

@@ -85,6 +85,7 @@ static int open_store(struct shell *sh, struct error *err)
 	if (db_open(path, &sh->db, err) < 0)
 		return -1;
 	world_init(w, site_number(sh), db_term(sh->db));
+	w->log_routine = log_level() >= LOG_DEBUG;
 	w->next_machine = db_counter(sh->db, DB_COUNTER_MACHINE);
 	w->next_session = db_counter(sh->db, DB_COUNTER_SESSION);
 	w->next_request = db_counter(sh->db, DB_COUNTER_REQUEST);

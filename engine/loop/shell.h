@@ -173,6 +173,7 @@ struct shell {
 int64_t shell_now_ms(void);	/* CLOCK_BOOTTIME */
 int64_t shell_wall_ms(void);
 void shell_random(void *out, size_t size);
+uint64_t shell_nonce(void);	/* random, never 0 */
 /* SHA-256 of bytes as lower-case hex. */
 void shell_hash(const void *bytes, size_t length, char out[SITE_HASH_SIZE]);
 /* Stamps the event and steps the core. */

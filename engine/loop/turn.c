@@ -41,6 +41,20 @@ void shell_random(void *out, size_t size)
 	CHECK("", getrandom(out, size, 0) == (ssize_t)size, "getrandom");
 }
 
+uint64_t shell_nonce(void)
+{
+	static uint64_t fresh[32];	/* getrandom(2) gives 256 bytes whole */
+	static size_t used = sizeof(fresh) / sizeof(fresh[0]);
+
+	if (used == sizeof(fresh) / sizeof(fresh[0])) {
+		shell_random(fresh, sizeof(fresh));
+		used = 0;
+	}
+	uint64_t nonce = fresh[used] | 1;
+	fresh[used++] = 0;
+	return nonce;
+}
+
 void shell_hash(const void *bytes, size_t length, char out[SITE_HASH_SIZE])
 {
 	uint8_t hash[SHA256_DIGEST_LENGTH];

@@ -7,11 +7,14 @@
  *                                   N at once (32) for S seconds (5)
  *     load pingpong HOST:PORT [N [S]]  64 bytes to and fro on kept connections
  *     load bulk HOST:PORT [N [S]]   sends as fast as it can
+ *     load hold HOST:PORT [N]       opens N, asks once on each, says so and keeps
+ *                                   them quiet till its input ends; asks again
  *
  * One thread, one epoll.  Cycles come from 127.0.0.2 onwards, because one
  * address runs out of ports; a server answers on every address of the loopback
- * device, and on no other device, so that one plays many machines.  Prints one line: what, how many a second.  Only
- * figures of one run on one machine may be compared.
+ * device, and on no other device, so that one plays many machines.  Prints one
+ * line: what, how many a second.  Only figures of one run on one machine may be
+ * compared.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,9 +34,14 @@
 
 #include "engine/wire/proxy_v2.h"
 
-enum { ASK = 64, BLOCK = 256 * 1024, SOURCES = 32, EVENTS = 256 };
+enum {
+	ASK = 64, BLOCK = 256 * 1024, SOURCES = 32, EVENTS = 256,
+	SLOTS = 1 << 17,	/* of times, a microsecond each; the last: or more */
+	OPENING = 128,		/* hold: at once */
+	HOLD_S = 60,		/* hold: to open, and to ask again */
+};
 
-enum mode { CYCLE, PINGPONG, BULK };
+enum mode { CYCLE, PINGPONG, BULK, HOLD };
 
 struct peer {
 	int fd;
@@ -170,6 +178,7 @@ static void serve(uint16_t port)
 static struct sockaddr_in target;
 static uint64_t done, bytes, broken;
 static int64_t worst_us, total_us;
+static uint32_t times[SLOTS];
 
 static void begin(struct peer *p, enum mode mode)
 {
@@ -208,7 +217,10 @@ static void answered(struct peer *p, enum mode mode)
 	total_us += took;
 	if (took > worst_us)
 		worst_us = took;
+	times[took < SLOTS ? took : SLOTS - 1]++;
 	p->got = 0;
+	if (mode == HOLD)
+		return;
 	if (mode == CYCLE) {
 		close(p->fd);
 		begin(p, mode);
@@ -231,7 +243,7 @@ static void client_event(struct peer *p, enum mode mode, uint32_t events)
 			failed(p, mode);
 		return;
 	}
-	if (!p->headed || mode == CYCLE) {
+	if (!p->headed || mode == CYCLE || mode == HOLD) {
 		/* The first event says that the connection stands. */
 		if (events & EPOLLOUT && !(events & EPOLLIN)) {
 			p->headed = true;
@@ -250,6 +262,66 @@ static void client_event(struct peer *p, enum mode mode, uint32_t events)
 	p->got += (size_t)n;
 	if (p->got == ASK)
 		answered(p, mode);
+}
+
+/* Microseconds that this part of the answers took at most. */
+static int64_t percentile(double part)
+{
+	uint64_t seen = 0;
+	int64_t us = 0;
+
+	while (us < SLOTS - 1 && (seen += times[us]) < (uint64_t)((double)done * part))
+		us++;
+	return us;
+}
+
+/* Serves events until that many answers have come; false when time is up. */
+static bool await(uint64_t answers, double seconds)
+{
+	struct epoll_event events[EVENTS];
+	int64_t until = now_us() + (int64_t)(seconds * 1e6);
+
+	while (done < answers && !broken && now_us() < until) {
+		int n = epoll_wait(epoll_fd, events, EVENTS, 100);
+
+		for (int i = 0; i < n; i++)
+			client_event(events[i].data.ptr, HOLD, events[i].events);
+	}
+	return done >= answers;
+}
+
+static void hold(int count)
+{
+	struct peer *peers = calloc((size_t)count, sizeof(*peers));
+	int64_t from = now_us();
+	bool all = true;
+	char byte;
+
+	if (!peers)
+		die("calloc");
+	for (int i = 0; i < count && all; i++) {
+		begin(&peers[i], HOLD);
+		if (i >= OPENING)
+			all = await((uint64_t)(i - OPENING), HOLD_S);
+	}
+	all = all && await((uint64_t)count, HOLD_S);
+	printf("hold %d connections: %llu open in %.1f s, %llu broken\n", count,
+	       (unsigned long long)done, (double)(now_us() - from) / 1e6,
+	       (unsigned long long)broken);
+	fflush(stdout);
+	while (read(0, &byte, 1) > 0)
+		;
+	done = 0;
+	for (int i = 0; i < count && all; i++) {
+		peers[i].asked_us = now_us();
+		if (send(peers[i].fd, block, ASK, MSG_NOSIGNAL) != ASK)
+			broken++;
+	}
+	if (all)
+		await((uint64_t)count, HOLD_S);
+	printf("again: %llu of %d answered, %llu broken\n",
+	       (unsigned long long)done, count, (unsigned long long)broken);
+	free(peers);
 }
 
 static void run(enum mode mode, int count, double seconds)
@@ -273,10 +345,11 @@ static void run(enum mode mode, int count, double seconds)
 		printf("bulk %d connections: %.2f GB/s, %llu broken\n", count,
 		       (double)bytes / took / 1e9, (unsigned long long)broken);
 	else
-		printf("%s %d at once: %.0f /s, mean %.0f us, worst %.1f ms, %llu broken\n",
+		printf("%s %d at once: %.0f /s, mean %.0f us, p99 %lld us, worst %.1f ms, %llu broken\n",
 		       mode == CYCLE ? "cycle" : "pingpong", count,
 		       (double)done / took,
 		       done ? (double)total_us / (double)done : 0.0,
+		       (long long)percentile(0.99),
 		       (double)worst_us / 1e3, (unsigned long long)broken);
 	for (int i = 0; i < count; i++)
 		close(peers[i].fd);
@@ -303,7 +376,7 @@ static void set_target(const char *text)
 
 int main(int argc, char **argv)
 {
-	static const char *const modes[] = { "cycle", "pingpong", "bulk" };
+	static const char *const modes[] = { "cycle", "pingpong", "bulk", "hold" };
 	struct rlimit limit;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -316,16 +389,20 @@ int main(int argc, char **argv)
 		proxy = argc > 3 && !strcmp(argv[3], "--proxy");
 		serve((uint16_t)number(argv[2], 1, 65535));
 	}
-	for (int i = 0; argc >= 3 && i < 3; i++) {
+	for (int i = 0; argc >= 3 && i < 4; i++) {
 		if (strcmp(argv[1], modes[i]))
 			continue;
+		int count = argc > 3 ? (int)number(argv[3], 1, 100000) : 32;
+
 		set_target(argv[2]);
-		run((enum mode)i,
-		    argc > 3 ? (int)number(argv[3], 1, 100000) : 32,
-		    argc > 4 ? number(argv[4], 0.1, 3600) : 5);
+		if (i == HOLD)
+			hold(count);
+		else
+			run((enum mode)i, count,
+			    argc > 4 ? number(argv[4], 0.1, 3600) : 5);
 		return 0;
 	}
 	fprintf(stderr, "usage: load serve|sink PORT [--proxy]\n"
-			"       load cycle|pingpong|bulk IP:PORT [N [SECONDS]]\n");
+			"       load cycle|pingpong|bulk|hold IP:PORT [N [SECONDS]]\n");
 	return 2;
 }
