@@ -44,6 +44,7 @@ enum cli_value {
 	VALUE_TEXT,
 	VALUE_NUMBER,	/* 0 to 1000000 */
 	VALUE_DURATION,
+	VALUE_TIME,	/* a moment; milliseconds since 1970 in the request */
 };
 
 /*
@@ -111,13 +112,31 @@ enum cli_value {
 	X(FOR, "for", 0, "TIME", DURATION, false, "for",                       \
 	  "how long it may take, or how much longer")                           \
 	X(POOL, "pool", 0, "NAME", TEXT, false, "pool",                        \
-	  "only machines of this pool")                                        \
+	  "only of this pool")                                        \
 	X(USER, "user", 0, "NAME", TEXT, false, "user",                        \
 	  "only of this user")                                                 \
 	X(MACHINE, "machine", 0, "NAME", TEXT, false, "machine",               \
 	  "only on this machine")                                              \
 	X(APP, "app", 0, "NAME", TEXT, false, "application",                   \
 	  "only of this application")                                          \
+	X(LISTENER, "listener", 0, "NAME", TEXT, false, "listener",            \
+	  "only of this listener")                                             \
+	X(ALL, "all", 0, NULL, SWITCH, false, NULL,                            \
+	  "all there is of what is over, without limit")                       \
+	X(SINCE, "since", 0, "TIME", TIME, false, "since_ms",                  \
+	  "not before: 2h (ago), 2026-11-22, 2026-11-22T05:30")                \
+	X(UNTIL, "until", 0, "TIME", TIME, false, "until_ms",                  \
+	  "before this time")                                                  \
+	X(SEARCH, "search", 0, "TEXT", TEXT, false, "search",                  \
+	  "only with this text in the reason, whatever the case")              \
+	X(STATE, "state", 0, "STATE", TEXT, false, "state",                    \
+	  "only of this state: closed, lost, failed, refused ...")             \
+	X(CODE, "code", 0, "CODE", TEXT, false, "code",                        \
+	  "only refused with this code")                                       \
+	X(SEVERITY, "severity", 0, "WORD", TEXT, false, "severity",            \
+	  "info, warn or fail")                                                \
+	X(KIND, "kind", 0, "KIND", TEXT, false, "kind",                        \
+	  "only of this kind: CLEAN, FAIL, ADMIN ...")                         \
 	X(OBJECT, "object", 0, "OBJECT", TEXT, false, "object",                \
 	  "only about this object: machine/mail-07")                           \
 	X(LIMIT, "limit", 0, "N", NUMBER, false, "limit",                      \

@@ -125,6 +125,8 @@ int cli_run_events(struct cli *cli)
 
 	if (on && (code = check_follow(cli)) != CLI_DONE)
 		return code;
+	if (!on && cli_has(cli, FLAG_ALL))
+		return cli_run_history(cli);
 	request = cli_request(&cli->call, 0, &err);
 	if (!request)
 		return cli_fail(cli, CLI_USAGE, NULL, NULL, "%s", err.text);

@@ -71,7 +71,8 @@ static const char *without_noun(const char *word, const char *noun)
 }
 
 /* The request that brings the object called word, or a list with it in. */
-static json_t *show_request(const struct cli *cli, const char *word)
+static json_t *show_request(const struct cli *cli, const char *word,
+			    bool decided)
 {
 	const struct cli_command *c = cli->call.command;
 	const struct cli_noun *noun = cli_noun(c->noun);
@@ -89,8 +90,11 @@ static json_t *show_request(const struct cli *cli, const char *word)
 		return json_pack("{s:s, s:I, s:i}", "verb", verb, "before",
 				 (json_int_t)strtoll(word, NULL, 10) + 1,
 				 "limit", 1);
-	if (strcmp(c->noun, "request") == 0)
-		return json_pack("{s:s, s:b}", "verb", verb, "history", 1);
+	if (strcmp(c->noun, "request") == 0 && decided)
+		return json_pack("{s:s, s:b, s:I, s:i}", "verb", verb, "history",
+				 1, "before",
+				 (json_int_t)strtoll(word, NULL, 10) + 1,
+				 "limit", 1);
 	return json_pack("{s:s}", "verb", verb);
 }
 
@@ -128,7 +132,7 @@ static json_t *fetch(struct cli *cli, const char *word, int *code)
 				 key, word);
 		return NULL;
 	}
-	request = show_request(cli, word);
+	request = show_request(cli, word, false);
 	if (!request) {
 		*code = cli_fail(cli, CLI_USAGE, NULL, NULL,
 				 "\"%.60s\" is not UTF-8 text", word);
@@ -143,6 +147,14 @@ static json_t *fetch(struct cli *cli, const char *word, int *code)
 				   word);
 	json_incref(item);
 	json_decref(answer);
+	if (!item && strcmp(noun, "request") == 0) {	/* it waits no more? */
+		answer = cli_ask(cli, show_request(cli, word, true), code);
+		if (!answer)
+			return NULL;
+		item = find_item(json_object_get(answer, "items"), key, word);
+		json_incref(item);
+		json_decref(answer);
+	}
 	if (!item)
 		*code = cli_fail(cli, CLI_NOT_FOUND, object, NULL,
 				 "%s does not exist", object);

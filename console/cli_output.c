@@ -26,7 +26,7 @@ enum {
 
 /* ---- JSON ------------------------------------------------------------- */
 
-static void print_json(FILE *out, const json_t *value, size_t flags)
+static void put_json(FILE *out, const json_t *value, size_t flags)
 {
 	char *text = json_dumps(value, flags | JSON_ENSURE_ASCII |
 					       JSON_ENCODE_ANY);
@@ -37,8 +37,26 @@ static void print_json(FILE *out, const json_t *value, size_t flags)
 		else
 			fputc(*p, out);
 	}
-	fputc('\n', out);
 	free(text);
+}
+
+static void print_json(FILE *out, const json_t *value, size_t flags)
+{
+	put_json(out, value, flags);
+	fputc('\n', out);
+}
+
+/* "{"api"... as output_document prints it, as far as the list. */
+static void begin_document(FILE *out, const char *kind)
+{
+	time_t now = time(NULL);
+	char stamp[32];
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	fprintf(out, "{\n  \"api\": \"remuda/1\",\n  \"kind\": \"%s\",\n"
+		"  \"time\": \"%s\",\n  \"items\": [", kind, stamp);
 }
 
 void output_document(FILE *out, const char *kind, const char *member,
@@ -341,7 +359,7 @@ static void print_table(const struct cli_output *o, const json_t *items,
 	free(t->cells);
 }
 
-/* ---- CSV (RFC 4180, lines end with LF) and names ------------------------ */
+/* ---- CSV (RFC 4180, but lines end with LF) and names -------------------- */
 
 static void print_csv_field(FILE *out, const char *text, bool first)
 {
@@ -362,8 +380,16 @@ static void print_csv_row(FILE *out, const struct table *t, const json_t *item)
 	char raw[CELL_SIZE], cell[CELL_SIZE];
 
 	for (int i = 0; i < t->count; i++) {
+		/* A spreadsheet would run a text that begins so as a formula. */
+		bool formula = json_is_string(cell_value(item,
+							 t->columns[i]->key));
+
 		cell_raw(raw, sizeof(raw), t->columns[i], item);
-		text_display(cell, sizeof(cell), raw, strlen(raw));
+		formula = formula && *raw && strchr("=+-@", *raw);
+		text_display(cell + formula, sizeof(cell) - formula, raw,
+			     strlen(raw));
+		if (formula)
+			cell[0] = '\'';
 		print_csv_field(out, cell, i == 0);
 	}
 	fputc('\n', out);
@@ -430,6 +456,46 @@ int output_list(const struct cli_output *o, const struct cli_view *view,
 	}
 	json_decref(chosen);
 	return 0;
+}
+
+static int page_json(struct output_pages *p, const json_t *items,
+		     struct error *err)
+{
+	json_t *chosen = choose_rows(p->output, p->view, items, err), *item;
+	size_t i;
+
+	if (!chosen)
+		return -1;
+	if (!p->began)
+		begin_document(p->output->out, p->kind);
+	json_array_foreach(chosen, i, item) {
+		fputs(p->shown++ ? ",\n    " : "\n    ", p->output->out);
+		put_json(p->output->out, item, JSON_COMPACT);
+	}
+	json_decref(chosen);
+	return 0;
+}
+
+int output_page(struct output_pages *p, const json_t *items, struct error *err)
+{
+	struct cli_output o = *p->output;
+	size_t shown = 0;
+	int rc;
+
+	o.header = o.header && !p->began;
+	if (o.format == FORMAT_JSON)
+		rc = page_json(p, items, err);
+	else
+		rc = output_list(&o, p->view, p->kind, items, &shown, err);
+	p->shown += shown;
+	p->began = true;
+	return rc;
+}
+
+void output_pages_end(struct output_pages *p)
+{
+	if (p->output->format == FORMAT_JSON)
+		fprintf(p->output->out, "%s]\n}\n", p->shown ? "\n  " : "");
 }
 
 static void print_fields(const struct cli_output *o, const char *prefix,

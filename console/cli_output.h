@@ -72,6 +72,18 @@ struct cli_output {
 int output_list(const struct cli_output *o, const struct cli_view *view,
 		const char *kind, const struct json_t *items, size_t *shown,
 		struct error *err);
+/* A list that comes in pages, each printed as it comes. */
+struct output_pages {
+	const struct cli_output *output;
+	const struct cli_view *view;
+	const char *kind;
+	bool began;
+	size_t shown;	/* rows printed so far */
+};
+int output_page(struct output_pages *p, const struct json_t *items,
+		struct error *err);
+/* After the last one, and after none. */
+void output_pages_end(struct output_pages *p);
 /* Prints one object: a line per field, or the document with "item". */
 void output_item(const struct cli_output *o, const struct cli_view *view,
 		 const char *kind, const struct json_t *item);

@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -66,6 +67,32 @@ const char *cli_suggest(const char *word, const char *const *candidates)
 		}
 	}
 	return best;
+}
+
+/* Milliseconds since 1970 of "2h" (ago), "2026-11-22" or "2026-11-22T05:30:12",
+ * with Z in UTC; -1 = is none. */
+static int64_t cli_moment(const char *text, bool utc)
+{
+	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S",
+					     "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
+	struct error why;
+	int64_t ago_ms;
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct tm tm = { .tm_isdst = -1 };
+		const char *rest = strptime(text, forms[i], &tm);
+		bool z = rest && strcmp(rest, "Z") == 0;
+
+		if (rest && (!*rest || z)) {
+			time_t at = z || utc ? timegm(&tm) : mktime(&tm);
+
+			return at < 0 ? -1 : (int64_t)at * 1000;
+		}
+	}
+	if (text_parse_duration_ms(text, &ago_ms, &why))
+		return -1;
+	int64_t at = (int64_t)time(NULL) * 1000 - ago_ms;
+	return at < 0 ? 0 : at;
 }
 
 const struct cli_noun *cli_noun(const char *word)
@@ -171,6 +198,13 @@ static int set_flag(struct cli_call *call, int i, const char *value,
 			return error_set(err,
 					 "--%s wants a time such as 30s, not "
 					 "\"%.40s\"", f->name, value);
+		break;
+	case VALUE_TIME:
+		if (cli_moment(value, false) < 0)
+			return error_set(err, "--%s wants 2h (ago), a date such "
+					 "as 2026-11-22 or a time such as "
+					 "2026-11-22T05:30, not \"%.40s\"",
+					 f->name, value);
 		break;
 	}
 	call->value[i] = value;
@@ -412,6 +446,10 @@ json_t *cli_request(const struct cli_call *call, int i, struct error *err)
 			break;
 		case VALUE_NUMBER:
 			value = json_integer(strtol(text, NULL, 10));
+			break;
+		case VALUE_TIME:
+			value = json_integer(cli_moment(
+				text, call->value[FLAG_UTC] != NULL));
 			break;
 		case VALUE_DURATION:
 		case VALUE_TEXT:

@@ -56,6 +56,8 @@ struct cli_place cli_place(const struct cli *cli);
 
 int cli_run_list(struct cli *cli);		/* cli_list.c */
 int cli_run_show(struct cli *cli);
+int cli_run_history(struct cli *cli);		/* cli_history.c */
+int cli_run_now_or_history(struct cli *cli);
 int cli_run_whois(struct cli *cli);
 int cli_run_info(struct cli *cli);
 int cli_run_site_show(struct cli *cli);		/* cli_site.c */

@@ -211,6 +211,25 @@ static const struct cli_column event_columns[] = {
 	{ .title = NULL },
 };
 
+static const struct cli_column hour_columns[] = {
+	COLUMN("HOUR", "hour", STAMP, ON_ALL, 0),
+	COLUMN("SESSIONS", "sessions", TEXT, ON_ALL, 0, NUMBER),
+	COLUMN("CLOSED", "closed", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
+	COLUMN("LOST", "lost", TEXT, ON_ALL, 3, NUMBER),
+	COLUMN("FAILED", "failed", TEXT, ON_ALL, 3, NUMBER),
+	COLUMN("REFUSED", "refused", TEXT, ON_ALL, 1, NUMBER),
+	COLUMN("CANCELLED", "cancelled", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
+	COLUMN("WAITED", "waited", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("WAIT", "wait_mean_ms", MS, ON_ALL, 4, NUMBER),
+	COLUMN("WAIT50", "wait_p50_ms", MS, ON_WIDE | ON_CSV, 8, NUMBER),
+	COLUMN("WAIT95", "wait_p95_ms", MS, ON_ALL, 4, NUMBER),
+	COLUMN("IN", "bytes_in", BYTES, ON_ALL, 5, NUMBER),
+	COLUMN("OUT", "bytes_out", BYTES, ON_ALL, 5, NUMBER),
+	COLUMN("USE", "session_ms", MS, ON_ALL, 6, NUMBER),
+	COLUMN("MACHINES", "machine_ms", MS, ON_ALL, 6, NUMBER),
+	{ .title = NULL },
+};
+
 static const struct cli_column site_version_columns[] = {
 	COLUMN("VERSION", "version", TEXT, ON_ALL, 0),
 	COLUMN("SINCE", "time", STAMP, ON_ALL, 0),
@@ -234,6 +253,9 @@ VIEW(resource, "name");
 VIEW(application, "name");
 VIEW(request, "id");
 VIEW(event, "id");
+static const struct cli_view hour_view = {
+	.columns = hour_columns, .noun = "hour", .key = "hour", .many = "hours",
+};
 static const struct cli_view site_version_view = {
 	.columns = site_version_columns, .noun = "site_version",
 	.key = "version", .many = "versions",
@@ -253,6 +275,8 @@ const struct cli_noun cli_nouns[] = {
 	{ "request", NULL, "who waits for a machine, and who was refused",
 	  "id", &request_view },
 	{ "event", NULL, "what happened, with the reason", "id", &event_view },
+	{ "history", NULL, "what is over: sessions, and counts per hour", NULL,
+	  NULL },
 	{ "gateway", NULL, "processes that carry the sessions", "index",
 	  &gateway_view },
 	{ "listener", NULL, "doors of the gateways", "name", &listener_view },
@@ -268,6 +292,11 @@ const struct cli_noun cli_nouns[] = {
 	{ .name = NULL },
 };
 
+/* What sessions and requests of the past are searched by. */
+#define SESSION_SEARCH                                                         \
+	(FLAG_BIT(USER) | FLAG_BIT(MACHINE) | FLAG_BIT(APP) | FLAG_BIT(POOL) |  \
+	 FLAG_BIT(LISTENER) | FLAG_BIT(STATE) | FLAG_BIT(SEARCH) |              \
+	 FLAG_BIT(SINCE) | FLAG_BIT(UNTIL) | FLAG_BIT(LIMIT) | FLAG_BIT(ALL))
 #define LIST(what, allowed, words, ...)                                        \
 	{ .noun = (what), .verb = "list", .flags = (allowed),                  \
 	  .control = what ".list", .run = cli_run_list, .help = (words),       \
@@ -319,10 +348,10 @@ const struct cli_command cli_commands[] = {
 	  .control = "machine.console", .changes = true,
 	  .run = cli_run_machine_console,
 	  .help = "the serial console; leave with Ctrl-] or ~." },
-	LIST("session",
-	     FLAG_BIT(HISTORY) | FLAG_BIT(USER) | FLAG_BIT(MACHINE) |
-		     FLAG_BIT(APP) | FLAG_BIT(LIMIT),
-	     "list the sessions", .alias = "ps"),
+	{ .noun = "session", .verb = "list", .alias = "ps",
+	  .flags = SESSION_SEARCH | FLAG_BIT(HISTORY),
+	  .control = "session.list", .run = cli_run_now_or_history,
+	  .help = "list the sessions; --history or --all: what is over too" },
 	SHOW("session", "ID", "session.show", "everything about a session"),
 	{ .noun = "session", .verb = "end",
 	  .arguments = { { .name = "ID", .noun = "session", .key = "session",
@@ -336,14 +365,29 @@ const struct cli_command cli_commands[] = {
 	  .flags = FLAG_BIT(FOR), .control = "session.extend",
 	  .changes = true, .run = cli_run_change,
 	  .help = "put off the end of a session with a longest time" },
-	LIST("request",
-	     FLAG_BIT(HISTORY) | FLAG_BIT(USER) | FLAG_BIT(APP) | FLAG_BIT(LIMIT),
-	     "list who waits for a machine"),
+	{ .noun = "request", .verb = "list",
+	  .flags = SESSION_SEARCH | FLAG_BIT(HISTORY) | FLAG_BIT(CODE),
+	  .control = "request.list", .run = cli_run_now_or_history,
+	  .help = "list who waits; --history or --all: who was refused too" },
+	{ .noun = "history", .verb = "sessions", .alias = "history",
+	  .flags = SESSION_SEARCH, .control = "session.list",
+	  .view = &session_view, .run = cli_run_history,
+	  .help = "sessions, those that are over too, newest first" },
+	{ .noun = "history", .verb = "hours",
+	  .flags = FLAG_BIT(POOL) | FLAG_BIT(APP) | FLAG_BIT(SINCE) |
+		   FLAG_BIT(UNTIL) | FLAG_BIT(LIMIT) | FLAG_BIT(ALL),
+	  .control = "history.hours", .view = &hour_view,
+	  .run = cli_run_history,
+	  .help = "sessions, refusals, waits, bytes and machines' time per hour" },
 	SHOW("request", "ID", NULL, "everything about a request"),
 	{ .noun = "event", .verb = "list",
-	  .flags = FLAG_BIT(LIMIT) | FLAG_BIT(OBJECT) | FLAG_BIT(FOLLOW),
+	  .flags = FLAG_BIT(LIMIT) | FLAG_BIT(OBJECT) | FLAG_BIT(FOLLOW) |
+		   FLAG_BIT(POOL) | FLAG_BIT(MACHINE) | FLAG_BIT(USER) |
+		   FLAG_BIT(APP) | FLAG_BIT(LISTENER) | FLAG_BIT(SEVERITY) |
+		   FLAG_BIT(KIND) | FLAG_BIT(SEARCH) | FLAG_BIT(SINCE) |
+		   FLAG_BIT(UNTIL) | FLAG_BIT(ALL),
 	  .control = "event.list", .run = cli_run_events,
-	  .help = "list what happened, oldest first" },
+	  .help = "list what happened, oldest first; --all: newest first" },
 	SHOW("event", "ID", NULL, "everything about an event"),
 	LIST("gateway", 0, "list the gateway processes"),
 	SHOW("gateway", "INDEX", NULL, "everything about a gateway"),

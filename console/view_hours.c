@@ -1,6 +1,6 @@
 /*
  * Sessions of each of the last 24 hours as bars: what the site's day looks
- * like.  Hours are counted back from now, so the last bar is the running hour.
+ * like.  Hours are those of the clock (UTC), so the last bar is the running hour.
  */
 #include "console/view.h"
 

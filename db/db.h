@@ -107,25 +107,81 @@ int db_load_overrides(struct db *db, void (*on_row)(void *, const struct overrid
 int db_find_request(struct db *db, const char *user, const char *key,
 		    struct session_row *out, struct error *err);
 
-/* History, newest first. */
+/*
+ * History, newest first, in pages: a page looks at no more than scan rows, so
+ * that no search holds a turn up, however rare what it looks for.  next says
+ * where the following page begins.  Times are those of a session's assignment,
+ * a request's decision, an event; they may be off by what clocks were set back,
+ * up to 26 hours, and the search still finds all.
+ */
 struct db_query {
 	uint64_t before_id;		/* 0 = from the newest */
-	uint32_t limit;			/* 0 = 100 */
+	uint32_t limit;			/* rows given at most, 0 = 100 */
+	uint32_t scan;			/* rows looked at at most, 0 = all */
 	char user[ROW_USER_SIZE];	/* "" = any, likewise below */
 	char machine[ROW_NAME_SIZE];
 	char application[ROW_NAME_SIZE];
+	char listener[ROW_NAME_SIZE];	/* of sessions and requests */
+	char pool[ROW_NAME_SIZE];
+	char state[16];			/* or an event's severity */
+	char code[32];			/* of requests; an event's kind */
+	char text[ROW_NAME_SIZE];	/* in the reason, whatever the case */
+	char object[ROW_NAME_SIZE + 16];	/* of events: "machine/mail-07" */
 	int64_t since_wall_ms;		/* 0 = all */
+	int64_t until_wall_ms;		/* 0 = all; rows at it are left out */
+	uint64_t next;			/* out: before_id of the next page, or 0 */
 };
-int db_query_sessions(struct db *db, const struct db_query *q,
+int db_query_sessions(struct db *db, struct db_query *q,
 		      void (*on_row)(void *, const struct session_row *),
 		      void *arg, struct error *err);
-int db_query_requests(struct db *db, const struct db_query *q,
+int db_query_requests(struct db *db, struct db_query *q,
 		      void (*on_row)(void *, const struct request_row *),
 		      void *arg, struct error *err);
-int db_query_events(struct db *db, const struct db_query *q,
+int db_query_events(struct db *db, struct db_query *q,
 		    void (*on_row)(void *, const struct event_row *),
 		    void *arg, struct error *err);
-/* Sessions started per hour, for `hours` hours ending now; counts[0] oldest. */
+/*
+ * Counts per hour (UTC).  db_count_hours counts what is new, a few hundred rows
+ * at most, in the open batch: 1 = more waits, 0 = all is counted, -1 = error.
+ */
+int db_count_hours(struct db *db, int64_t now_wall_ms, struct error *err);
+struct db_hour {
+	int64_t start_wall_ms;
+	uint64_t sessions;		/* that began */
+	uint64_t closed, lost, failed;	/* that ended so */
+	uint64_t refused, cancelled;	/* requests; they have no pool */
+	uint64_t waited;		/* sessions whose users had to wait */
+	int64_t wait_ms;		/* of all sessions that began, together */
+	/* So long at most did 50 and 95 of 100 wait; -1 = no session. */
+	int64_t wait_p50_ms, wait_p95_ms;
+	uint64_t bytes_in, bytes_out;	/* of sessions that ended */
+	int64_t session_ms;		/* of sessions that have ended by now */
+	int64_t machine_ms;		/* machines' domains ran, together */
+};
+struct db_hours_query {
+	int64_t since_wall_ms;		/* 0 = all */
+	int64_t before_wall_ms;		/* 0 = all; hours that begin before */
+	uint32_t limit;			/* 0 = 100 */
+	char pool[ROW_NAME_SIZE], application[ROW_NAME_SIZE];	/* "" = all */
+	int64_t next;			/* out: before of the next page, or 0 */
+};
+/* Newest first; hours in which nothing was counted are left out. */
+int db_query_hours(struct db *db, struct db_hours_query *q,
+		   void (*on_row)(void *, const struct db_hour *), void *arg,
+		   struct error *err);
+/* What is older than these wall times is deleted. */
+struct db_keep {
+	int64_t sessions_before;	/* by end; requests by decision */
+	int64_t events_before;
+	int64_t hours_before;
+	int64_t keys_before;		/* rows with a request id: this too */
+};
+/* A step of a pass, in the open batch: 1 = call again, 0 = the pass is done,
+ * -1 = error. */
+int db_prune(struct db *db, const struct db_keep *keep, struct error *err);
+/* The wall time of the changes that will be saved. */
+void db_clock(struct db *db, int64_t wall_ms);
+/* Sessions started per hour (UTC), the last being now's; counts[0] oldest. */
 int db_count_sessions(struct db *db, const char *pool, int64_t now_wall_ms,
 		      uint32_t hours, uint64_t *counts, struct error *err);
 /* integrity_check, foreign_key_check and the audit queries (S2, S21): 0 when

@@ -16,6 +16,7 @@
 
 #include "db/db.h"
 #include "engine/base/error.h"
+#include "engine/base/map.h"
 
 /* ---- db_fields.c: rows as tables of fields ------------------------------ */
 enum db_kind {
@@ -88,14 +89,43 @@ enum db_stmt_id {
 	STMT_SESSIONS_OF_USER,
 	STMT_SESSIONS_OF_MACHINE,
 	STMT_SESSIONS_SINCE,
+	STMT_SESSIONS_UNTIL,
 	STMT_REQUESTS,
 	STMT_REQUESTS_OF_USER,
-	STMT_REQUESTS_OF_MACHINE,
 	STMT_REQUESTS_SINCE,
+	STMT_REQUESTS_UNTIL,
+	STMT_SESSION_PLACE,
 	STMT_EVENTS,
 	STMT_EVENTS_OF_OBJECT,
 	STMT_EVENTS_SINCE,
+	STMT_EVENTS_UNTIL,
 	STMT_COUNT_HOURS,
+	STMT_LIVE_RUNS,
+	STMT_BEGIN_RUN,
+	STMT_END_RUN,
+	STMT_COUNTED,
+	STMT_MOVE_COUNTED,
+	STMT_ADD_HOUR,
+	STMT_ADD_HOUR_WAIT,
+	STMT_STARTED_END,
+	STMT_STARTED,
+	STMT_ENDED_END,
+	STMT_ENDED,
+	STMT_DECIDED_END,
+	STMT_DECIDED,
+	STMT_RAN_END,
+	STMT_RAN,
+	STMT_HOURS,
+	STMT_HOUR_WAITS,
+	STMT_OLD_SESSIONS,
+	STMT_OLD_REQUESTS,
+	STMT_DELETE_SESSION,
+	STMT_DELETE_REQUEST,
+	STMT_DELETE_REQUEST_OF,
+	STMT_PRUNE_RUNS,
+	STMT_PRUNE_EVENTS,
+	STMT_PRUNE_HOURS,
+	STMT_PRUNE_HOUR_WAITS,
 	STMT_ALL_SESSIONS,
 	STMT_ALL_REQUESTS,
 	STMT_ALL_EVENTS,
@@ -107,6 +137,12 @@ struct db_statement {
 	sqlite3_stmt *stmt;
 	int rc;				/* first failed bind, SQLITE_OK */
 	uint8_t index[DB_PARAMS_MAX + 1];	/* of $1 ...; 0 = not in it */
+};
+
+/* How far a pass of db_prune has come. */
+struct db_prune_at {
+	unsigned table;
+	int64_t after_ms, after_id;
 };
 
 struct db {
@@ -122,6 +158,10 @@ struct db {
 	struct error why;		/* of dead or batch_failed */
 	int wal_pages;			/* in the WAL after the last commit */
 	int checkpoint_pages;		/* checkpoint when there are as many */
+	struct db_prune_at prune;
+	int64_t wall_ms;		/* of the turn being saved */
+	struct map runs;		/* machine -> since when its domain runs */
+	bool runs_known;		/* else read again */
 	struct db_statement stmts[STMTS];
 };
 
@@ -154,6 +194,11 @@ struct db_statement *db_batch_stmt(struct db *db, enum db_stmt_id id,
 				   struct error *err);
 /* Runs it; the batch has something to commit then. */
 int db_batch_run(struct db *db, struct db_statement *st, struct error *err);
+
+/* ---- db_runs.c ------------------------------------------------------------ */
+/* A machine is saved: its domain runs since then (0 = it has none). */
+int db_note_run(struct db *db, uint64_t machine, const char *pool,
+		int64_t since_wall_ms, struct error *err);
 
 /* SQLite's last error as a sentence with what to do next; returns -1.  Errors
  * of the file, not of a row, make the connection dead. */

@@ -271,6 +271,7 @@ static int open_all(struct db *db, struct error *err)
 
 static void free_db(struct db *db)
 {
+	map_fini(&db->runs);
 	db_stmts_close(db);
 	sqlite3_close(db->handle);
 	/* Last: it is what keeps the next engine waiting. */

@@ -26,6 +26,7 @@ static void roll_back(struct db *db)
 	if (!sqlite3_get_autocommit(db->handle))
 		(void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 	db->in_batch = false;
+	db->runs_known = false;
 }
 
 /*
@@ -169,7 +170,7 @@ int db_save_machine(struct db *db, const struct machine_row *row,
 		       "its incarnation goes back (S6)", err))
 		return error_wrap(err, "saving machine %s (%" PRIu64 ")",
 				  row->name, row->id);
-	return 0;
+	return db_note_run(db, row->id, row->pool, row->created_wall_ms, err);
 }
 
 int db_delete_machine(struct db *db, uint64_t id, struct error *err)
@@ -181,7 +182,7 @@ int db_delete_machine(struct db *db, uint64_t id, struct error *err)
 	db_bind_int(st, 1, (int64_t)id);
 	if (save(db, st, NULL, err))
 		return error_wrap(err, "deleting machine %" PRIu64, id);
-	return 0;
+	return db_note_run(db, id, "", 0, err);
 }
 
 int db_save_session(struct db *db, const struct session_row *row,

@@ -31,6 +31,8 @@
 	"UPDATE " table " SET " ROW##_CHANGING(BOUND_FIRST, BOUND_NEXT)        \
 	" WHERE id = $1 "
 
+#define PLUS(table, column) column " = " table "." column " + excluded." column
+
 #define MACHINE_LIST LIST("id", MACHINE)
 #define SESSION_LIST LIST("id", SESSION)
 #define REQUEST_LIST LIST("id", REQUEST)
@@ -38,21 +40,21 @@
 #define OVERRIDE_LIST LIST("key", OVERRIDE)
 
 /*
- * History pages: $1 before this id, $2 not before this id, $3 since, $4 user,
- * $5 machine, $6 application, $7 rows at most.  The filter that has an index
- * is bare in the variant for it; the others are optional.  The plus keeps the
- * index by time out: rows are wanted in order of id.
+ * History pages: $1 before this id, $2 not before this id, $3 rows at most, $4
+ * what the index is by.  Every other filter is db_query.c's: it sees each row
+ * that was looked at, and so knows how many were.
  */
-#define PAGE "ORDER BY id DESC LIMIT $7"
-#define SESSION_PAGE                                                           \
-	"SELECT " SESSION_LIST " FROM session WHERE id < $1 AND id >= $2 "     \
-	"AND +assigned_wall_ms >= $3 AND ($6 = '' OR application = $6) "
-#define REQUEST_PAGE                                                           \
-	"SELECT " REQUEST_LIST " FROM request WHERE id < $1 AND id >= $2 "     \
-	"AND +decided_wall_ms >= $3 AND ($6 = '' OR application = $6) "
-#define EVENT_PAGE                                                             \
-	"SELECT " EVENT_LIST " FROM event WHERE id < $1 AND id >= $2 "         \
-	"AND +wall_ms >= $3 "
+#define PAGE_OF(list, table, index)                                            \
+	"SELECT " list " FROM " table " WHERE id < $1 AND id >= $2 " index     \
+	"ORDER BY id DESC LIMIT $3"
+/* An id from which on all are later than $1, and one up to which all are
+ * earlier; db_query.c makes up for clocks. */
+#define BEFORE_TIME(table, time)                                               \
+	"SELECT id FROM " table " WHERE " time " < $1 "                        \
+	"ORDER BY " time " DESC LIMIT 1"
+#define AFTER_TIME(table, time)                                                \
+	"SELECT id FROM " table " WHERE " time " > $1 "                        \
+	"ORDER BY " time " LIMIT 1"
 
 static const char *const sql_texts[STMTS] = {
 	[STMT_BEGIN] = "BEGIN",
@@ -142,37 +144,152 @@ static const char *const sql_texts[STMTS] = {
 		"SELECT " SESSION_LIST " FROM session WHERE user_name = $1 "
 		"AND request_key = $2 AND request_key <> ''",
 
-	[STMT_SESSIONS] = SESSION_PAGE
-		"AND ($4 = '' OR user_name = $4) "
-		"AND ($5 = '' OR machine_name = $5) " PAGE,
-	[STMT_SESSIONS_OF_USER] = SESSION_PAGE
-		"AND user_name = $4 AND ($5 = '' OR machine_name = $5) " PAGE,
-	[STMT_SESSIONS_OF_MACHINE] = SESSION_PAGE
-		"AND ($4 = '' OR user_name = $4) AND machine_name = $5 " PAGE,
-	[STMT_SESSIONS_SINCE] =
-		"SELECT min(+id) FROM session WHERE assigned_wall_ms >= $1",
-	[STMT_REQUESTS] = REQUEST_PAGE
-		"AND ($4 = '' OR user_name = $4) AND $5 = '' " PAGE,
-	[STMT_REQUESTS_OF_USER] = REQUEST_PAGE
-		"AND user_name = $4 AND $5 = '' " PAGE,
+	[STMT_SESSIONS] = PAGE_OF(SESSION_LIST, "session", ""),
+	[STMT_SESSIONS_OF_USER] =
+		PAGE_OF(SESSION_LIST, "session", "AND user_name = $4 "),
+	[STMT_SESSIONS_OF_MACHINE] =
+		PAGE_OF(SESSION_LIST, "session", "AND machine_name = $4 "),
+	[STMT_SESSIONS_SINCE] = BEFORE_TIME("session", "assigned_wall_ms"),
+	[STMT_SESSIONS_UNTIL] = AFTER_TIME("session", "assigned_wall_ms"),
+	[STMT_REQUESTS] = PAGE_OF(REQUEST_LIST, "request", ""),
+	[STMT_REQUESTS_OF_USER] =
+		PAGE_OF(REQUEST_LIST, "request", "AND user_name = $4 "),
+	[STMT_REQUESTS_SINCE] = BEFORE_TIME("request", "decided_wall_ms"),
+	[STMT_REQUESTS_UNTIL] = AFTER_TIME("request", "decided_wall_ms"),
 	/* A request has no machine; the session it became has. */
-	[STMT_REQUESTS_OF_MACHINE] = REQUEST_PAGE
-		"AND ($4 = '' OR user_name = $4) "
-		"AND session IN (SELECT s.id FROM session s "
-		"WHERE s.machine_name = $5) " PAGE,
-	[STMT_REQUESTS_SINCE] =
-		"SELECT min(+id) FROM request WHERE decided_wall_ms >= $1",
-	[STMT_EVENTS] = EVENT_PAGE "ORDER BY id DESC LIMIT $4",
-	[STMT_EVENTS_OF_OBJECT] = EVENT_PAGE "AND object = $5 "
-		"ORDER BY id DESC LIMIT $4",
-	[STMT_EVENTS_SINCE] =
-		"SELECT min(+id) FROM event WHERE wall_ms >= $1",
-	/* Hours end at whole hours before $2: ($1, $2], $3 pool or ''. */
+	[STMT_SESSION_PLACE] =
+		"SELECT machine_name, pool FROM session WHERE id = $1",
+	[STMT_EVENTS] = PAGE_OF(EVENT_LIST, "event", ""),
+	[STMT_EVENTS_OF_OBJECT] =
+		PAGE_OF(EVENT_LIST, "event", "AND object = $4 "),
+	[STMT_EVENTS_SINCE] = BEFORE_TIME("event", "wall_ms"),
+	[STMT_EVENTS_UNTIL] = AFTER_TIME("event", "wall_ms"),
+	/* From the hour $1 on: those counted, and those after the mark $2. */
 	[STMT_COUNT_HOURS] =
-		"SELECT (assigned_wall_ms - $1 - 1) / 3600000, count(*) "
+		"SELECT start_wall_ms, sum(sessions) FROM hour "
+		"WHERE start_wall_ms >= $1 AND ($3 = '' OR pool = $3) "
+		"GROUP BY 1 UNION ALL "
+		"SELECT assigned_wall_ms, 1 FROM session "
+		"WHERE assigned_wall_ms >= $1 AND assigned_wall_ms > $2 "
+		"AND ($3 = '' OR pool = $3)",
+
+	[STMT_LIVE_RUNS] = "SELECT machine, since_wall_ms FROM machine_run "
+			   "WHERE until_wall_ms = 0",
+	[STMT_BEGIN_RUN] =
+		"INSERT INTO machine_run (machine, since_wall_ms, "
+		"until_wall_ms, pool) VALUES ($1, $2, 0, $3) "
+		"ON CONFLICT (machine, since_wall_ms) DO NOTHING",
+	/* An end is never before the beginning, whatever clocks say. */
+	[STMT_END_RUN] =
+		"UPDATE machine_run SET until_wall_ms = CASE "
+		"WHEN since_wall_ms > $2 THEN since_wall_ms ELSE $2 END "
+		"WHERE machine = $1 AND until_wall_ms = 0",
+	[STMT_COUNTED] = "SELECT upto_wall_ms FROM counted WHERE name = $1",
+	[STMT_MOVE_COUNTED] =
+		"UPDATE counted SET upto_wall_ms = $2 WHERE name = $1",
+	[STMT_ADD_HOUR] =
+		"INSERT INTO hour (start_wall_ms, pool, application, sessions, "
+		"closed, lost, failed, refused, cancelled, waited, wait_ms, "
+		"bytes_in, bytes_out, session_ms, machine_ms) VALUES ($1, $2, "
+		"$3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) "
+		"ON CONFLICT (start_wall_ms, pool, application) DO UPDATE SET "
+		PLUS("hour", "sessions") ", " PLUS("hour", "closed") ", "
+		PLUS("hour", "lost") ", " PLUS("hour", "failed") ", "
+		PLUS("hour", "refused") ", " PLUS("hour", "cancelled") ", "
+		PLUS("hour", "waited") ", " PLUS("hour", "wait_ms") ", "
+		PLUS("hour", "bytes_in") ", " PLUS("hour", "bytes_out") ", "
+		PLUS("hour", "session_ms") ", " PLUS("hour", "machine_ms"),
+	[STMT_ADD_HOUR_WAIT] =
+		"INSERT INTO hour_wait (start_wall_ms, pool, application, "
+		"at_most_ms, waits) VALUES ($1, $2, $3, $4, 1) "
+		"ON CONFLICT (start_wall_ms, pool, application, at_most_ms) "
+		"DO UPDATE SET " PLUS("hour_wait", "waits"),
+	/* A step of counting: $1 mark, $2 its rows but one. */
+	[STMT_STARTED_END] =
+		"SELECT assigned_wall_ms FROM session "
+		"WHERE assigned_wall_ms > $1 "
+		"ORDER BY assigned_wall_ms LIMIT 1 OFFSET $2",
+	[STMT_STARTED] =
+		"SELECT assigned_wall_ms, pool, application, wait_ms "
 		"FROM session WHERE assigned_wall_ms > $1 "
-		"AND assigned_wall_ms <= $2 AND ($3 = '' OR pool = $3) "
-		"GROUP BY 1",
+		"AND assigned_wall_ms <= $2",
+	[STMT_ENDED_END] =
+		"SELECT ended_wall_ms FROM session WHERE ended_wall_ms > 0 "
+		"AND ended_wall_ms > $1 ORDER BY ended_wall_ms LIMIT 1 OFFSET $2",
+	[STMT_ENDED] =
+		"SELECT ended_wall_ms, pool, application, assigned_wall_ms, "
+		"state, bytes_in, bytes_out FROM session "
+		"WHERE ended_wall_ms > 0 AND ended_wall_ms > $1 "
+		"AND ended_wall_ms <= $2",
+	[STMT_DECIDED_END] =
+		"SELECT decided_wall_ms FROM request "
+		"WHERE decided_wall_ms > $1 "
+		"ORDER BY decided_wall_ms LIMIT 1 OFFSET $2",
+	[STMT_DECIDED] =
+		"SELECT decided_wall_ms, application, state FROM request "
+		"WHERE decided_wall_ms > $1 AND decided_wall_ms <= $2",
+	/* Runs last: a step ends at the next hour after the mark, or after the
+	 * first run when nothing ran at the mark.  $2 is not needed. */
+	[STMT_RAN_END] =
+		"SELECT (CASE WHEN EXISTS (SELECT 1 FROM machine_run "
+		"WHERE since_wall_ms <= $1 AND until_wall_ms = 0) OR EXISTS "
+		"(SELECT 1 FROM machine_run WHERE since_wall_ms <= $1 "
+		"AND until_wall_ms > $1) THEN $1 "
+		"ELSE (SELECT min(since_wall_ms) FROM machine_run "
+		"WHERE since_wall_ms > $1) END / 3600000 + 1) * 3600000 "
+		"WHERE $2 = $2",
+	[STMT_RAN] =
+		"SELECT since_wall_ms, until_wall_ms, pool, $1 FROM machine_run "
+		"WHERE until_wall_ms = 0 AND since_wall_ms < $2 UNION ALL "
+		"SELECT since_wall_ms, until_wall_ms, pool, $1 FROM machine_run "
+		"WHERE until_wall_ms > $1 AND since_wall_ms < $2",
+	[STMT_HOURS] =
+		"SELECT start_wall_ms, sum(sessions), sum(closed), sum(lost), "
+		"sum(failed), sum(refused), sum(cancelled), sum(waited), "
+		"sum(wait_ms), sum(bytes_in), sum(bytes_out), sum(session_ms), "
+		"sum(machine_ms) FROM hour WHERE start_wall_ms >= $1 "
+		"AND start_wall_ms < $2 AND ($3 = '' OR pool = $3) "
+		"AND ($4 = '' OR application = $4) "
+		"GROUP BY start_wall_ms ORDER BY start_wall_ms DESC LIMIT $5",
+	/* By time after ($1, $2) and before $3, $4 of them. */
+	[STMT_OLD_SESSIONS] =
+		"SELECT id, ended_wall_ms, request_key <> '', EXISTS "
+		"(SELECT 1 FROM machine m WHERE m.session = session.id "
+		"OR (m.id = session.machine "
+		"AND m.incarnation <= session.incarnation)) "
+		"FROM session WHERE ended_wall_ms > 0 "
+		"AND (ended_wall_ms, id) > ($1, $2) AND ended_wall_ms < $3 "
+		"ORDER BY ended_wall_ms, id LIMIT $4",
+	[STMT_OLD_REQUESTS] =
+		"SELECT id, decided_wall_ms, request_key <> '', 0 FROM request "
+		"WHERE (decided_wall_ms, id) > ($1, $2) "
+		"AND decided_wall_ms < $3 ORDER BY decided_wall_ms, id LIMIT $4",
+	[STMT_DELETE_SESSION] = "DELETE FROM session WHERE id = $1",
+	[STMT_DELETE_REQUEST] = "DELETE FROM request WHERE id = $1",
+	[STMT_DELETE_REQUEST_OF] = "DELETE FROM request WHERE session = $1",
+	[STMT_PRUNE_RUNS] =
+		"DELETE FROM machine_run WHERE (machine, since_wall_ms) IN "
+		"(SELECT machine, since_wall_ms FROM machine_run "
+		"WHERE until_wall_ms > 0 AND until_wall_ms < $1 "
+		"ORDER BY until_wall_ms LIMIT $2)",
+	[STMT_PRUNE_EVENTS] =
+		"DELETE FROM event WHERE id IN (SELECT id FROM event "
+		"WHERE wall_ms < $1 ORDER BY wall_ms LIMIT $2)",
+	[STMT_PRUNE_HOURS] =
+		"DELETE FROM hour WHERE (start_wall_ms, pool, application) IN "
+		"(SELECT start_wall_ms, pool, application FROM hour "
+		"WHERE start_wall_ms < $1 ORDER BY start_wall_ms LIMIT $2)",
+	[STMT_PRUNE_HOUR_WAITS] =
+		"DELETE FROM hour_wait WHERE "
+		"(start_wall_ms, pool, application, at_most_ms) IN "
+		"(SELECT start_wall_ms, pool, application, at_most_ms "
+		"FROM hour_wait WHERE start_wall_ms < $1 "
+		"ORDER BY start_wall_ms LIMIT $2)",
+	[STMT_HOUR_WAITS] =
+		"SELECT at_most_ms, sum(waits) FROM hour_wait "
+		"WHERE start_wall_ms = $1 AND ($2 = '' OR pool = $2) "
+		"AND ($3 = '' OR application = $3) "
+		"GROUP BY at_most_ms ORDER BY at_most_ms",
 
 	[STMT_ALL_SESSIONS] =
 		"SELECT " SESSION_LIST " FROM session ORDER BY id",

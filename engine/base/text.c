@@ -179,7 +179,8 @@ int text_parse_duration_ms(const char *text, int64_t *ms, struct error *err)
 {
 	static const struct unit units[] = {
 		{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "min", 60000 },
-		{ "h", 3600000 }, { "d", 86400000 }, { NULL, 0 },
+		{ "h", 3600000 }, { "d", 86400000 }, { "day", 86400000 },
+		{ "days", 86400000 }, { NULL, 0 },
 	};
 
 	return parse_units(text, units, 1000, ms, "\"30 s\" or \"5 min\"", err);

@@ -45,7 +45,7 @@ bool text_is_user(const char *text);
 void text_display(char *out, size_t out_size, const char *text, size_t length);
 
 /*
- * "30 s", "5 min", "2 h", "1 d", "250 ms" or a bare number of seconds to
+ * "30 s", "5 min", "2 h", "1 d", "400 days", "250 ms" or a bare number of seconds to
  * milliseconds; "128 MiB", "2 GiB" or a bare number of MiB to MiB.
  */
 int text_parse_duration_ms(const char *text, int64_t *ms, struct error *err);

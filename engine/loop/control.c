@@ -95,6 +95,12 @@ void control_error(struct control_client *c, json_int_t id, const char *code,
 void control_items(struct control_client *c, json_int_t id, const char *kind,
 		   json_t *items)
 {
+	control_page(c, id, kind, items, 0);
+}
+
+void control_page(struct control_client *c, json_int_t id, const char *kind,
+		  json_t *items, uint64_t next)
+{
 	size_t n = json_array_size(items), at = 0;
 
 	do {
@@ -106,6 +112,9 @@ void control_items(struct control_client *c, json_int_t id, const char *kind,
 				      "kind", kind, "items", part);
 		if (at < n)
 			json_object_set_new(o, "more", json_true());
+		else if (next)
+			json_object_set_new(o, "next",
+					    json_integer((json_int_t)next));
 		control_send(c, o);
 	} while (at < n);
 	json_decref(items);

@@ -65,7 +65,11 @@ struct control_client *control_client_of(struct control *ctl, uint64_t number);
 void control_send(struct control_client *c, json_t *o);
 void control_error(struct control_client *c, json_int_t id, const char *code,
 		   const char *object, const char *message, const char *hint);
-/* Sends items (reference taken) in parts as one answer. */
+/* Sends items (reference taken) in parts as one answer; next is where the page
+ * after this one begins, 0 = there is none. */
+void control_page(struct control_client *c, json_int_t id, const char *kind,
+		  json_t *items, uint64_t next);
+/* The same without pages. */
 void control_items(struct control_client *c, json_int_t id, const char *kind,
 		   json_t *items);
 void verbs_run(struct control_client *c, json_int_t id, const char *verb,

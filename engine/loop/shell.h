@@ -126,6 +126,13 @@ struct kept_fd {
 
 struct control;
 
+/* Housekeeping of the store. */
+struct keeper {
+	uv_timer_t timer;
+	uv_timer_cb on_timer;
+	int64_t next_pass_ms;	/* of deleting */
+};
+
 /* Who waits for the outcome of site.reload; client 0 = nobody.  who is for
  * the record, "" when the engine itself read the file, at its start. */
 struct reload {
@@ -165,6 +172,7 @@ struct shell {
 	struct map kept;		/* call id -> struct kept_fd */
 	struct control *control;
 	struct reload reload;
+	struct keeper keeper;
 	char site_error[600];		/* of the last reload, or "" */
 };
 
@@ -218,6 +226,8 @@ void shell_save_bundle(struct shell *sh, const char *json);
 void listeners_sync(struct shell *sh);
 void listeners_tell(struct shell *sh, uint32_t gateway);
 const struct listener *listeners_by_id(const struct shell *sh, uint64_t id);
+
+void keeper_start(struct shell *sh);
 
 void auth_request(struct shell *sh, uint32_t gateway, const struct message *m);
 

@@ -15,6 +15,7 @@
 #include "engine/loop/site_read.h"
 
 enum { VERSION = 1 };
+static const int64_t CENTURY_MS = 36500ll * READ_DAY_MS;
 
 static bool take_list(struct reader *r, const char *key, void **array,
 		      size_t *count, size_t size,
@@ -71,6 +72,10 @@ static int take_site(const json_t *root, struct site_spec *out,
 		read_bad(&r, "version %lld is not known", (long long)version);
 	READ_TEXT(&r, "bundle", true, out->bundle);
 	out->peers = read_flag(&r, "peers");
+	out->history_ms = read_count(&r, "history_ms", 1, CENTURY_MS);
+	out->history_events_ms =
+		read_count(&r, "history_events_ms", 1, CENTURY_MS);
+	out->history_hours_ms = read_count(&r, "history_hours_ms", 1, CENTURY_MS);
 	LIST(&r, out, hosts, host_count, take_host);
 	LIST(&r, out, applications, application_count, take_application);
 	LIST(&r, out, pools, pool_count, take_pool);

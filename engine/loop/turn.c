@@ -155,6 +155,7 @@ static void save(struct shell *sh)
 		sh->saved_turn = w->turn;
 		return;
 	}
+	db_clock(sh->db, w->wall_ms);
 	rc = db_begin(sh->db, &err);
 	if (rc == 0)
 		save_counters(sh, &err);

@@ -1,5 +1,5 @@
 /*
- * Verbs about what happened and happens: session, request, event.  Live ones
+ * Verbs about what happened and happens: session, request, event, history.  Live ones
  * are read from the world, history from the store.
  */
 #include <stdio.h>
@@ -23,15 +23,50 @@ static void add_event(void *items, const struct event_row *row)
 	json_array_append_new(items, show_event(row));
 }
 
+/* A page of history: so many rows given, so many looked at, at most.  Longer
+ * ones are asked for page by page, and other work goes on between them. */
+enum { PAGE_ROWS = 250, PAGE_SCAN = 1000 };
+
+static uint32_t page_rows(const struct verb_call *a)
+{
+	int64_t limit = verb_int(a, "limit", 100);
+
+	return limit < 1 ? 1 : limit > PAGE_ROWS ? PAGE_ROWS : (uint32_t)limit;
+}
+
 static void make_query(const struct verb_call *a, struct db_query *q)
 {
 	*q = (struct db_query){
 		.before_id = (uint64_t)verb_int(a, "before", 0),
-		.limit = (uint32_t)verb_int(a, "limit", 100),
+		.limit = page_rows(a), .scan = PAGE_SCAN,
+		.since_wall_ms = verb_int(a, "since_ms", 0),
+		.until_wall_ms = verb_int(a, "until_ms", 0),
 	};
 	TEXT_SET(q->user, verb_text(a, "user"));
 	TEXT_SET(q->machine, verb_text(a, "machine"));
 	TEXT_SET(q->application, verb_text(a, "application"));
+	TEXT_SET(q->listener, verb_text(a, "listener"));
+	TEXT_SET(q->pool, verb_text(a, "pool"));
+	TEXT_SET(q->state, verb_text(a, "state"));
+	TEXT_SET(q->code, verb_text(a, "code"));
+	TEXT_SET(q->text, verb_text(a, "search"));
+	TEXT_SET(q->object, verb_text(a, "object"));
+}
+
+static bool is(const char *filter, const char *value)
+{
+	return !filter[0] || strcmp(filter, value) == 0;
+}
+
+static void send_page(const struct verb_call *a, const char *kind, int rc,
+		      json_t *items, uint64_t next, const struct error *err)
+{
+	if (rc == 0) {
+		control_page(a->c, a->id, kind, items, next);
+		return;
+	}
+	json_decref(items);
+	control_error(a->c, a->id, "failed", NULL, err->text, NULL);
 }
 
 static void run_session_list(const struct verb_call *a)
@@ -39,28 +74,23 @@ static void run_session_list(const struct verb_call *a)
 	json_t *items = json_array();
 	struct db_query q;
 	struct error err;
+	int rc = 0;
 
 	make_query(a, &q);
-	if (verb_true(a, "history")) {
-		if (db_query_sessions(a->sh->db, &q, add_session, items, &err) < 0) {
-			json_decref(items);
-			control_error(a->c, a->id, "failed", NULL, err.text, NULL);
-			return;
-		}
-	} else {
+	if (verb_true(a, "history"))
+		rc = db_query_sessions(a->sh->db, &q, add_session, items, &err);
+	else
 		LIST_EACH(&a->sh->world.live, it) {
 			const struct session_row *r =
 				&LIST_ENTRY(it, struct session, live_link)->row;
 
-			if ((!q.user[0] || strcmp(q.user, r->user) == 0) &&
-			    (!q.machine[0] ||
-			     strcmp(q.machine, r->machine_name) == 0) &&
-			    (!q.application[0] ||
-			     strcmp(q.application, r->application) == 0))
+			if (is(q.user, r->user) && is(q.pool, r->pool) &&
+			    is(q.machine, r->machine_name) &&
+			    is(q.application, r->application) &&
+			    is(q.listener, r->listener))
 				add_session(items, r);
 		}
-	}
-	control_items(a->c, a->id, "session_list", items);
+	send_page(a, "session_list", rc, items, q.next, &err);
 }
 
 static void run_session_show(const struct verb_call *a)
@@ -104,52 +134,103 @@ static void run_session_end(const struct verb_call *a)
 	verb_command(a, COMMAND_SESSION_END);
 }
 
+/* Those that wait now, and, asked for history, a page of those decided. */
 static void run_request_list(const struct verb_call *a)
 {
 	json_t *items = json_array();
 	struct db_query q;
 	struct error err;
+	int rc = 0;
 
 	make_query(a, &q);
-	if (verb_true(a, "history")) {
-		if (db_query_requests(a->sh->db, &q, add_request, items, &err) < 0) {
-			json_decref(items);
-			control_error(a->c, a->id, "failed", NULL, err.text, NULL);
-			return;
+	for (size_t i = 0; !q.before_id && i < a->sh->world.pool_count; i++)
+		LIST_EACH(&a->sh->world.pools[i]->waiting, it) {
+			const struct request *r =
+				LIST_ENTRY(it, struct request, wait_link);
+
+			if (is(q.user, r->row.user) && is(q.state, "waiting") &&
+			    is(q.application, r->row.application) &&
+			    is(q.listener, r->row.listener))
+				json_array_append_new(items,
+						      show_request(a->sh, r));
 		}
-	}
-	for (size_t i = 0; i < a->sh->world.pool_count; i++)
-		LIST_EACH(&a->sh->world.pools[i]->waiting, it)
-			json_array_append_new(items, show_request(a->sh,
-				LIST_ENTRY(it, struct request, wait_link)));
-	control_items(a->c, a->id, "request_list", items);
+	if (verb_true(a, "history"))
+		rc = db_query_requests(a->sh->db, &q, add_request, items, &err);
+	send_page(a, "request_list", rc, items, q.next, &err);
 }
 
 static void run_event_list(const struct verb_call *a)
 {
-	const char *object = verb_text(a, "object");
 	json_t *items = json_array();
 	struct db_query q;
 	struct error err;
+	int rc;
 
 	make_query(a, &q);
-	TEXT_SET(q.machine, object);
-	if (db_query_events(a->sh->db, &q, add_event, items, &err) < 0) {
-		json_decref(items);
-		control_error(a->c, a->id, "failed", NULL, err.text, NULL);
-		return;
-	}
-	control_items(a->c, a->id, "event_list", items);
+	TEXT_SET(q.state, verb_text(a, "severity"));
+	TEXT_SET(q.code, verb_text(a, "kind"));
+	rc = db_query_events(a->sh->db, &q, add_event, items, &err);
+	send_page(a, "event_list", rc, items, q.next, &err);
+}
+
+static json_t *number_or_null(int64_t n)
+{
+	return n < 0 ? json_null() : json_integer(n);
+}
+
+static void add_hour(void *items, const struct db_hour *h)
+{
+	json_array_append_new(items, json_pack(
+		"{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, "
+		"s:I, s:I, s:I}",
+		"hour", show_time(h->start_wall_ms),
+		"sessions", (json_int_t)h->sessions,
+		"closed", (json_int_t)h->closed, "lost", (json_int_t)h->lost,
+		"failed", (json_int_t)h->failed,
+		"refused", (json_int_t)h->refused,
+		"cancelled", (json_int_t)h->cancelled,
+		"waited", (json_int_t)h->waited,
+		"wait_mean_ms", number_or_null(h->sessions ?
+			h->wait_ms / (int64_t)h->sessions : -1),
+		"wait_p50_ms", number_or_null(h->wait_p50_ms),
+		"wait_p95_ms", number_or_null(h->wait_p95_ms),
+		"bytes_in", (json_int_t)h->bytes_in,
+		"bytes_out", (json_int_t)h->bytes_out,
+		"session_ms", (json_int_t)h->session_ms,
+		"machine_ms", (json_int_t)h->machine_ms));
+}
+
+static void run_history_hours(const struct verb_call *a)
+{
+	struct db_hours_query q = {
+		.limit = page_rows(a),
+		.since_wall_ms = verb_int(a, "since_ms", 0),
+		.before_wall_ms = verb_int(a, "before",
+					   verb_int(a, "until_ms", 0)),
+	};
+	json_t *items = json_array();
+	struct error err;
+
+	TEXT_SET(q.pool, verb_text(a, "pool"));
+	TEXT_SET(q.application, verb_text(a, "application"));
+	int rc = db_query_hours(a->sh->db, &q, add_hour, items, &err);
+	send_page(a, "hour_list", rc, items, (uint64_t)q.next, &err);
 }
 
 const struct verb verbs_session[] = {
 	{ "session.list", run_session_list, false,
-	  "history user machine application limit before " },
+	  "history user machine application listener pool state search since_ms "
+	  "until_ms limit before " },
 	{ "session.show", run_session_show, false, "session " },
 	{ "session.end", run_session_end, true, "session text " },
 	{ "session.extend", run_session_extend, true, "session for " },
 	{ "request.list", run_request_list, false,
-	  "history user application limit before " },
-	{ "event.list", run_event_list, false, "limit before object " },
+	  "history user machine application listener pool state code search "
+	  "since_ms until_ms limit before " },
+	{ "event.list", run_event_list, false,
+	  "object pool machine user application listener severity kind search "
+	  "since_ms until_ms limit before " },
+	{ "history.hours", run_history_hours, false,
+	  "pool application since_ms until_ms limit before " },
 	{ 0 },
 };

@@ -28,6 +28,9 @@ enum { SECOND = 1000, HOUR = 3600 * SECOND, DAY = 24 * HOUR };
 
 static const struct field site_fields[] = {
 	FLAG("peers", "false"),
+	DURATION("history", DAY, 36500LL * DAY, "400 days"),
+	DURATION("history_events", DAY, 36500LL * DAY, "400 days"),
+	DURATION("history_hours", DAY, 36500LL * DAY, "3650 days"),
 	{ .name = NULL },
 };
 

@@ -6,7 +6,7 @@
  * engine/loop/site.c reads it, strictly, into struct site_spec.
  *
  * { "version": 1, "bundle": HASH, "name": "demo", "file", "line",
- *   "peers": false,
+ *   "peers": false, "history_ms", "history_events_ms", "history_hours_ms",
  *   "hosts": [ { "name", "file", "line", "uri", "boot_parallel" } ],
  *   "applications": [ { "name", "file", "line",
  *     "endpoint": "channel" | "tcp" | "unix",

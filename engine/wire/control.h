@@ -6,7 +6,9 @@
  *   {"hello":"remuda","api":1,"version":"0.1","site":"demo","engine":"embedded"|"headless",
  *    "rights":"change"|"read","pid":N,"time":"2026-11-22T05:42:05.123Z"}
  *
- * Long lists come in parts: every answer but the last has "more":true.
+ * Long lists come in parts: every answer but the last has "more":true.  History comes in
+ * pages: "next":N in the last part says that more may come; ask again with before=N.  A page
+ * gives up to 250 items and may be empty: it looks at 1000 rows at most.
  *
  * Request:  {"id":1,"verb":"pool.list", ...arguments}
  * Answer:   {"id":1,"ok":true,"kind":"pool_list","items":[...]}          (lists)
@@ -19,9 +21,16 @@
  *
  * Verbs (arguments in brackets are optional):
  *   info                                     kind info
- *   host.list  pool.list  machine.list [pool]  session.list [history=true,user,machine,
- *     application,limit,before]  request.list [history=true]  listener.list  application.list
- *     resource.list  gateway.list  event.list [limit,before,object]
+ *   host.list  pool.list  machine.list [pool]  listener.list  application.list  resource.list
+ *     gateway.list
+ *   session.list [user,machine,application,listener,pool]: those that live; with history=true, pages,
+ *     newest first, also [state,search,since_ms,until_ms,limit,before]: assigned in [since, until),
+ *     search in the reason whatever the case
+ *   request.list [user,application,listener]: those that wait; with history=true, pages, also
+ *     [machine,pool,state,code,search,since_ms,until_ms,limit,before]
+ *   event.list [object,pool,machine,user,application,listener,severity,kind,search,since_ms,until_ms,
+ *     limit,before]: pages, newest first
+ *   history.hours [pool,application,since_ms,until_ms,limit,before]: pages, newest first
  *   pool.show machine.show host.show name   session.show session=N
  *   pool.scale name [serve] [spare] [max] [dry_run]
  *   machine.hold|release|restart|delete name
@@ -66,6 +75,9 @@
  *   listener: name door address user application state
  *   resource: name pool machine access
  *   gateway:  index pid state("up"|"gone"|"starting") sessions adopted
+ *   hour:     hour (its start) sessions (begun) closed lost failed (ended) refused cancelled waited
+ *             wait_mean_ms wait_p50_ms wait_p95_ms (null without sessions; a class's upper end)
+ *             bytes_in bytes_out session_ms (both of ended sessions) machine_ms (machines ran)
  *   event:    id time severity("info"|"warn"|"fail") kind object text
  *   user:     name state("enabled"|"disabled") groups[] applications[] limit sessions waiting
  *             priority password token uid place

@@ -512,7 +512,7 @@ is(asked(), '{"pool":"mail","verb":"machine.list"}', "machine list --pool");
 run("plain", "session", "list", "--history", "--user", "alice", "--machine", "mail-2", "--app=mail", "--limit", "5");
 is(asked(), '{"application":"mail","history":true,"limit":5,"machine":"mail-2","user":"alice","verb":"session.list"}', "session list's flags");
 run("plain", "request", "list", "--history");
-is(asked(), '{"history":true,"verb":"request.list"}', "request list --history");
+is(asked(), '{"history":true,"limit":100,"verb":"request.list"}', "request list --history");
 
 # At 80 columns the note is cut, at 60 columns go; name and state stay.
 $ENV{REMUDA_SOCKET} = "$dir/plain";

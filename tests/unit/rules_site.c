@@ -8,7 +8,7 @@
 #include "tests/unit/rules_harness.h"
 
 static const char full[] =
-	"site \"demo\" { peers = true }\n"
+	"site \"demo\" { peers = true, history = \"90 days\" }\n"
 	"local mail = require \"applications.mail\"\n"
 	"host \"here\" { uri = \"qemu:///system\", boot_parallel = 3 }\n"
 	"application \"mail\" (mail)\n"
@@ -90,6 +90,8 @@ static void test_full(struct role *r)
 	is_text(s.name, "demo", "site name");
 	is_text(s.bundle, "h1", "hash of the bundle");
 	ok(s.peers, "peers");
+	is_int(s.history_ms, 90 * 86400000ll, "how long sessions are kept");
+	is_int(s.history_events_ms, 400 * 86400000ll, "events by default");
 	is_int(s.host_count, 1, "one host");
 	is_text(s.hosts[0].uri, "qemu:///system", "its uri");
 	is_int(s.hosts[0].boot_parallel, 3, "its boots");
@@ -307,6 +309,9 @@ static const struct {
 	{ SITE APP POOL ", memory = \"lots\" }\n", "site.lua", 3,
 	  "pool \"p\": 'memory' must be an amount from 16 MiB to 4194304 MiB, "
 	  "for example \"128 MiB\", not \"lots\"", "" },
+	{ "site \"s\" { history = \"1 h\" }\n", "site.lua", 1,
+	  "site \"s\": 'history' must be a time from 1d to 36500d, for example "
+	  "\"30 s\", not \"1 h\"", "" },
 	{ SITE APP POOL ", boot_deadline = \"1 d\" }\n", "site.lua", 3,
 	  "pool \"p\": 'boot_deadline' must be a time from 1000 ms to 60 min, for "
 	  "example \"30 s\", not \"1 d\"", "" },

@@ -1,0 +1,72 @@
+/*
+ * Housekeeping of the store: counting hours and deleting what is older than the
+ * site keeps.  Small batches of their own, between turns: after each full step
+ * the loop has a round for everything else first.
+ */
+#include "engine/loop/shell.h"
+
+enum {
+	LOOK_MS = 5000,			/* when all was done at the last look */
+	NEXT_MS = 20,			/* when more waits */
+	PASS_MS = 3600 * 1000,		/* between passes of deleting */
+	KEY_DAYS = 30,			/* decisions.md 12 */
+};
+static const int64_t DAY_MS = 86400000;
+
+static void arm(struct shell *sh, bool more)
+{
+	uv_timer_start(&sh->keeper.timer, sh->keeper.on_timer,
+		       more ? NEXT_MS : LOOK_MS, 0);
+}
+
+static struct db_keep what_to_keep(const struct shell *sh, int64_t now)
+{
+	const struct site_spec *spec = &sh->world.spec;
+
+	return (struct db_keep){
+		.sessions_before = now - spec->history_ms,
+		.events_before = now - spec->history_events_ms,
+		.hours_before = now - spec->history_hours_ms,
+		.keys_before = now - KEY_DAYS * DAY_MS,
+	};
+}
+
+/* One step of each: 1 = more waits, 0 = done, -1 = error. */
+static int step(struct shell *sh, int64_t now, struct error *err)
+{
+	struct db_keep keep = what_to_keep(sh, now);
+	bool prune = shell_now_ms() >= sh->keeper.next_pass_ms;
+	int more, pruned = 0;
+
+	if (db_begin(sh->db, err) < 0)
+		return -1;
+	more = db_count_hours(sh->db, now, err);
+	if (more == 0 && prune)
+		pruned = db_prune(sh->db, &keep, err);
+	if (more < 0 || pruned < 0 || db_commit(sh->db, err) < 0)
+		return -1;
+	if (more == 0 && prune && pruned == 0)
+		sh->keeper.next_pass_ms = shell_now_ms() + PASS_MS;
+	return more || pruned;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct shell *sh = timer->data;
+	struct error err;
+	int more = 0;
+
+	if (sh->world.has_spec)
+		more = step(sh, shell_wall_ms(), &err);
+	if (more < 0)
+		shell_die(sh, "the store failed: %s", err.text);
+	arm(sh, more > 0);
+}
+
+void keeper_start(struct shell *sh)
+{
+	sh->keeper.on_timer = on_timer;
+	sh->keeper.timer.data = sh;
+	uv_timer_init(&sh->loop, &sh->keeper.timer);
+	arm(sh, false);
+}
