@@ -137,22 +137,22 @@ static int save_row(struct db *db, enum db_stmt_id id,
 }
 
 /*
- * The same for a row that is probably there already: an UPDATE costs 5 us where
+ * Changes a row that is probably there already: an UPDATE costs 5 us where
  * the way over INSERT ... ON CONFLICT costs 9.  An UPDATE that finds nothing,
- * because the row is new or the condition is unmet, leaves it to the upsert.
+ * because the row is new or the condition is unmet, leaves it to the caller's
+ * upsert.
  */
-static int save_known(struct db *db, enum db_stmt_id update, enum db_stmt_id id,
-		      const struct db_table *table, const void *row,
-		      const char *unmet, struct error *err)
+static int update_known(struct db *db, enum db_stmt_id update,
+			const struct db_table *table, const void *row,
+			bool *known, struct error *err)
 {
 	struct db_statement *st = db_batch_stmt(db, update, err);
 
 	if (!st || db_bind_row(db, st, table, row, err) ||
 	    db_run(db, st, err))
 		return -1;
-	if (sqlite3_changes(db->handle) == 0)
-		return save_row(db, id, table, row, unmet, err);
-	db->saved++;
+	*known = sqlite3_changes(db->handle) != 0;
+	db->saved += *known;
 	return 0;
 }
 
@@ -164,10 +164,14 @@ int db_batch_run(struct db *db, struct db_statement *st, struct error *err)
 int db_save_machine(struct db *db, const struct machine_row *row,
 		    struct error *err)
 {
-	if (save_known(db, STMT_UPDATE_MACHINE, STMT_SAVE_MACHINE,
-		       &db_machine_table, row,
-		       "its name, pool or slot differ from the saved ones, or "
-		       "its incarnation goes back (S6)", err))
+	bool known;
+
+	if (update_known(db, STMT_UPDATE_MACHINE, &db_machine_table, row, &known,
+			 err) ||
+	    (!known &&
+	     save_row(db, STMT_SAVE_MACHINE, &db_machine_table, row,
+		      "its name, pool or slot differ from the saved ones, or "
+		      "its incarnation goes back (S6)", err)))
 		return error_wrap(err, "saving machine %s (%" PRIu64 ")",
 				  row->name, row->id);
 	return db_note_run(db, row->id, row->pool, row->created_wall_ms, err);
@@ -185,17 +189,30 @@ int db_delete_machine(struct db *db, uint64_t id, struct error *err)
 	return db_note_run(db, id, "", 0, err);
 }
 
+/* A new session is its machine's last, and comes after the one that was. */
+static int add_session(struct db *db, const struct session_row *row,
+		       struct error *err)
+{
+	if (save_row(db, STMT_SAVE_SESSION, &db_session_table, row,
+		     "it has ended (S9), or its machine, incarnation, nonce or "
+		     "user differ from the saved ones", err))
+		return -1;
+	return save_row(db, STMT_SAVE_LAST, &db_session_table, row,
+			"its machine had a session in this incarnation or "
+			"after it (S1)", err);
+}
+
 int db_save_session(struct db *db, const struct session_row *row,
 		    struct error *err)
 {
-	static const char unmet[] = "it has ended (S9), or its machine, "
-		"incarnation, nonce or user differ from the saved ones";
-	int rc = row->state == SESSION_ASSIGNED ?
-			 save_row(db, STMT_SAVE_SESSION, &db_session_table, row,
-				  unmet, err) :
-			 save_known(db, STMT_UPDATE_SESSION, STMT_SAVE_SESSION,
-				    &db_session_table, row, unmet, err);
+	bool known = false;
+	int rc = 0;
 
+	if (row->state != SESSION_ASSIGNED)
+		rc = update_known(db, STMT_UPDATE_SESSION, &db_session_table,
+				  row, &known, err);
+	if (rc == 0 && !known)
+		rc = add_session(db, row, err);
 	if (rc)
 		return error_wrap(err, "saving session/%" PRIu64, row->id);
 	return 0;

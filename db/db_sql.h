@@ -19,11 +19,13 @@
 
 #define LIST(key, ROW) key ROW##_FIXED(COMMA_COLUMN)                           \
 	ROW##_CHANGING(COMMA_COLUMN, COMMA_COLUMN)
-#define SAVE(table, key, ROW)                                                  \
-	"INSERT INTO " table " (" LIST(key, ROW) ") VALUES ($1"                \
+/* more, value: a column that is written once and is no field of the row. */
+#define SAVE_AND(table, key, ROW, more, value)                                 \
+	"INSERT INTO " table " (" LIST(key, ROW) more ") VALUES ($1"           \
 	ROW##_FIXED(COMMA_VALUE) ROW##_CHANGING(COMMA_VALUE, COMMA_VALUE)      \
-	") ON CONFLICT (" key ") DO UPDATE SET "                               \
+	value ") ON CONFLICT (" key ") DO UPDATE SET "                         \
 	ROW##_CHANGING(SET_FIRST, SET_NEXT)
+#define SAVE(table, key, ROW) SAVE_AND(table, key, ROW, "", "")
 
 #define BOUND_FIRST(n, column, field, kind) #column " = $" #n
 #define BOUND_NEXT(n, column, field, kind) ", " #column " = $" #n
@@ -90,13 +92,27 @@ static const char *const sql_texts[STMTS] = {
 	[STMT_DELETE_MACHINE] = "DELETE FROM machine WHERE id = $1",
 	/* A session stays with its machine and user, and its end is final (S9). */
 	[STMT_SAVE_SESSION] =
-		SAVE("session", "id", SESSION)
+		SAVE_AND("session", "id", SESSION, ", prev",
+			 ", coalesce((SELECT l.session FROM machine_last l "
+			 "WHERE l.name = $5 AND l.session <> $1), 0)")
 		" WHERE session.machine = excluded.machine "
 		"AND session.incarnation = excluded.incarnation "
 		"AND session.nonce = excluded.nonce "
 		"AND session.user_name = excluded.user_name "
 		"AND (session.ended_wall_ms = 0 OR "
 		"session.state = excluded.state)",
+	/* An incarnation is given to one user, once (S1): a machine's next
+	 * session has a higher one, a name's next machine a higher id. */
+	[STMT_SAVE_LAST] =
+		"INSERT INTO machine_last (name, machine, incarnation, session) "
+		"VALUES ($5, $2, $3, $1) ON CONFLICT (name) DO UPDATE "
+		"SET machine = excluded.machine, "
+		"incarnation = excluded.incarnation, "
+		"session = excluded.session "
+		"WHERE machine_last.session = excluded.session "
+		"OR machine_last.machine < excluded.machine "
+		"OR (machine_last.machine = excluded.machine "
+		"AND machine_last.incarnation < excluded.incarnation)",
 	[STMT_UPDATE_SESSION] =
 		UPDATE("session", SESSION)
 		"AND machine = $2 AND incarnation = $3 AND nonce = $4 "
@@ -135,8 +151,8 @@ static const char *const sql_texts[STMTS] = {
 		"SELECT s.id FROM session s WHERE s.ended_wall_ms = 0 "
 		"UNION SELECT m.session FROM machine m "
 		"WHERE m.session IS NOT NULL "
-		"UNION SELECT n.id FROM machine o JOIN session n "
-		"ON n.machine = o.id AND n.incarnation >= o.incarnation) "
+		"UNION SELECT l.session FROM machine_last l JOIN machine o "
+		"ON o.id = l.machine WHERE l.incarnation >= o.incarnation) "
 		"ORDER BY id",
 	[STMT_LOAD_OVERRIDES] =
 		"SELECT " OVERRIDE_LIST " FROM site_override ORDER BY key",
@@ -147,8 +163,18 @@ static const char *const sql_texts[STMTS] = {
 	[STMT_SESSIONS] = PAGE_OF(SESSION_LIST, "session", ""),
 	[STMT_SESSIONS_OF_USER] =
 		PAGE_OF(SESSION_LIST, "session", "AND user_name = $4 "),
+	/* Newest first, following prev from where the page before ended, and
+	 * no further than the page: sorted, all would be followed first. */
 	[STMT_SESSIONS_OF_MACHINE] =
-		PAGE_OF(SESSION_LIST, "session", "AND machine_name = $4 "),
+		"WITH RECURSIVE chain (at, before) AS (SELECT c.id, c.prev "
+		"FROM session c WHERE c.id = coalesce("
+		"(SELECT p.prev FROM session p "
+		"WHERE p.id = $1 AND p.machine_name = $4), "
+		"(SELECT l.session FROM machine_last l WHERE l.name = $4)) "
+		"UNION ALL SELECT c.id, c.prev FROM chain "
+		"JOIN session c ON c.id = before WHERE before >= $2) "
+		"SELECT " SESSION_LIST " FROM chain JOIN session ON id = at "
+		"WHERE id < $1 AND id >= $2 LIMIT $3",
 	[STMT_SESSIONS_SINCE] = BEFORE_TIME("session", "assigned_wall_ms"),
 	[STMT_SESSIONS_UNTIL] = AFTER_TIME("session", "assigned_wall_ms"),
 	[STMT_REQUESTS] = PAGE_OF(REQUEST_LIST, "request", ""),

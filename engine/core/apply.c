@@ -170,7 +170,8 @@ static void catch_up(struct machine_row *row, const struct session_row *s)
 	if (s->incarnation < row->incarnation || !may_lag(row) ||
 	    (clean ? PLANTED(S1_ROW_BELIEVED) : PLANTED(S2_SESSION_UNREAD)))
 		return;
-	row->sessions += row->session != s->id;
+	/* Each incarnation that was not saved had one. */
+	row->sessions += s->incarnation - row->incarnation + !row->session;
 	row->incarnation = s->incarnation + clean;
 	row->session = clean ? 0 : s->id;
 	row->dirty = !clean;

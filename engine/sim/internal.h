@@ -154,6 +154,7 @@ struct swarm {
 
 struct store {
 	struct map machines, sessions, deleted;
+	struct map last;		/* machine -> its newest session */
 	struct array session_list, machine_list;	/* rows, by first save */
 	struct override_row overrides[64];
 	size_t override_count;

@@ -73,7 +73,8 @@ static struct session_row *live_sessions(const struct sim *s, size_t *count)
 
 		if (!sm_is_final(&session_table, row->state) ||
 		    (m && (m->session == row->id ||
-			   row->incarnation >= m->incarnation)))
+			   (row->incarnation >= m->incarnation &&
+			    map_get(&s->store.last, m->id) == row))))
 			rows[(*count)++] = *row;
 	}
 	return rows;

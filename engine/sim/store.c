@@ -46,6 +46,7 @@ static void save_session(struct sim *s, const struct session_row *row)
 		CHECK("", kept, "out of memory");
 		map_put(&s->store.sessions, row->id, kept);
 		array_add(&s->store.session_list, kept);
+		map_put(&s->store.last, row->machine, kept);
 		s->result->coverage.sessions++;
 	}
 	*kept = *row;
@@ -138,6 +139,7 @@ void store_fini(struct store *st)
 	map_fini(&st->machines);
 	map_fini(&st->sessions);
 	map_fini(&st->deleted);
+	map_fini(&st->last);
 	array_free(&st->session_list);
 	array_free(&st->machine_list);
 }

@@ -97,7 +97,7 @@ static void test_session_constraints(void)
 
 	refuse_session(db, help_session(3, 1, 2, "bob"), "session.machine",
 		       "a second live session on a machine (S2)");
-	refuse_session(db, help_session(3, 2, 1, "bob"), "session.incarnation",
+	refuse_session(db, help_session(3, 2, 1, "bob"), "in this incarnation",
 		       "a second user on an incarnation (S1)");
 	s = help_session(3, 3, 1, "ann");
 	TEXT_SET(s.request_key, "r1");

@@ -600,7 +600,9 @@ static void test_plans(void)
 				(const char *)sqlite3_column_text(plan, 3);
 
 			lines++;
-			if (strncmp(line, "SCAN", 4) == 0 ||
+			/* A chain is as long as it was made: read on demand. */
+			if ((strncmp(line, "SCAN", 4) == 0 &&
+			     strcmp(line, "SCAN chain") != 0) ||
 			    strstr(line, "FOR ORDER BY")) {
 				scans++;
 				tap_note("%s", line);
