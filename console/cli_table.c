@@ -52,6 +52,7 @@ static const struct cli_column pool_columns[] = {
 	COLUMN("SERVE", "serve", TEXT, ON_CSV, 8, NUMBER),
 	COLUMN("MAX", "max", TEXT, ON_CSV, 8, NUMBER),
 	COLUMN("WAIT", "waiting", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("OLD", "outdated", TEXT, ON_WIDE | ON_CSV, 7, NUMBER),
 	COLUMN("SPARE", "spare", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
 	COLUMN("HOST", "host", TEXT, ON_WIDE | ON_CSV, 9),
 	COLUMN("CLEAN", "recycle", TEXT, ON_WIDE | ON_CSV, 9),
@@ -312,6 +313,13 @@ const struct cli_noun cli_nouns[] = {
 	  .control = "machine." what, .changes = true, .confirm = (asks),      \
 	  .run = cli_run_change, .help = (words) }
 
+#define POOL(what, words)                                                      \
+	{ .noun = "pool", .verb = (what),                                      \
+	  .arguments = { { .name = "NAME", .noun = "pool", .key = "name",      \
+			   .many = true } },                                   \
+	  .control = "pool." what, .changes = true, .run = cli_run_change,     \
+	  .help = (words) }
+
 const struct cli_command cli_commands[] = {
 	LIST("host", 0, "list the hosts"),
 	SHOW("host", "NAME", "host.show", "everything about a host"),
@@ -325,6 +333,8 @@ const struct cli_command cli_commands[] = {
 		   FLAG_BIT(DRY_RUN),
 	  .control = "pool.scale", .changes = true, .run = cli_run_change,
 	  .help = "change how many machines a pool keeps" },
+	POOL("pause", "replace no machines of an earlier version for now"),
+	POOL("resume", "replace machines of an earlier version again"),
 	LIST("machine", FLAG_BIT(POOL), "list the machines", .alias = "ls"),
 	SHOW("machine", "NAME", "machine.show", "everything about a machine"),
 	MACHINE("hold", CONFIRM_NONE,

@@ -30,7 +30,8 @@
 	X(18, boot_ms, boot_ms, DB_I64)                                        \
 	X(19, prepare_ms, prepare_ms, DB_I64)                                  \
 	X(20, clean_ms, clean_ms, DB_I64)                                      \
-	X(21, sessions, sessions, DB_U64)
+	X(21, sessions, sessions, DB_U64)                                      \
+	X(22, version, version, DB_TEXT)
 
 #define SESSION_FIXED(X)                                                       \
 	X(2, machine, machine, DB_U64)                                         \

@@ -125,9 +125,11 @@ static void apply_pools(struct world *w)
 		p->spec = *spec;
 		p->application = *a;
 		p->removed = false;
+		p->host = h;
 		p->serve = overridden(w, spec->name, "serve", spec->serve);
 		p->spare = overridden(w, spec->name, "spare", spec->spare);
 		p->max = overridden(w, spec->name, "max", spec->max);
+		p->roll_paused = overridden(w, spec->name, "paused", 0);
 	}
 	for (size_t i = 0; i < w->pool_count; i++)
 		pool_unbalance(w, w->pools[i]);
@@ -306,6 +308,8 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	site_spec_fini(&old);
 	if (rows)
 		restore(w, fx, rows);
+	for (size_t i = 0; i < w->pool_count; i++)
+		roll_begin(w, fx, w->pools[i]);
 	LIST_EACH(&w->live, it)	/* idle and warn may have changed */
 		limit_arm(w, LIST_ENTRY(it, struct session, live_link));
 	w->has_spec = true;

@@ -16,6 +16,13 @@ struct machine *assign_choose(const struct pool *p)
 {
 	if (list_empty(&p->ready) || p->removed)
 		return NULL;
+	LIST_EACH(&p->ready, it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, ready_link);
+
+		/* The look behind the first is for the time of a roll only. */
+		if (!p->rolling || !machine_is_outdated(m))
+			return m;
+	}
 	return LIST_ENTRY(p->ready.next, struct machine, ready_link);
 }
 

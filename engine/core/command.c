@@ -92,6 +92,32 @@ static void pool_scale(struct world *w, struct effects *fx,
 	command_reply(fx, ev, true, "", text);
 }
 
+/* Pauses or resumes the replacing of outdated machines. */
+static void pool_pause(struct world *w, struct effects *fx,
+		       const struct event *ev)
+{
+	bool pause = ev->command.verb == COMMAND_POOL_PAUSE;
+	struct pool *p = world_pool(w, ev->command.name);
+	char text[ROW_TEXT_SIZE];
+
+	if (!p || p->removed) {
+		snprintf(text, sizeof(text), "there is no pool \"%.*s\"",
+			 (int)ev->command.name.length, ev->command.name.ptr);
+		command_reply(fx, ev, false, "not_found", text);
+		return;
+	}
+	p->roll_paused = pause;
+	save_override(w, fx, ev, p->spec.name, "paused", pause);
+	snprintf(text, sizeof(text), "pool/%s %s: %u outdated machine%s",
+		 p->spec.name, pause ? "keeps what it has" : "replaces again",
+		 p->outdated, p->outdated == 1 ? "" : "s");
+	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "pool", p->spec.name,
+		    "%.*s: %s", (int)ev->command.who.length,
+		    ev->command.who.ptr, text);
+	pool_unbalance(w, p);
+	command_reply(fx, ev, true, "", text);
+}
+
 static bool in_session(const struct machine *m)
 {
 	return m->row.state == MACHINE_RESERVED ||
@@ -185,6 +211,8 @@ static void machine_command(struct world *w, struct effects *fx,
 		delete(w, fx, m, text, sizeof(text));
 		break;
 	case COMMAND_POOL_SCALE:
+	case COMMAND_POOL_PAUSE:
+	case COMMAND_POOL_RESUME:
 	case COMMAND_SESSION_END:
 	case COMMAND_USER_DISABLE:
 	case COMMAND_USER_ENABLE:
@@ -286,6 +314,10 @@ void command_on_event(struct world *w, struct effects *fx, const struct event *e
 	switch (ev->command.verb) {
 	case COMMAND_POOL_SCALE:
 		pool_scale(w, fx, ev);
+		return;
+	case COMMAND_POOL_PAUSE:
+	case COMMAND_POOL_RESUME:
+		pool_pause(w, fx, ev);
 		return;
 	case COMMAND_SESSION_END:
 		session_end(w, fx, ev);

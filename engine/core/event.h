@@ -55,6 +55,8 @@ enum session_end { END_CLOSED = 1, END_LOST, END_MACHINE, END_STOPPED };
 
 enum command_verb {
 	COMMAND_POOL_SCALE,	/* name, serve/spare/max or -1 */
+	COMMAND_POOL_PAUSE,	/* name: replace no outdated machines for now */
+	COMMAND_POOL_RESUME,
 	COMMAND_MACHINE_HOLD,	/* name */
 	COMMAND_MACHINE_RELEASE,
 	COMMAND_MACHINE_RESTART,

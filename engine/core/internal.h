@@ -54,6 +54,16 @@ bool machine_is_free(const struct machine *m);
 void machine_update_ready(struct world *w, struct machine *m);
 void machine_check(const struct world *w, const struct machine *m);
 
+/* ---- roll.c: replacing what is outdated --------------------------------- */
+bool machine_is_outdated(const struct machine *m);
+/* The pool's version may have changed: counts and begins. */
+void roll_begin(struct world *w, struct effects *fx, struct pool *p);
+/* Replaces as many as may go now. */
+void roll_step(struct world *w, struct effects *fx, struct pool *p);
+/* How many free ones may go now, and how many more than wanted there may be. */
+uint32_t roll_decide(const struct pool *p);
+uint32_t roll_surge(const struct pool *p);
+
 /* ---- clean.c: the rungs ------------------------------------------------ */
 void clean_kick(struct world *w, struct effects *fx, struct machine *m);
 void clean_on_job(struct world *w, struct effects *fx, struct machine *m,

@@ -60,6 +60,7 @@ static void start_boot(struct world *w, struct effects *fx, struct machine *m)
 		     m->host->spec.name);
 	m->created = m->agent_up = m->prepared = m->seen = m->touched = false;
 	m->row.built = m->row.incarnation;
+	TEXT_SET(m->row.version, m->pool->spec.version);
 	m->row.created_wall_ms = w->wall_ms;
 	m->deadline_ms = w->now_ms + m->pool->spec.boot_deadline_ms;
 	job_start(w, fx, m, JOB_CREATE, EFFECT_DOMAIN_CREATE,

@@ -216,7 +216,8 @@ bool machine_expects_domain(const struct machine *m)
 
 enum rung machine_first_rung(const struct machine *m)
 {
-	if (!m->created || m->pool->spec.recycle == RECYCLE_REBUILD)
+	if (!m->created || m->pool->spec.recycle == RECYCLE_REBUILD ||
+	    machine_is_outdated(m))
 		return RUNG_REBUILD;
 	if (m->pool->spec.recycle == RECYCLE_NONE)
 		return RUNG_NONE;

@@ -41,6 +41,7 @@ int pool_decide(const struct pool *p, char *why, size_t why_size)
 	uint32_t needed = pool_busy(p) + p->spare + p->waiting_count;
 	uint32_t target = p->serve > needed ? p->serve : needed;
 
+	target += roll_surge(p);
 	if (target > p->max)
 		target = p->max;
 	if (p->removed || p->closing)
@@ -187,6 +188,7 @@ static void pool_balance(struct world *w, struct effects *fx, struct pool *p)
 		timer_set(&w->timers, &p->shrink_timer,
 			  w->now_ms + p->spec.shrink_after_ms);
 	p->shrink_now = p->shrink_now && n < 0;
+	roll_step(w, fx, p);
 }
 
 void pools_balance(struct world *w, struct effects *fx)

@@ -15,6 +15,7 @@
 enum {
 	ROW_NAME_SIZE = 64,	/* names, with NUL */
 	ROW_USER_SIZE = 64,
+	ROW_VERSION_SIZE = 33,
 	ROW_UUID_SIZE = 37,
 	ROW_KEY_SIZE = 80,	/* request ids */
 	ROW_TEXT_SIZE = 200,	/* reasons, for people */
@@ -72,6 +73,8 @@ struct machine_row {
 	int64_t prepare_ms;
 	int64_t clean_ms;
 	uint64_t sessions;		/* served so far */
+	/* Of what its domain was made: site_pool.version then; "" = unknown. */
+	char version[ROW_VERSION_SIZE];
 };
 
 enum session_state {

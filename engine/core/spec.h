@@ -22,6 +22,7 @@ enum {
 	SITE_CMDLINE_SIZE = 2048,
 	SITE_URI_SIZE = 256,
 	SITE_PASSWORD_SIZE = 256,	/* a crypt(3) hash */
+	SITE_VERSION_SIZE = 33,		/* hex, of what machines are made of */
 	SITE_HASH_SIZE = 65,		/* hex SHA-256 */
 	SITE_FILE_SIZE = 256,
 	SITE_PRIORITY_MAX = 9,
@@ -103,6 +104,7 @@ struct site_application {
 	bool agent;			/* machines run the guest agent */
 	struct site_names resources;	/* never "all" */
 	uint32_t hooks;			/* 1 << enum site_hook */
+	char prepared[SITE_VERSION_SIZE];	/* fingerprint of the prepare hook */
 	int64_t prepare_deadline_ms;
 	int64_t ready_deadline_ms;
 	int64_t accept_deadline_ms;
@@ -135,6 +137,9 @@ struct site_pool {
 	bool untrusted;
 	int64_t boot_deadline_ms;
 	int64_t shrink_after_ms;
+	/* Of what its machines are made: another one makes those that are there
+	 * outdated (site_version_set); "" = never. */
+	char version[SITE_VERSION_SIZE];
 };
 
 struct site_listener {

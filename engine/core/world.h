@@ -78,6 +78,9 @@ struct pool {
 	uint32_t waiting_count;
 	uint32_t counts[MACHINE_STATES];
 	uint32_t leaving;		/* of them on their way out */
+	bool rolling;			/* some machines are outdated */
+	bool roll_paused;		/* by an operator */
+	uint32_t outdated;		/* as of the last balance */
 	bool unbalanced;		/* on the world's list to balance */
 	struct list balance_link;
 	bool shrink_now;		/* an operator asked: do not wait */

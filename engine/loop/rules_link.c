@@ -176,6 +176,7 @@ static void on_done(struct shell *sh, struct message *m)
 	TEXT_SET(spec.bundle, r->version);
 	for (size_t i = 0; i < spec.application_count; i++)
 		TEXT_SET(spec.applications[i].version, r->version);
+	site_version_set(sh, &spec);
 	sh->site_error[0] = '\0';
 	r->loaded = true;
 	if (sh->world.has_spec && strcmp(sh->world.spec.bundle, spec.bundle) == 0) {

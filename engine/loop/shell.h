@@ -183,6 +183,8 @@ int64_t shell_wall_ms(void);
 void shell_random(void *out, size_t size);
 uint64_t shell_nonce(void);	/* random, never 0 */
 /* SHA-256 of bytes as lower-case hex. */
+/* Fills in site_pool.version of every pool (site_version.c). */
+void site_version_set(const struct shell *sh, struct site_spec *spec);
 void shell_hash(const void *bytes, size_t length, char out[SITE_HASH_SIZE]);
 /* Stamps the event and steps the core. */
 void shell_step(struct shell *sh, struct event *ev);

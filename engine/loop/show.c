@@ -109,6 +109,8 @@ json_t *show_pool(const struct shell *sh, const struct pool *p)
 	SET(o, "bad", json_integer(n[MACHINE_QUARANTINED] + n[MACHINE_HELD] +
 				   n[MACHINE_RETIRING]));
 	SET(o, "waiting", json_integer(p->waiting_count));
+	SET(o, "outdated", json_integer(p->rolling ? p->outdated : 0));
+	SET(o, "paused", json_boolean(p->roll_paused));
 	SET(o, "total", json_integer(pool_total(p)));
 	SET(o, "vcpus", json_integer(p->spec.vcpus));
 	SET(o, "memory_mib", json_integer((json_int_t)p->spec.memory_mib));

@@ -75,6 +75,9 @@ int take_application(void *object, const json_t *json, struct error *err)
 	app->agent = read_flag(&r, "agent");
 	read_names(&r, "resources", false, &app->resources);
 	read_hooks(&r, &app->hooks);
+	READ_TEXT(&r, "prepared", false, app->prepared);
+	if (!json_object_get(json, "prepared"))
+		read_bad(&r, "prepared is missing");
 	app->prepare_deadline_ms =
 		read_count(&r, "prepare_deadline_ms", 1, READ_DAY_MS);
 	app->ready_deadline_ms =

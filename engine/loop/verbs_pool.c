@@ -80,6 +80,16 @@ static void run_pool_scale(const struct verb_call *a)
 	verb_command(a, COMMAND_POOL_SCALE);
 }
 
+static void run_pool_pause(const struct verb_call *a)
+{
+	verb_command(a, COMMAND_POOL_PAUSE);
+}
+
+static void run_pool_resume(const struct verb_call *a)
+{
+	verb_command(a, COMMAND_POOL_RESUME);
+}
+
 static void run_machine_hold(const struct verb_call *a)
 {
 	verb_command(a, COMMAND_MACHINE_HOLD);
@@ -159,6 +169,8 @@ const struct verb verbs_pool[] = {
 	{ "pool.list", run_pool_list, false, "" },
 	{ "pool.show", run_pool_show, false, "name " },
 	{ "pool.scale", run_pool_scale, true, "name serve spare max dry_run " },
+	{ "pool.pause", run_pool_pause, true, "name " },
+	{ "pool.resume", run_pool_resume, true, "name " },
 	{ "machine.list", run_machine_list, false, "pool " },
 	{ "machine.show", run_machine_show, false, "name " },
 	{ "machine.hold", run_machine_hold, true, "name " },

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "engine/base/text.h"
+#include "engine/rules/fingerprint.h"
 #include "engine/rules/rules.h"
 #include "engine/rules/sandbox.h"
 #include "engine/rules/schema.h"
@@ -247,7 +248,14 @@ static void keep_hook(lua_State *L, const struct field_owner *owner,
 	lua_pushfstring(L, "%s %s", application, hook);
 	lua_pushvalue(L, -3);
 	lua_rawset(L, -3);
-	lua_pop(L, 2);
+	lua_pop(L, 1);
+	if (strcmp(hook, "prepare") == 0) {
+		char sum[FINGERPRINT_SIZE];
+
+		fingerprint(L, -1, sum);
+		json_object_set_new(owner->out, "prepared", json_string(sum));
+	}
+	lua_pop(L, 1);
 	json_array_append_new(json_object_get(owner->out, "hooks"),
 			      json_string(hook));
 }
@@ -323,8 +331,10 @@ static void finish_record(lua_State *L, json_t *site)
 	json_object_set_new(out, "name", json_string(name));
 	json_object_set_new(out, "file", json_string(p.file));
 	json_object_set_new(out, "line", json_integer(p.line));
-	if (strcmp(s->name, "application") == 0)
+	if (strcmp(s->name, "application") == 0) {
 		json_object_set_new(out, "hooks", json_array());
+		json_object_set_new(out, "prepared", json_string(""));
+	}
 	struct field_owner owner = { title, &p, out };
 	if (lua_rawgeti(L, record, R_BODY) == LUA_TNIL) {
 		lua_pop(L, 1);

@@ -14,6 +14,7 @@
  *     "endpoint_path": "/run/x/{machine}.sock",      unix only
  *     "identity": "proxy" | "agent" | "none", "agent": true,
  *     "resources": ["files"], "hooks": ["prepare", "clean"],
+ *     "prepared": fingerprint of the prepare hook, or "",
  *     "prepare_deadline_ms", "ready_deadline_ms", "accept_deadline_ms",
  *     "clean_deadline_ms", "half_close_limit_ms", "limit": 0,
  *     "idle_ms", "longest_ms", "warn_ms" } ],

@@ -68,6 +68,11 @@ void operator_act(struct sim *s)
 	case COMMAND_POOL_SCALE:
 		draw_scale(s, p);
 		break;
+	case COMMAND_POOL_PAUSE:
+	case COMMAND_POOL_RESUME:
+		p->ev.command.name = post_text(p, s->site.pools[sim_between(
+			s, 0, (int64_t)s->site.pool_count - 1)].name);
+		break;
 	case COMMAND_SESSION_EXTEND:
 	case COMMAND_SESSION_END:
 		draw_session(s, p);
@@ -109,6 +114,9 @@ static void change_site(struct sim *s)
 		if (!p->max)
 			p->max = 1;
 	}
+	if (sim_chance(s, 25))	/* made of something else; perhaps undone */
+		snprintf(p->version, sizeof(p->version), "v%d",
+			 (int)sim_between(s, 1, 3));
 	h->boot_parallel = (uint32_t)sim_between(s, 1, 4);
 	if (!p->keep && s->swarm.hosts > 1 && sim_chance(s, 10))
 		TEXT_SET(p->host, h->name);	/* for machines to come */

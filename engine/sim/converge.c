@@ -123,6 +123,25 @@ static const char *pools_missing(const struct sim *s)
 	return NULL;
 }
 
+/* The store's word against the operator's site, not against the core's. */
+static const char *versions_missing(const struct sim *s)
+{
+	for (size_t i = 0; i < s->store.machine_list.count; i++) {
+		const struct machine_row *r = s->store.machine_list.items[i];
+		const struct site_pool *spec = site_pool_of(s, r->pool);
+		const struct pool *p = world_pool(&s->world, slice_of(r->pool));
+
+		if (!spec || !p || p->removed || p->closing || p->roll_paused ||
+		    r->state != MACHINE_READY ||
+		    strcmp(r->version, spec->version) == 0)
+			continue;
+		snprintf(text, sizeof(text), "machine %s is of version %s, its pool of %s",
+			 r->name, r->version, spec->version);
+		return text;
+	}
+	return NULL;
+}
+
 static const char *calls_missing(const struct sim *s)
 {
 	for (size_t i = 0; i < s->world.calls.size; i++) {
@@ -211,6 +230,9 @@ const char *converge_missing(struct sim *s, const char **name)
 		return no;
 	*name = "L3";
 	if ((no = pools_missing(s)) || (no = resources_missing(s)))
+		return no;
+	*name = "R1";
+	if ((no = versions_missing(s)))
 		return no;
 	*name = "L4";
 	if ((no = calls_missing(s)))

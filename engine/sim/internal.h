@@ -202,6 +202,12 @@ struct sim {
 
 	struct map bound;	/* hash of (machine, incarnation) -> session */
 	struct map stopped;	/* sessions that were sent a STOP */
+	/* Machines replaced for their version at this instant, of this pool. */
+	struct {
+		int64_t at_ms;
+		char pool[ROW_NAME_SIZE];
+		uint32_t count;
+	} roll;
 	int64_t settle_from_ms;
 	FILE *trace;
 	struct sim_result *result;

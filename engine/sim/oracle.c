@@ -95,10 +95,34 @@ static void oracle_calm(struct sim *s, const struct machine_row *old,
 	if (row->failures)
 		sim_broken(s, "CALM", "%s failed without any fault: %s",
 			   row->name, row->reason);
-	if (old && row->state == MACHINE_DEFINED && p &&
+	bool outdated = p && (strcmp(p->version, row->version) != 0 ||
+			      strcmp(p->host, row->host) != 0);
+
+	if (old && row->state == MACHINE_DEFINED && p && !outdated &&
 	    p->recycle != RECYCLE_REBUILD)
 		sim_broken(s, "CALM", "%s was made anew without any fault: %s",
 			   row->name, row->reason);
+}
+
+/* R2: a roll takes few machines at a time, and none while somebody waits. */
+static void oracle_roll(struct sim *s, const struct machine_row *old,
+			const struct machine_row *row)
+{
+	const struct pool *p = world_pool(&s->world, slice_of(row->pool));
+
+	if (!old || old->state != MACHINE_READY || !p ||
+	    row->state != MACHINE_CLEANING ||
+	    strcmp(row->reason, "of an earlier version") != 0)
+		return;
+	if (s->roll.at_ms != s->now_ms || strcmp(s->roll.pool, row->pool) != 0) {
+		s->roll.at_ms = s->now_ms;
+		s->roll.count = 0;
+		TEXT_SET(s->roll.pool, row->pool);
+	}
+	uint32_t most = pool_total(p) / 4 > 1 ? pool_total(p) / 4 : 1;
+	if (++s->roll.count > most)
+		sim_broken(s, "R2", "%u of %u machines of %s are replaced at once",
+			   s->roll.count, pool_total(p), row->pool);
 }
 
 void oracle_machine(struct sim *s, const struct machine_row *old,
@@ -119,6 +143,7 @@ void oracle_machine(struct sim *s, const struct machine_row *old,
 		sim_broken(s, "S5", "%s is saved as clean with session/%llu",
 			   row->name, ull(row->session));
 	oracle_calm(s, old, row);
+	oracle_roll(s, old, row);
 	if (row->dirty || !l || !l->ours || !residue(s, l, row->pool))
 		return;
 	sim_broken(s, row->state == MACHINE_READY ? "S4" : "S5",

@@ -218,6 +218,7 @@ static void draw_pool(struct sim *s, struct site_pool *p, int i,
 	p->shrink_after_ms = sim_between(s, 2, 20) * 1000;
 	p->vcpus = 1;
 	p->memory_mib = 128;
+	TEXT_SET(p->version, "v1");
 }
 
 static void draw_listeners(struct sim *s, struct site_spec *site)

@@ -1,0 +1,138 @@
+/*
+ * Rolling change (spec 1.7): a site whose pool is made of something else -
+ * another image, another prepare hook - makes its machines outdated.  Free ones
+ * are replaced first, few at a time and never below `spare`; those in session
+ * are rebuilt when it ends.  An operator may pause it.  roll_decide is the pure
+ * choice; who waits for a machine comes before any replacement.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/core/internal.h"
+
+bool machine_is_outdated(const struct machine *m)
+{
+	if (m->host != m->pool->host)
+		return true;	/* its pool has moved */
+	return m->row.version[0] && m->pool->spec.version[0] &&
+	       strcmp(m->row.version, m->pool->spec.version) != 0;
+}
+
+static uint32_t being_made(const struct pool *p)
+{
+	return p->counts[MACHINE_DEFINED] + p->counts[MACHINE_BOOTING] +
+	       p->counts[MACHINE_PREPARING] + p->counts[MACHINE_CLEANING];
+}
+
+uint32_t roll_surge(const struct pool *p)
+{
+	/* Where nothing is free but the spare ones, one more makes room. */
+	return p->rolling && !p->roll_paused && p->spare > 0 &&
+			       p->ready_count <= p->spare ?
+		       1 : 0;
+}
+
+/* How many may be under way at once, less those that are. */
+static uint32_t room(const struct pool *p)
+{
+	uint32_t alive = pool_alive(p), making = being_made(p);
+	uint32_t batch = alive / 4 > 1 ? alive / 4 : 1;
+
+	if (PLANTED(R2_ROLL_AT_ONCE) && p->rolling)
+		return alive;
+	if (!p->rolling || p->roll_paused || p->removed || p->closing ||
+	    p->waiting_count || making >= batch)
+		return 0;
+	return batch - making;
+}
+
+uint32_t roll_decide(const struct pool *p)
+{
+	uint32_t free = p->ready_count, most = room(p);
+
+	if (PLANTED(R2_ROLL_AT_ONCE))
+		return most;
+	if (most && free > p->spare)
+		return free - p->spare < most ? free - p->spare : most;
+	/* At max there is no room for one more: then spare gives way. */
+	return most && free && being_made(p) == 0 && pool_total(p) >= p->max ?
+		       1 : 0;
+}
+
+/* Counts what is left to replace, and ends the roll when that is nothing. */
+static uint32_t outdated_left(const struct pool *p)
+{
+	uint32_t left = 0;
+
+	LIST_EACH(&p->machines, it)
+		left += machine_is_outdated(
+			LIST_ENTRY(it, struct machine, pool_link));
+	return left;
+}
+
+void roll_begin(struct world *w, struct effects *fx, struct pool *p)
+{
+	uint32_t left = outdated_left(p);
+
+	if (left && !p->rolling)
+		world_event(w, fx, SEVERITY_INFO, false, "ROLL", "pool",
+			    p->spec.name, "%u machine%s of an earlier version: free ones are replaced first, those in session when it ends",
+			    left, left == 1 ? "" : "s");
+	p->rolling = left > 0;
+	p->outdated = left;
+	pool_unbalance(w, p);
+}
+
+/* A new version may be what a quarantined machine was waiting for. */
+static void retry_quarantined(struct world *w, struct effects *fx,
+			      struct pool *p)
+{
+	LIST_EACH(&p->in_state[MACHINE_QUARANTINED], it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, state_link);
+
+		if (!machine_is_outdated(m) || m->row.wish != WISH_RUN)
+			continue;
+		m->row.failures = 0;
+		machine_begin_clean(w, fx, m, RUNG_REBUILD,
+				    "a new version: tried again");
+	}
+}
+
+static void replace(struct world *w, struct effects *fx, struct machine *m)
+{
+	if (m->host != m->pool->host)
+		machine_retire(w, fx, m);
+	else
+		machine_begin_clean(w, fx, m, RUNG_REBUILD,
+				    "of an earlier version");
+}
+
+void roll_step(struct world *w, struct effects *fx, struct pool *p)
+{
+	if (!p->rolling || p->removed || p->closing)
+		return;
+	if (!p->roll_paused)
+		retry_quarantined(w, fx, p);
+	uint32_t most = room(p), free = roll_decide(p);
+	LIST_EACH(&p->in_state[MACHINE_READY], it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, state_link);
+		bool offered = machine_is_free(m);
+
+		if (most == 0 || PLANTED(R1_ROLL_FORGOTTEN))
+			break;
+		/* One that cannot be given to anybody is no loss. */
+		if (!machine_is_outdated(m) || m->job != JOB_NONE ||
+		    (offered && free == 0))
+			continue;
+		free -= offered;
+		most--;
+		replace(w, fx, m);
+	}
+	p->outdated = outdated_left(p);
+	if (p->outdated)
+		return;
+	p->rolling = false;
+	world_event(w, fx, SEVERITY_INFO, false, "ROLL", "pool", p->spec.name,
+		    "every machine is of the new version");
+}
