@@ -44,6 +44,11 @@ uint64_t db_term(const struct db *db);
 /* First free id of a counter at open. */
 uint64_t db_counter(const struct db *db, enum db_counter counter);
 
+/* The start of the computer (boot id) that the rows speak of, "" = unknown. */
+int db_boot(struct db *db, char out[64], struct error *err);
+/* In the batch that brings the rows up to this start. */
+int db_save_boot(struct db *db, const char *boot, struct error *err);
+
 /* A turn's batch.  begin runs the guard (our term is still the newest). */
 int db_begin(struct db *db, struct error *err);
 int db_commit(struct db *db, struct error *err);

@@ -1,4 +1,5 @@
 /* What the engine reads at start, and the lookup of an earlier request. */
+#include <stdio.h>
 #include <string.h>
 
 #include "db/db_internal.h"
@@ -40,6 +41,31 @@ int db_load_overrides(struct db *db,
 	while (st && (rc = db_next(db, st, &db_override_table, &row, err)) == 1)
 		on_row(arg, &row);
 	return rc;
+}
+
+int db_boot(struct db *db, char out[64], struct error *err)
+{
+	struct db_statement *st = db_stmt(db, STMT_BOOT, err);
+
+	out[0] = '\0';
+	if (!st)
+		return -1;
+	int rc = db_step(db, st, err);
+	const char *text = rc == 1 ? (const char *)sqlite3_column_text(st->stmt, 0) :
+				     NULL;
+	snprintf(out, 64, "%s", text ? text : "");
+	sqlite3_reset(st->stmt);
+	return rc < 0 ? -1 : 0;
+}
+
+int db_save_boot(struct db *db, const char *boot, struct error *err)
+{
+	struct db_statement *st = db_batch_stmt(db, STMT_SAVE_BOOT, err);
+
+	if (!st)
+		return -1;
+	db_bind_text(st, 1, boot);
+	return db_batch_run(db, st, err);
 }
 
 int db_find_request(struct db *db, const char *user, const char *key,

@@ -69,6 +69,8 @@ static const char *const sql_texts[STMTS] = {
 			   "closed = 0 WHERE id = 1 RETURNING term",
 	[STMT_SAY_CLOSED] = "UPDATE engine SET closed = 1 "
 			    "WHERE id = 1 AND term = $1",
+	[STMT_BOOT] = "SELECT boot FROM engine WHERE id = 1",
+	[STMT_SAVE_BOOT] = "UPDATE engine SET boot = $1 WHERE id = 1",
 	/* Rows never stand above their counter; were one to, its id must not
 	 * be given out again all the same. */
 	[STMT_COUNTERS] =

@@ -272,8 +272,58 @@ static bool restore_session(struct world *w, const struct session_row *row)
 	return true;
 }
 
+/* On this computer, by libvirt's URIs: no host between // and /. */
+static bool host_is_local(const struct host *h)
+{
+	const char *uri = h->spec.uri;
+
+	while (*uri && strncmp(uri, "//", 2) != 0)
+		uri++;
+	return !*uri || uri[2] == '/';
+}
+
+/*
+ * After a restart of the computer no gateway is there any more, so no session
+ * is; and no machine of a local host.  None of them is to blame.
+ */
+static void forget_before_boot(struct world *w, struct effects *fx,
+			       const struct world_rows *rows)
+{
+	static const char why[] = "host lost: this computer was restarted";
+	size_t sessions = 0, machines = 0;
+
+	for (size_t i = 0; i < rows->session_count; i++) {
+		struct session *s = world_session(w, rows->sessions[i].id);
+
+		if (!s)
+			continue;
+		s->held = false;
+		if (session_is_final(s) || PLANTED(L9_REBOOT_UNSEEN))
+			continue;
+		session_finish(w, fx, s, SESSION_LOST, why);
+		sessions++;
+	}
+	for (size_t i = 0; i < rows->machine_count; i++) {
+		struct machine *m = world_machine(w, rows->machines[i].id);
+
+		if (!host_is_local(m->host))
+			continue;
+		machines += m->created;
+		if (machine_expects_domain(m)) {
+			machine_died(w, fx, m, why, PLANTED(L9_REBOOT_BLAMED));
+		} else if (m->row.state == MACHINE_CLEANING) {
+			m->created = m->seen = m->agent_up = m->prepared = false;
+			m->row.rung = RUNG_REBUILD;
+			machine_cancel_calls(w, fx, m);
+		}
+	}
+	world_event(w, fx, SEVERITY_FAIL, false, "HOST", "site", w->spec.name,
+		    "this computer was restarted: %zu sessions lost, %zu machines are made anew",
+		    sessions, machines);
+}
+
 static void restore(struct world *w, struct effects *fx,
-		    const struct world_rows *rows)
+		    const struct world_rows *rows, bool rebooted)
 {
 	struct machine_row *machines = caught_up(rows);
 	size_t sessions = 0;
@@ -283,6 +333,8 @@ static void restore(struct world *w, struct effects *fx,
 	free(machines);
 	for (size_t i = 0; i < rows->session_count; i++)
 		sessions += restore_session(w, &rows->sessions[i]);
+	if (rebooted)
+		forget_before_boot(w, fx, rows);
 	for (size_t i = 0; i < rows->machine_count; i++)
 		settle_machine(w, fx, world_machine(w, rows->machines[i].id));
 	for (size_t i = 0; i < w->pool_count; i++)
@@ -293,7 +345,7 @@ static void restore(struct world *w, struct effects *fx,
 }
 
 void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
-		const struct world_rows *rows)
+		const struct world_rows *rows, bool rebooted)
 {
 	struct site_spec old = w->spec;
 
@@ -307,7 +359,7 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	admit_index(w);
 	site_spec_fini(&old);
 	if (rows)
-		restore(w, fx, rows);
+		restore(w, fx, rows, rebooted);
 	for (size_t i = 0; i < w->pool_count; i++)
 		roll_begin(w, fx, w->pools[i]);
 	LIST_EACH(&w->live, it)	/* idle and warn may have changed */

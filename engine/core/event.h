@@ -89,6 +89,8 @@ struct event {
 			struct site_spec *spec;	/* the core takes its parts */
 			/* What was saved, with the first one; else NULL. */
 			const struct world_rows *rows;
+			/* This computer was restarted since they were saved. */
+			bool rebooted;
 		} site;
 		struct {
 			enum command_verb verb;

@@ -11,7 +11,7 @@
 
 /* ---- world.c / apply.c: the site ------------------------------------- */
 void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
-		const struct world_rows *rows);
+		const struct world_rows *rows, bool rebooted);
 void override_set(struct world *w, const struct override_row *row);
 
 /* ---- machine.c: the life of one machine -------------------------------- */

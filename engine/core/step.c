@@ -94,7 +94,8 @@ static void dispatch(struct world *w, const struct event *ev,
 		on_tick(w, fx);
 		return;
 	case EVENT_SITE:
-		apply_site(w, fx, ev->site.spec, ev->site.rows);
+		apply_site(w, fx, ev->site.spec, ev->site.rows,
+			   ev->site.rebooted);
 		return;
 	case EVENT_COMMAND:
 		command_on_event(w, fx, ev);

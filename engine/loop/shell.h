@@ -171,6 +171,7 @@ struct shell {
 	uint64_t next_listener;
 	struct map kept;		/* call id -> struct kept_fd */
 	struct control *control;
+	char boot[64];			/* of this computer; "" once it is saved */
 	struct reload reload;
 	struct keeper keeper;
 	char site_error[600];		/* of the last reload, or "" */

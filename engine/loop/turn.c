@@ -135,7 +135,8 @@ static int save_effect(struct shell *sh, const struct effect *e,
 
 static bool something_to_save(const struct shell *sh)
 {
-	if (!list_empty(&sh->world.save_machines) ||
+	if ((sh->boot[0] && sh->world.has_spec) ||
+	    !list_empty(&sh->world.save_machines) ||
 	    !list_empty(&sh->world.save_sessions))
 		return true;
 	for (size_t i = 0; i < sh->fx.count; i++)
@@ -173,8 +174,13 @@ static void save(struct shell *sh)
 	for (size_t i = 0; rc == 0 && i < sh->fx.count; i++)
 		if (effect_phase(sh->fx.items[i].kind) == PHASE_SAVE)
 			rc = save_effect(sh, &sh->fx.items[i], &err);
+	/* With the rows that the restart of the computer changed. */
+	if (rc == 0 && sh->boot[0] && w->has_spec)
+		rc = db_save_boot(sh->db, sh->boot, &err);
 	if (rc == 0)
 		rc = db_commit(sh->db, &err);
+	if (rc == 0 && w->has_spec)
+		sh->boot[0] = '\0';
 	if (rc < 0)
 		shell_die(sh, "the store failed, nothing of this turn was told to anybody: %s",
 			  err.text);
@@ -301,6 +307,28 @@ void shell_save_bundle(struct shell *sh, const char *json)
 		shell_die(sh, "the store failed: %s", err.text);
 }
 
+/* Whether the computer was restarted since the rows were saved. */
+static bool rebooted(struct shell *sh)
+{
+	char was[64];
+	struct error err;
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!f || !fgets(sh->boot, sizeof(sh->boot), f))
+		sh->boot[0] = '\0';
+	sh->boot[strcspn(sh->boot, "\n")] = '\0';
+	if (f)
+		fclose(f);
+	if (db_boot(sh->db, was, &err) < 0)
+		shell_die(sh, "the store cannot be read: %s", err.text);
+	bool same = strcmp(was, sh->boot) == 0;
+	/* Nobody can say: then what ran is asked of the hosts, as ever. */
+	bool known = was[0] && sh->boot[0];
+	if (same)
+		sh->boot[0] = '\0';
+	return known && !same;
+}
+
 void shell_apply_site(struct shell *sh, struct site_spec *spec)
 {
 	struct event ev = { .kind = EVENT_SITE, .site = { .spec = spec } };
@@ -322,6 +350,7 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 			.override_count = r.override_count,
 		};
 		ev.site.rows = &rows;
+		ev.site.rebooted = rebooted(sh);
 	}
 	sh->site_turn = sh->world.turn;
 	shell_step(sh, &ev);

@@ -199,6 +199,25 @@ static void role_trouble(struct sim *s)
 	}
 }
 
+/* Everything on this computer ends at once; far guests go on. */
+static void reboot(struct sim *s)
+{
+	if (!s->running || !sim_fault(s, SIM_REBOOT, 0))
+		return;
+	engine_crash(s);
+	for (uint32_t i = 0; i < s->swarm.gateways; i++)
+		gateway_die(s, i);
+	for (size_t i = 0; i < s->lives.count;) {
+		struct life *l = s->lives.items[i];
+
+		if (l->host % 2 == 0 && l->ours)
+			life_end(s, l);
+		else
+			i++;
+	}
+	s->rebooted = true;
+}
+
 static void trouble(struct sim *s, struct item *it)
 {
 	(void)it;
@@ -207,6 +226,7 @@ static void trouble(struct sim *s, struct item *it)
 	guest_trouble(s);
 	host_trouble(s);
 	role_trouble(s);
+	reboot(s);
 	if (s->running && sim_fault(s, SIM_OPERATOR, 0))
 		operator_act(s);
 	if (s->running && sim_fault(s, SIM_SITE_CHANGE, 0))

@@ -173,6 +173,7 @@ struct sim {
 
 	/* The engine. */
 	bool running;
+	bool rebooted;		/* since the engine that died last */
 	struct world world;
 	struct effects fx;
 	uint64_t term;

@@ -233,8 +233,17 @@ void oracle_restart(struct sim *s)
 			sim_broken(s, "S1", "%s comes back at incarnation %llu, which session/%llu has had",
 				   row->machine_name, ull(m->row.incarnation),
 				   ull(row->id));
+		if (m && s->rebooted && m->row.failures >
+		    store_machine(s, row->machine)->failures)
+			sim_broken(s, "L9", "%s is blamed for the computer's restart",
+				   row->machine_name);
 		if (sm_is_final(&session_table, row->state))
 			continue;
+		const struct session *se = world_session(&s->world, row->id);
+		if (s->rebooted && se &&
+		    !sm_is_final(&session_table, se->row.state))
+			sim_broken(s, "L9", "session/%llu goes on after the computer's restart",
+				   ull(row->id));
 		if (!world_session(&s->world, row->id))
 			sim_broken(s, "S3", "live session/%llu was lost by the restart",
 				   ull(row->id));

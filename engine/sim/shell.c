@@ -98,7 +98,8 @@ static void apply_first_site(struct sim *s)
 				   .override_count = s->store.override_count };
 	struct session_row *sessions = live_sessions(s, &rows.session_count);
 	struct event ev = { .kind = EVENT_SITE,
-			    .site = { .spec = &spec, .rows = &rows } };
+			    .site = { .spec = &spec, .rows = &rows,
+				      .rebooted = s->rebooted } };
 
 	CHECK("", machines, "out of memory");
 	for (size_t i = 0; i < list->count; i++)
@@ -129,6 +130,7 @@ void engine_start(struct sim *s)
 	people_restore(s);
 	apply_first_site(s);
 	oracle_restart(s);
+	s->rebooted = false;
 	rules_start(s);
 	for (uint32_t i = 0; i < s->swarm.hosts; i++)
 		host_start(s, i);

@@ -64,6 +64,7 @@
 	X(CLIENT_REPEATS, "a client uses a request id again")                  \
 	X(CRASH_STEP, "the engine dies before its commit")                     \
 	X(CRASH_COMMIT, "the engine dies between commit and act")              \
+	X(REBOOT, "the computer restarts: gateways and local guests with it")  \
 	X(CRASH_ACT, "the engine dies between two acts or sends")              \
 	X(TARGET_LOST, "a resource's channel breaks")                          \
 	X(WALL_JUMP, "the wall clock jumps")                                   \

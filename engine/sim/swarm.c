@@ -26,7 +26,7 @@ static const uint16_t most[SIM_FAULTS] = {
 	[SIM_ACCEPT_LATE] = 150, [SIM_UNDRAINED] = 300,
 	[SIM_SESSION_LOST] = 300, [SIM_CLIENT_LEAVES] = 200,
 	[SIM_CLIENT_REPEATS] = 500, [SIM_CRASH_STEP] = 12,
-	[SIM_CRASH_COMMIT] = 12, [SIM_CRASH_ACT] = 12, [SIM_TARGET_LOST] = 60,
+	[SIM_CRASH_COMMIT] = 12, [SIM_CRASH_ACT] = 12, [SIM_REBOOT] = 15, [SIM_TARGET_LOST] = 60,
 	[SIM_WALL_JUMP] = 30, [SIM_SLOW_STORE] = 400, [SIM_OPERATOR] = 300,
 	[SIM_SITE_CHANGE] = 200, [SIM_GHOST] = 60,
 };
@@ -283,6 +283,8 @@ void site_draw(struct sim *s)
 	for (uint32_t i = 0; i < s->swarm.hosts; i++) {
 		snprintf(s->hosts[i].name, sizeof(s->hosts[i].name), "host%u", i);
 		TEXT_SET(site->hosts[i].name, s->hosts[i].name);
+		TEXT_SET(site->hosts[i].uri, i % 2 ? "qemu+ssh://far/system" :
+						     "auto");
 		site->hosts[i].boot_parallel =
 			s->swarm.tiny ? 1 : (uint32_t)sim_between(s, 1, 4);
 	}

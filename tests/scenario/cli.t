@@ -499,7 +499,7 @@ is((run("plain", "ls", "--filter", "~ml2", "-o", "name"))[1], "machine/mail-2\n"
 is((run("plain", "ls", "--filter", "ALICE", "-o", "name"))[1], "machine/mail-2\n", "filter a word, any case");
 is((run("plain", "ls", "--filter", "!alice pool=mail", "--json"))[1] =~ /alice/ ? 1 : 0, 0, "filter and JSON");
 is((run("plain", "session", "list", "--csv"))[1] =~ s/\n.*//sr,
-	"id,user,application,machine,state,requested,assigned,accepted,ended,wait_ms,accept_ms,clean_ms,bytes_in,bytes_out,peer,listener,end_text",
+	"id,user,application,machine,state,requested,assigned,accepted,ended,ends,wait_ms,accept_ms,clean_ms,bytes_in,bytes_out,peer,listener,end_text",
 	"CSV has fields and raw numbers");
 ($code, $out) = run("plain", "resource", "list", "--csv");
 is($out, "name,pool,machine,access\ndb,mail,,\"alice,bob\"\n", "CSV quotes, null is empty");
@@ -752,7 +752,7 @@ is(complete("machine", "hold", "mail-2", "mail-1"), "mail-10", "completes a furt
 is(complete("ls", "--pool", ""), "mail build", "completes a flag's value");
 is(complete("ls", "--pool", "=", "b"), "build", "and after = as bash splits it");
 is(complete("pool", "scale", "mail", "--s"), "--socket --site --state-dir --sort --serve --spare", "completes flags");
-is(complete("--json", "session", "e"), "end", "flags before do not matter");
+is(complete("--json", "session", "e"), "end extend", "flags before do not matter");
 is(complete("pool", "list", "--sort", "S"), "SIZE START SERVE SPARE", "completes columns");
 is((run("", "__complete", "--", "pool", "show", "m"))[1], "mail\n", "without an engine: the names of the last time");
 is((run("evil", "__complete", "--", "pool", "show", ""))[1], "", "names a shell could misread are left out");
