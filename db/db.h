@@ -65,6 +65,10 @@ int db_save_event(struct db *db, const struct event_row *row,
 int db_save_override(struct db *db, const struct override_row *row,
 		     struct error *err);
 int db_delete_override(struct db *db, const char *key, struct error *err);
+/* Its machine's row must be there; the row of a machine goes after these. */
+int db_save_volume(struct db *db, const struct volume_row *row,
+		   struct error *err);
+int db_delete_volume(struct db *db, const char *name, struct error *err);
 /* Raises a counter's saved high-water mark to at least next. */
 int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,
 		    struct error *err);
@@ -108,6 +112,9 @@ int db_load_live_sessions(struct db *db, void (*on_row)(void *, const struct ses
 			  void *arg, struct error *err);
 int db_load_overrides(struct db *db, void (*on_row)(void *, const struct override_row *),
 		      void *arg, struct error *err);
+/* In the order they were intended. */
+int db_load_volumes(struct db *db, void (*on_row)(void *, const struct volume_row *),
+		    void *arg, struct error *err);
 /* Session of an earlier request with this key by this user, or id 0 (S7). */
 int db_find_request(struct db *db, const char *user, const char *key,
 		    struct session_row *out, struct error *err);

@@ -51,6 +51,9 @@ static const struct {
 	  "SELECT 'sessions of user ' || user_name FROM session "
 	  "WHERE request_key <> '' "
 	  "GROUP BY user_name, request_key HAVING count(*) > 1" },
+	{ "S11, a machine without a domain has no volumes",
+	  "SELECT 'volume ' || v.name FROM volume v JOIN machine m "
+	  "ON m.id = v.machine WHERE m.state = 'defined'" },
 	{ "one machine per slot",
 	  "SELECT 'pool ' || pool || ' slot ' || slot FROM machine "
 	  "WHERE state <> 'gone' GROUP BY pool, slot HAVING count(*) > 1" },
@@ -102,6 +105,7 @@ static int read_rows(struct db *db, struct error *err)
 		{ STMT_ALL_REQUESTS, &db_request_table },
 		{ STMT_ALL_EVENTS, &db_event_table },
 		{ STMT_LOAD_OVERRIDES, &db_override_table },
+		{ STMT_LOAD_VOLUMES, &db_volume_table },
 	};
 	union {
 		struct machine_row machine;
@@ -109,6 +113,7 @@ static int read_rows(struct db *db, struct error *err)
 		struct request_row request;
 		struct event_row event;
 		struct override_row override;
+		struct volume_row volume;
 	} row;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -139,7 +144,7 @@ int db_audit(struct db *db, struct error *err)
 	rc = first_text(db, "PRAGMA foreign_key_check", text, sizeof(text), err);
 	if (rc)
 		return rc < 0 ? -1 : error_set(err, "%s: a row of table %s "
-					       "points to a session that is not "
+					       "points to a row that is not "
 					       "there", db->path, text);
 	if (db_check_schema(db, db_migrations, db_migration_count, err) ||
 	    read_rows(db, err))

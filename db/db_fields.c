@@ -15,6 +15,7 @@
 #define SESSION(...) FIELD(session_row, __VA_ARGS__)
 #define REQUEST(...) FIELD(request_row, __VA_ARGS__)
 #define EVENT(...) FIELD(event_row, __VA_ARGS__)
+#define VOLUME(...) FIELD(volume_row, __VA_ARGS__)
 #define OVERRIDE(...) FIELD(override_row, __VA_ARGS__)
 
 static const struct db_field machine_fields[] = {
@@ -37,6 +38,11 @@ static const struct db_field event_fields[] = {
 	EVENT_FIXED(EVENT)
 	EVENT_CHANGING(EVENT, EVENT)
 };
+static const struct db_field volume_fields[] = {
+	VOLUME(1, name, name, DB_TEXT)
+	VOLUME_FIXED(VOLUME)
+	VOLUME_CHANGING(VOLUME, VOLUME)
+};
 static const struct db_field override_fields[] = {
 	OVERRIDE(1, key, key, DB_TEXT)
 	OVERRIDE_FIXED(OVERRIDE)
@@ -55,6 +61,8 @@ const struct db_table db_session_table =
 const struct db_table db_request_table =
 	TABLE("request", request_row, request_fields);
 const struct db_table db_event_table = TABLE("event", event_row, event_fields);
+const struct db_table db_volume_table =
+	TABLE("volume", volume_row, volume_fields);
 const struct db_table db_override_table =
 	TABLE("site_override", override_row, override_fields);
 
@@ -111,6 +119,13 @@ static const char *const severity_words[] = {
 	[SEVERITY_FAIL] = "fail",
 };
 
+static const char *const volume_kind_words[] = {
+	[VOLUME_DISK] = "disk",
+	[VOLUME_SEED] = "seed",
+	[VOLUME_SESSION] = "session",
+	[VOLUME_RAM] = "ram",
+};
+
 #define WORDS(list) { list, sizeof(list) / sizeof(list[0]) }
 static const struct {
 	const char *const *words;
@@ -122,11 +137,14 @@ static const struct {
 	[DB_SESSION_STATE] = WORDS(session_state_words),
 	[DB_REQUEST_STATE] = WORDS(request_state_words),
 	[DB_SEVERITY] = WORDS(severity_words),
+	[DB_VOLUME_KIND] = WORDS(volume_kind_words),
 };
 _Static_assert(sizeof(machine_state_words) ==
 	       MACHINE_STATES * sizeof(char *), "a word for every state");
 _Static_assert(sizeof(session_state_words) ==
 	       SESSION_STATES * sizeof(char *), "a word for every state");
+_Static_assert(sizeof(volume_kind_words) ==
+	       VOLUME_KINDS * sizeof(char *), "a word for every kind");
 _Static_assert(sizeof(request_state_words) ==
 	       REQUEST_STATES * sizeof(char *), "a word for every state");
 

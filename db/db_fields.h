@@ -85,6 +85,17 @@
 	X(5, object, object, DB_TEXT)                                          \
 	X(6, text, text, DB_TEXT)
 
+#define VOLUME_FIXED(X)                                                        \
+	X(2, machine, machine, DB_U64)                                         \
+	X(3, host, host, DB_TEXT)                                              \
+	X(4, pool, pool, DB_TEXT)                                              \
+	X(5, kind, kind, DB_VOLUME_KIND)                                       \
+	X(6, base, base, DB_TEXT)                                              \
+	X(7, intended_wall_ms, intended_wall_ms, DB_I64)
+#define VOLUME_CHANGING(F, X)                                                  \
+	F(8, key, key, DB_TEXT)                                                \
+	X(9, inode, inode, DB_BITS)
+
 #define OVERRIDE_FIXED(X)
 #define OVERRIDE_CHANGING(F, X)                                                \
 	F(2, value, value, DB_I64)                                             \

@@ -34,6 +34,7 @@ enum db_kind {
 	DB_SESSION_STATE,
 	DB_REQUEST_STATE,
 	DB_SEVERITY,
+	DB_VOLUME_KIND,
 	DB_KINDS
 };
 
@@ -51,7 +52,8 @@ struct db_table {
 };
 
 extern const struct db_table db_machine_table, db_session_table,
-	db_request_table, db_event_table, db_override_table;
+	db_request_table, db_event_table, db_override_table,
+	db_volume_table;
 
 /* The word for a value, or NULL; the value of a word, or -1. */
 const char *db_word(enum db_kind kind, int value);
@@ -79,6 +81,8 @@ enum db_stmt_id {
 	STMT_SAVE_EVENT,
 	STMT_SAVE_OVERRIDE,
 	STMT_DELETE_OVERRIDE,
+	STMT_SAVE_VOLUME,
+	STMT_DELETE_VOLUME,
 	STMT_SAVE_COUNTER,
 	STMT_SAVE_BUNDLE,
 	STMT_SAVE_SITE_VERSION,
@@ -87,6 +91,7 @@ enum db_stmt_id {
 	STMT_LOAD_MACHINES,
 	STMT_LOAD_SESSIONS,
 	STMT_LOAD_OVERRIDES,
+	STMT_LOAD_VOLUMES,
 	STMT_FIND_REQUEST,
 	STMT_SESSIONS,
 	STMT_SESSIONS_OF_USER,

@@ -243,16 +243,37 @@ int db_save_override(struct db *db, const struct override_row *row,
 	return 0;
 }
 
-int db_delete_override(struct db *db, const char *key, struct error *err)
+static int delete_named(struct db *db, enum db_stmt_id id, const char *what,
+			const char *name, struct error *err)
 {
-	struct db_statement *st = db_batch_stmt(db, STMT_DELETE_OVERRIDE, err);
+	struct db_statement *st = in_batch(db, id, err);
 
 	if (!st)
 		return -1;
-	db_bind_text(st, 1, key);
+	db_bind_text(st, 1, name);
 	if (save(db, st, NULL, err))
-		return error_wrap(err, "deleting override %s", key);
+		return error_wrap(err, "deleting %s %s", what, name);
 	return 0;
+}
+
+int db_delete_override(struct db *db, const char *key, struct error *err)
+{
+	return delete_named(db, STMT_DELETE_OVERRIDE, "override", key, err);
+}
+
+int db_save_volume(struct db *db, const struct volume_row *row,
+		   struct error *err)
+{
+	if (save_row(db, STMT_SAVE_VOLUME, &db_volume_table, row,
+		     "it is another machine's, or another file than the saved one",
+		     err))
+		return error_wrap(err, "saving volume %s", row->name);
+	return 0;
+}
+
+int db_delete_volume(struct db *db, const char *name, struct error *err)
+{
+	return delete_named(db, STMT_DELETE_VOLUME, "volume", name, err);
 }
 
 int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,

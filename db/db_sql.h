@@ -40,6 +40,7 @@
 #define REQUEST_LIST LIST("id", REQUEST)
 #define EVENT_LIST LIST("id", EVENT)
 #define OVERRIDE_LIST LIST("key", OVERRIDE)
+#define VOLUME_LIST LIST("name", VOLUME)
 
 /*
  * History pages: $1 before this id, $2 not before this id, $3 rows at most, $4
@@ -123,6 +124,13 @@ static const char *const sql_texts[STMTS] = {
 	[STMT_SAVE_EVENT] = SAVE("event", "id", EVENT),
 	[STMT_SAVE_OVERRIDE] = SAVE("site_override", "key", OVERRIDE),
 	[STMT_DELETE_OVERRIDE] = "DELETE FROM site_override WHERE key = $1",
+	/* A volume is its machine's, and one that is made stays what it is. */
+	[STMT_SAVE_VOLUME] =
+		SAVE("volume", "name", VOLUME)
+		" WHERE volume.machine = excluded.machine "
+		"AND volume.kind = excluded.kind "
+		"AND (volume.inode = 0 OR volume.inode = excluded.inode)",
+	[STMT_DELETE_VOLUME] = "DELETE FROM volume WHERE name = $1",
 	[STMT_SAVE_COUNTER] =
 		"INSERT INTO counter (name, next) VALUES ($1, $2) "
 		"ON CONFLICT (name) DO UPDATE SET next = excluded.next "
@@ -158,6 +166,9 @@ static const char *const sql_texts[STMTS] = {
 		"ORDER BY id",
 	[STMT_LOAD_OVERRIDES] =
 		"SELECT " OVERRIDE_LIST " FROM site_override ORDER BY key",
+	/* Overlays after what they lie on. */
+	[STMT_LOAD_VOLUMES] =
+		"SELECT " VOLUME_LIST " FROM volume ORDER BY intended_wall_ms, name",
 	[STMT_FIND_REQUEST] =
 		"SELECT " SESSION_LIST " FROM session WHERE user_name = $1 "
 		"AND request_key = $2 AND request_key <> ''",

@@ -216,6 +216,7 @@ static int bind_field(struct db_statement *st, int index,
 	case DB_RUNG:
 	case DB_SESSION_STATE:
 	case DB_REQUEST_STATE:
+	case DB_VOLUME_KIND:
 	case DB_SEVERITY: {
 		const char *word = db_word(f->kind,
 					   *(const int *)(const void *)at);
@@ -340,6 +341,7 @@ static bool read_field(sqlite3_stmt *stmt, int i, const struct db_field *f,
 	case DB_SESSION_STATE:
 	case DB_REQUEST_STATE:
 	case DB_SEVERITY:
+	case DB_VOLUME_KIND:
 		v = read_text(stmt, i, word, sizeof(word)) ?
 			    db_word_value(f->kind, word) : -1;
 		memcpy(at, &(int){ (int)v }, sizeof(int));

@@ -50,6 +50,7 @@ static struct pool *pool_new(struct world *w, const char *name,
 	list_init(&p->ready);
 	list_init(&p->waiting);
 	p->shrink_timer.kind = TIMER_POOL;
+	p->base_timer.kind = TIMER_BASE;
 	w->pools = grow(w->pools, w->pool_count, sizeof(*w->pools));
 	w->pools[w->pool_count++] = p;
 	return p;
@@ -122,6 +123,9 @@ static void apply_pools(struct world *w)
 		CHECK("", a->resources.count <= WORLD_RESOURCES_MAX);
 		if (!p)
 			p = pool_new(w, spec->name, h);
+		if (strcmp(p->spec.from, spec->from) != 0 ||
+		    strcmp(p->spec.image, spec->image) != 0)
+			base_forget(w, p);
 		p->spec = *spec;
 		p->application = *a;
 		p->removed = false;
@@ -331,6 +335,8 @@ static void restore(struct world *w, struct effects *fx,
 	for (size_t i = 0; i < rows->machine_count; i++)
 		restore_machine(w, fx, &machines[i]);
 	free(machines);
+	for (size_t i = 0; i < rows->volume_count; i++)
+		volume_restore(w, &rows->volumes[i]);
 	for (size_t i = 0; i < rows->session_count; i++)
 		sessions += restore_session(w, &rows->sessions[i]);
 	if (rebooted)

@@ -61,6 +61,8 @@ static void job_done(struct world *w, struct effects *fx, struct machine *m,
 	char text[ROW_TEXT_SIZE];
 
 	text_copy_slice(text, sizeof(text), ev->done.text);
+	if (m->job == JOB_VOLUME)
+		volume_on_deleted(fx, m, ev->done.result);
 	m->job = JOB_NONE;
 	m->call = 0;
 	machine_on_job(w, fx, m, ev->done.result, text);
@@ -97,6 +99,9 @@ void call_on_done(struct world *w, struct effects *fx, const struct event *ev)
 		return;
 	case CALL_KIND_POLL:
 		host_on_poll_done(w, fx, c.host, ev->done.result, ev->done.text);
+		break;
+	case CALL_KIND_BASE:
+		base_on_looked(w, fx, c.id, ev);
 		break;
 	case CALL_KIND_ORPHAN:
 		break;	/* the next poll asks again if it is still there */

@@ -116,8 +116,10 @@ void clean_on_job(struct world *w, struct effects *fx, struct machine *m,
 		return;
 	}
 	if (result == CALL_OK ||
-	    (PLANTED(S5_UNKNOWN_IS_DONE) && result == CALL_UNKNOWN))
-		rebuilt(w, fx, m);
-	else
+	    (PLANTED(S5_UNKNOWN_IS_DONE) && result == CALL_UNKNOWN)) {
+		if (!volumes_delete(w, fx, m))
+			rebuilt(w, fx, m);
+	} else {
 		machine_fail(w, fx, m, text);
+	}
 }

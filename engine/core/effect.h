@@ -22,11 +22,15 @@
 	X(SAVE_REQUEST, SAVE, "store row request")                            \
 	X(SAVE_EVENT, SAVE, "store row event, unless transient")              \
 	X(SAVE_OVERRIDE, SAVE, "store row override")                          \
+	X(SAVE_VOLUME, SAVE, "store row volume")                              \
+	X(DELETE_VOLUME, SAVE, "delete the row of the volume in text")        \
 	X(DELETE_MACHINE, SAVE, "delete the machine's row: it is gone")       \
 	X(HOST_POLL, ACT, "ask host for its domains; call, poll")             \
 	X(HOST_RESTART, ACT, "kill the host's role: it does not answer")      \
 	X(DOMAIN_CREATE, ACT, "machine, call, incarnation")                   \
 	X(DOMAIN_DESTROY, ACT, "machine or uuid in text; call")               \
+	X(BASE_LOOK, ACT, "call; look at the base of the pool in text")       \
+	X(VOLUME_DELETE, ACT, "machine, call; row volume")                    \
 	X(AGENT_PING, ACT, "machine, call")                                   \
 	X(AGENT_EXEC, ACT, "machine, call; argv, input, ms")                  \
 	X(AGENT_WRITE, ACT, "machine, call; path, input, mode")               \
@@ -75,7 +79,8 @@ struct effect {
 		struct request_row request;
 		struct event_row event;
 		struct override_row override;
-	} *row;				/* SAVE_* */
+		struct volume_row volume;
+	} *row;				/* SAVE_*, VOLUME_DELETE */
 };
 
 /* A growing list with its own memory: every slice and row of an effect added

@@ -22,6 +22,7 @@ enum event_kind {
 	EVENT_HOST_LOST,	/* the role died: outcomes of its calls unknown */
 	EVENT_CALL_DONE,	/* answer to an act */
 	EVENT_DOMAIN_SEEN,	/* one domain of a poll */
+	EVENT_VOLUME_MADE,	/* a volume that was intended is there */
 	EVENT_DOMAIN_HINT,	/* libvirt or a pidfd says something changed */
 	EVENT_HOOK_STEP,	/* a running hook wants something done */
 	EVENT_HOOK_DONE,
@@ -78,6 +79,8 @@ struct world_rows {
 	size_t session_count;
 	const struct override_row *overrides;
 	size_t override_count;
+	const struct volume_row *volumes;
+	size_t volume_count;
 };
 
 struct event {
@@ -121,6 +124,10 @@ struct event {
 			enum domain_state state;
 			bool ours;
 		} domain;
+		struct {
+			uint64_t machine, inode;
+			struct slice name, key;
+		} volume;
 		struct {
 			struct slice host, uuid;
 			enum domain_hint hint;

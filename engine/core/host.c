@@ -119,6 +119,7 @@ void host_on_lost(struct world *w, struct effects *fx, struct host *h)
 			i = (size_t)-1;	/* slots moved */
 		}
 	}
+	base_on_host_lost(w, h);
 }
 
 static void destroy_orphan(struct world *w, struct effects *fx, struct host *h,

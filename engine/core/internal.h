@@ -54,6 +54,7 @@ bool machine_is_free(const struct machine *m);
 void machine_update_ready(struct world *w, struct machine *m);
 void machine_check(const struct world *w, const struct machine *m);
 
+<<<<<<< HEAD
 /* ---- roll.c: replacing what is outdated --------------------------------- */
 bool machine_is_outdated(const struct machine *m);
 /* The pool's version may have changed: counts and begins. */
@@ -63,6 +64,37 @@ void roll_step(struct world *w, struct effects *fx, struct pool *p);
 /* How many free ones may go now, and how many more than wanted there may be. */
 uint32_t roll_decide(const struct pool *p);
 uint32_t roll_surge(const struct pool *p);
+=======
+/* ---- volume.c: files of machines --------------------------------------- */
+/* Makes the durable intent of a volume; number: of the disk (from 1), or the
+ * incarnation of a SESSION.  The name is taken from machine, build and kind.
+ * base: stamp of what it is made from, or "". */
+struct volume *volume_intend(struct world *w, struct effects *fx,
+			     struct machine *m, enum volume_kind kind,
+			     uint64_t number, const char *base);
+void volume_restore(struct world *w, const struct volume_row *row);
+void volume_on_made(struct world *w, struct effects *fx, const struct event *ev);
+/* Begins to delete one of the machine's volumes; false when there is none.
+ * The domain must be gone.  machine_on_job hears how it went. */
+bool volumes_delete(struct world *w, struct effects *fx, struct machine *m);
+void volume_on_deleted(struct effects *fx, struct machine *m,
+		       enum call_result result);
+void volumes_free(struct machine *m);
+
+/* ---- base.c: what machines are made from --------------------------------- */
+bool base_has(const struct pool *p);
+/* May a machine boot from it now?  If not, a look is on its way. */
+bool base_is_usable(struct world *w, struct effects *fx, struct pool *p);
+void base_look(struct world *w, struct effects *fx, struct pool *p);
+void base_on_looked(struct world *w, struct effects *fx, uint64_t call,
+		    const struct event *ev);
+/* Its host's role died: the look under way has no answer. */
+void base_on_host_lost(struct world *w, const struct host *h);
+/* The site file changed what it is, or the pool is gone. */
+void base_forget(struct world *w, struct pool *p);
+/* Intends the volumes of a machine that boots. */
+void base_intend(struct world *w, struct effects *fx, struct machine *m);
+>>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
 
 /* ---- clean.c: the rungs ------------------------------------------------ */
 void clean_kick(struct world *w, struct effects *fx, struct machine *m);

@@ -47,9 +47,9 @@ void machine_on_timer(struct world *w, struct effects *fx, struct machine *m)
 	}
 }
 
-static void kick_defined(struct machine *m)
+static void kick_defined(struct world *w, struct effects *fx, struct machine *m)
 {
-	if (!list_linked(&m->boot_link))
+	if (base_is_usable(w, fx, m->pool) && !list_linked(&m->boot_link))
 		list_add_tail(&m->host->boot_queue, &m->boot_link);
 }
 
@@ -62,6 +62,7 @@ static void start_boot(struct world *w, struct effects *fx, struct machine *m)
 	m->row.built = m->row.incarnation;
 	TEXT_SET(m->row.version, m->pool->spec.version);
 	m->row.created_wall_ms = w->wall_ms;
+	base_intend(w, fx, m);
 	m->deadline_ms = w->now_ms + m->pool->spec.boot_deadline_ms;
 	job_start(w, fx, m, JOB_CREATE, EFFECT_DOMAIN_CREATE,
 		  m->pool->spec.boot_deadline_ms + 5000);
@@ -155,7 +156,7 @@ void machine_kick(struct world *w, struct effects *fx, struct machine *m)
 			machine_move(w, fx, m, MACHINE_RETIRING, "not needed any more");
 			machine_kick(w, fx, m);
 		} else {
-			kick_defined(m);
+			kick_defined(w, fx, m);
 			pool_unbalance(w, m->pool);
 		}
 		return;
@@ -252,7 +253,9 @@ void machine_on_job(struct world *w, struct effects *fx, struct machine *m,
 		clean_on_job(w, fx, m, result, text);
 		return;
 	case MACHINE_RETIRING:
-		if (result == CALL_OK) {
+		if (result == CALL_OK && volumes_delete(w, fx, m)) {
+			return;
+		} else if (result == CALL_OK) {
 			machine_move(w, fx, m, MACHINE_GONE, "destroyed");
 		} else {
 			m->row.failures++;

@@ -95,6 +95,7 @@ struct machine *machine_new(struct world *w, const struct machine_row *row,
 	m->pool = pool;
 	m->host = pool->host;
 	list_init(&m->calls);
+	list_init(&m->volumes);
 	m->bound_incarnation = UINT64_MAX;
 	m->state_ms = w->now_ms;
 	m->timer.kind = TIMER_MACHINE;
@@ -200,6 +201,8 @@ void machine_move(struct world *w, struct effects *fx, struct machine *m,
 	else
 		world_save_machine(w, m);
 	if (to == MACHINE_GONE) {
+		CHECK("S11", list_empty(&m->volumes), "%s is gone and has volumes",
+		      m->row.name);
 		effects_add(fx, EFFECT_DELETE_MACHINE)->machine = m->row.id;
 		list_add_tail(&w->gone, &m->gone_link);
 	}

@@ -171,6 +171,8 @@ static void pool_balance(struct world *w, struct effects *fx, struct pool *p)
 {
 	queue_serve(w, fx, p);
 	int n = pool_decide(p, p->reason, sizeof(p->reason));
+	if (p->base_text[0] && !p->removed)
+		TEXT_SET(p->reason, p->base_text);
 
 	for (; n > 0; n--)
 		create_one(w, fx, p);
@@ -224,6 +226,7 @@ void pools_forget_empty(struct world *w)
 		    list_empty(&p->waiting)) {
 			list_remove(&p->balance_link);
 			timer_stop(&w->timers, &p->shrink_timer);
+			base_forget(w, p);
 			pool_free(p);
 		} else {
 			w->pools[kept++] = p;

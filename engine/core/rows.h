@@ -20,6 +20,9 @@ enum {
 	ROW_KEY_SIZE = 80,	/* request ids */
 	ROW_TEXT_SIZE = 200,	/* reasons, for people */
 	ROW_PEER_SIZE = 64,
+	ROW_VOLUME_SIZE = 128,	/* name of a volume */
+	ROW_PATH_SIZE = 1024,
+	ROW_STAMP_SIZE = 64,
 };
 
 /* decisions.md 10.  The table with edges and meanings is in machine.c. */
@@ -75,6 +78,31 @@ struct machine_row {
 	uint64_t sessions;		/* served so far */
 	/* Of what its domain was made: site_pool.version then; "" = unknown. */
 	char version[ROW_VERSION_SIZE];
+};
+
+enum volume_kind {
+	VOLUME_DISK,		/* of the machine's build, on the pool's base */
+	VOLUME_SEED,		/* cloud-init data */
+	VOLUME_SESSION,		/* overlay of one incarnation on a DISK */
+	VOLUME_RAM,		/* RAM image */
+	VOLUME_KINDS
+};
+
+/*
+ * A file of ours in the storage pool of a host.  Saved before it is made, with
+ * inode 0 and no key; deleted only by what its row says, and the row goes
+ * after the file (decisions.md 28).
+ */
+struct volume_row {
+	char name[ROW_VOLUME_SIZE];	/* unique in the site: volume.c */
+	uint64_t machine;
+	char host[ROW_NAME_SIZE];
+	char pool[ROW_NAME_SIZE + 16];	/* libvirt's: remuda-SITE */
+	int kind;			/* enum volume_kind */
+	char key[ROW_PATH_SIZE];	/* libvirt's: its path */
+	uint64_t inode;			/* 0: intended, perhaps not made */
+	char base[ROW_STAMP_SIZE];	/* stamp of what it was made from */
+	int64_t intended_wall_ms;
 };
 
 enum session_state {

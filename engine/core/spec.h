@@ -25,8 +25,14 @@ enum {
 	SITE_VERSION_SIZE = 33,		/* hex, of what machines are made of */
 	SITE_HASH_SIZE = 65,		/* hex SHA-256 */
 	SITE_FILE_SIZE = 256,
+<<<<<<< HEAD
 	SITE_PRIORITY_MAX = 9,
 	SITE_LIMIT_MAX = 1000000,
+=======
+	SITE_DOMAIN_SIZE = 256,		/* name of a libvirt domain */
+	SITE_USER_DATA_SIZE = 16384,	/* as clouds have it */
+	SITE_META_DATA_SIZE = 2048,
+>>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
 	SITE_COUNT_MAX = 1000,		/* objects of one kind, names in a list */
 	SITE_MACHINES_MAX = 10000,	/* of one pool */
 };
@@ -123,14 +129,23 @@ struct site_pool {
 	char application[SITE_NAME_SIZE];
 	char host[SITE_NAME_SIZE];
 	uint32_t serve, spare, max;	/* spare <= serve <= max */
-	/* Either kernel (initrd and cmdline optional) or template; in cmdline
+	/* One of kernel (initrd and cmdline optional), template, from, image; in cmdline
 	 * and in the template's text {index} and {machine} are filled in. */
 	char kernel[SITE_PATH_SIZE];
 	char initrd[SITE_PATH_SIZE];
 	char cmdline[SITE_CMDLINE_SIZE];
 	char template_path[SITE_PATH_SIZE];
-	uint32_t vcpus;			/* 1..256 */
-	uint64_t memory_mib;
+	char from[SITE_DOMAIN_SIZE];	/* an operator's domain, cloned */
+	char image[SITE_PATH_SIZE];	/* a disk image, cloned */
+	bool copy;			/* full copies instead of overlays */
+	uint64_t disk_mib;		/* the disk is grown to this, 0 = not */
+	/* cloud-init, with from and image: "" = none.  meta_data: lines beside
+	 * those we write (instance-id, local-hostname). */
+	char user_data[SITE_USER_DATA_SIZE];
+	char meta_data[SITE_META_DATA_SIZE];
+	char network_config[SITE_META_DATA_SIZE];
+	uint32_t vcpus;			/* 1..256; 0 with from: as there */
+	uint64_t memory_mib;		/* 0 with from: as there */
 	uint64_t volume_mib;		/* 0: no data disk */
 	enum site_recycle recycle;
 	bool keep;			/* machines outlive sessions and keep their volume */

@@ -11,6 +11,7 @@ const char *event_name(enum event_kind kind)
 		[EVENT_COMMAND] = "command", [EVENT_HOST_STATE] = "host_state",
 		[EVENT_HOST_LOST] = "host_lost", [EVENT_CALL_DONE] = "call_done",
 		[EVENT_DOMAIN_SEEN] = "domain_seen",
+		[EVENT_VOLUME_MADE] = "volume_made",
 		[EVENT_DOMAIN_HINT] = "domain_hint",
 		[EVENT_HOOK_STEP] = "hook_step", [EVENT_HOOK_DONE] = "hook_done",
 		[EVENT_HOOK_LOST] = "hook_lost", [EVENT_RULES_LOST] = "rules_lost",
@@ -50,8 +51,13 @@ static void on_tick(struct world *w, struct effects *fx)
 		case TIMER_HOST:
 			host_on_timer(w, fx, OWNER(t, struct host, timer));
 			break;
+<<<<<<< HEAD
 		case TIMER_SESSION:
 			limit_on_timer(w, fx, OWNER(t, struct session, timer));
+=======
+		case TIMER_BASE:
+			base_look(w, fx, OWNER(t, struct pool, base_timer));
+>>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
 			break;
 		case TIMER_POOL:
 			pool_unbalance(w, OWNER(t, struct pool, shrink_timer));
@@ -111,6 +117,9 @@ static void dispatch(struct world *w, const struct event *ev,
 		return;
 	case EVENT_DOMAIN_SEEN:
 		host_on_seen(w, fx, ev);
+		return;
+	case EVENT_VOLUME_MADE:
+		volume_on_made(w, fx, ev);
 		return;
 	case EVENT_DOMAIN_HINT:
 		host_on_hint(w, fx, ev);

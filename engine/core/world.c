@@ -29,6 +29,13 @@ void world_init(struct world *w, uint64_t site_key, uint64_t term)
 	list_init(&w->done);
 }
 
+static void free_volumes(struct map *machines)
+{
+	for (size_t i = 0; i < machines->size; i++)
+		if (machines->slots[i].key)
+			volumes_free(machines->slots[i].value);
+}
+
 static void free_values(struct map *map)
 {
 	for (size_t i = 0; i < map->size; i++)
@@ -39,6 +46,7 @@ static void free_values(struct map *map)
 
 void world_fini(struct world *w)
 {
+	free_volumes(&w->machines);
 	free_values(&w->machines);
 	free_values(&w->sessions);
 	free_values(&w->requests);

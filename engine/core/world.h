@@ -33,13 +33,19 @@ enum {
 	HOST_RESTART_MS = 60000,	/* not answering so long: restart the role */
 	PING_INTERVAL_MS = 250,
 	READY_INTERVAL_MS = 500,	/* between two tries of a ready hook */
+	BASE_LOOK_MS = 30000,		/* between two looks at a pool's base */
+	BASE_RETRY_MS = 5000,		/* while it cannot be used */
 	HEALTHY_MS = 60000,		/* ready so long: earlier failures forgotten */
 	LATE_MS = 1000,			/* what is saved late is saved within this */
 };
 
 /* What timers belong to. */
 enum timer_kind { TIMER_MACHINE = 1, TIMER_CALL, TIMER_REQUEST, TIMER_HOST,
+<<<<<<< HEAD
 		  TIMER_POOL, TIMER_LATE, TIMER_SESSION };
+=======
+		  TIMER_POOL, TIMER_LATE, TIMER_BASE };
+>>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
 
 enum host_state { HOST_CONNECTING, HOST_UP, HOST_NOT_ANSWERING };
 
@@ -61,6 +67,8 @@ struct host {
 	struct timer timer;
 	uint64_t changed;	/* turn of the last change, for shows */
 };
+
+enum base_state { BASE_UNKNOWN, BASE_USABLE, BASE_UNUSABLE };
 
 struct pool {
 	struct site_pool spec;
@@ -86,6 +94,14 @@ struct pool {
 	bool shrink_now;		/* an operator asked: do not wait */
 	struct timer shrink_timer;
 	char reason[ROW_TEXT_SIZE];	/* why it is short, or "" */
+	/* What its machines are made from (base.c), when it has one. */
+	enum base_state base;
+	uint32_t base_disks;
+	char base_stamp[ROW_STAMP_SIZE];
+	char base_alarm[ROW_STAMP_SIZE];	/* the stamp last alarmed about */
+	char base_text[ROW_TEXT_SIZE];	/* why it cannot be used, or "" */
+	uint64_t base_call;		/* the look under way, 0 = none */
+	struct timer base_timer;	/* the next look */
 	int64_t boot_ms;		/* of the last machine that came up */
 	uint64_t changed;
 };
@@ -98,6 +114,7 @@ enum job {
 	JOB_PING,
 	JOB_HOOK,	/* which one: machine.hook */
 	JOB_OPEN,	/* channels for a session */
+	JOB_VOLUME,	/* delete the last of machine.volumes */
 };
 
 struct machine {
@@ -109,6 +126,7 @@ struct machine {
 	enum job job;
 	uint64_t call;		/* of the job */
 	struct list calls;	/* all outstanding, also of steps and opens */
+	struct list volumes;	/* in the order they were intended */
 	enum hook hook;		/* while JOB_HOOK */
 	uint64_t step;		/* last step of that hook, 0 = none */
 	uint64_t step_call;	/* the act behind it, 0 = none */
@@ -142,6 +160,7 @@ enum call_kind {
 	CALL_KIND_POLL,
 	CALL_KIND_ORPHAN,	/* destroy of a domain without a machine */
 	CALL_KIND_TARGET,	/* channel of a resource's own machine */
+	CALL_KIND_BASE,		/* a look at what a pool's machines are made from */
 };
 
 struct call {
@@ -153,6 +172,11 @@ struct call {
 	struct list machine_link;
 	struct timer timer;
 	bool hook;		/* outstanding at the rules role */
+};
+
+struct volume {
+	struct volume_row row;
+	struct list machine_link;
 };
 
 struct session {

@@ -225,6 +225,9 @@ const char *converge_missing(struct sim *s, const char **name)
 	*name = "S12";
 	if ((no = domains_missing(s)))
 		return no;
+	*name = "S11";
+	if ((no = volumes_missing(s)))
+		return no;
 	*name = "L2";
 	if ((no = machines_missing(s)))
 		return no;

@@ -252,6 +252,11 @@ static void run_create(struct sim *s, const struct order *o)
 			return;
 		}
 	}
+	const char *why = volumes_make(s, o);
+	if (why) {
+		answer_plain(s, o, CALL_FAILED, why);
+		return;
+	}
 	struct life *l = life_new(s, o->host, o->e.machine, o->uuid, o->name,
 				  true);
 	l->incarnation = o->e.incarnation;
@@ -268,6 +273,20 @@ static void run_destroy(struct sim *s, const struct order *o)
 		life_end(s, l);
 	}
 	answer_plain(s, o, CALL_OK, "");
+}
+
+static void run_volume_delete(struct sim *s, const struct order *o)
+{
+	volume_delete(s, o);
+	answer_plain(s, o, CALL_OK, "");
+}
+
+static void run_base_look(struct sim *s, const struct order *o)
+{
+	struct guest_answer a = { .text = "" };
+
+	a.result = base_answer(s, &a);
+	answer(s, o, &a, 0);
 }
 
 /* What needs the machine's own domain, running, of the right epoch. */
@@ -313,6 +332,10 @@ static void carry_out(struct sim *s, const struct order *o)
 		run_create(s, o);
 	else if (o->e.kind == EFFECT_DOMAIN_DESTROY)
 		run_destroy(s, o);
+	else if (o->e.kind == EFFECT_VOLUME_DELETE)
+		run_volume_delete(s, o);
+	else if (o->e.kind == EFFECT_BASE_LOOK)
+		run_base_look(s, o);
 	else
 		run_in_guest(s, o);
 }
@@ -352,7 +375,8 @@ static int64_t work_ms(struct sim *s, const struct order *o)
 		return sim_fault(s, SIM_CREATE_SLOW, o->e.machine) ?
 			       sim_between(s, 3000, 40000) :
 			       sim_between(s, 100, 600);
-	if (o->e.kind == EFFECT_DOMAIN_DESTROY)
+	if (o->e.kind == EFFECT_DOMAIN_DESTROY ||
+	    o->e.kind == EFFECT_VOLUME_DELETE)
 		return sim_between(s, 10, 500);
 	return sim_between(s, 1, 30);
 }

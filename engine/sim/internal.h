@@ -26,6 +26,7 @@ enum {
 	LISTENERS_MAX = 3,
 	HOOK_STEPS_MAX = 6,
 	POST_BYTES = 400,
+	ORDER_VOLUMES_MAX = 4,
 };
 
 /* A growing array of pointers in the order they were added. */
@@ -68,6 +69,10 @@ struct order {
 	int64_t longest_ms, idle_ms;
 	uint64_t nonce;
 	uint64_t life;		/* the descriptor leads to */
+	bool has_base;
+	int volume_count;	/* to make with a domain */
+	char volumes[ORDER_VOLUMES_MAX][ROW_VOLUME_SIZE];
+	struct volume_row volume;	/* to delete */
 	int64_t due_ms;
 	uint32_t used;
 	char bytes[POST_BYTES];
@@ -87,6 +92,14 @@ struct life {			/* of a domain: from its start to its end */
 	uint64_t carries;	/* whose identity the guest has taken */
 	/* The last CONFIRM it was shown, and the last of another session. */
 	uint64_t told_session, told_nonce, old_session, old_nonce;
+};
+
+struct sim_file {		/* in the storage pool of a host */
+	char name[ROW_VOLUME_SIZE];
+	uint32_t host;
+	uint64_t machine, inode;
+	int64_t born_ms;
+	bool foreign;
 };
 
 struct sim_host {
@@ -152,7 +165,14 @@ struct swarm {
 	bool hold_hooks;	/* the shell keeps hook_run for a dead role */
 };
 
+/* A committed row and when it was first. */
+struct stored_volume {
+	struct volume_row row;
+	int64_t first_ms;
+};
+
 struct store {
+	struct array volumes;	/* struct stored_volume */
 	struct map machines, sessions, deleted;
 	struct map last;		/* machine -> its newest session */
 	struct array session_list, machine_list;	/* rows, by first save */
@@ -190,6 +210,10 @@ struct sim {
 	struct array lives;
 	struct map lanes;	/* machine -> struct lane: its calls, in order */
 	uint32_t foreign;	/* domains that must survive */
+	struct array files;
+	uint32_t foreign_files;	/* that must survive */
+	uint64_t next_inode, base_changes;
+	int64_t base_busy_ms;	/* the operator's domain runs until then */
 
 	bool rules_up;
 	uint64_t rules_epoch;
@@ -274,6 +298,10 @@ const struct machine_row *store_machine(const struct sim *s, uint64_t id);
 const struct session_row *store_find(const struct sim *s, struct slice user,
 				     struct slice key);
 
+const struct volume_row *store_volume(const struct sim *s, const char *name);
+/* When its row was first committed; INT64_MAX without one. */
+int64_t store_volume_ms(const struct sim *s, const char *name);
+
 /* ---- hypervisor.c, guest.c ------------------------------------------------------ */
 void host_start(struct sim *s, uint32_t host);
 void host_die(struct sim *s, uint32_t host);
@@ -296,6 +324,16 @@ struct guest_answer {
 };
 void guest_exec(struct sim *s, struct life *l, const struct order *o,
 		struct guest_answer *a);
+
+/* ---- volumes.c ------------------------------------------------------------------- */
+void volumes_of_order(struct order *o, const struct effect *e,
+		      const struct machine *m);
+/* Makes the files of a domain; NULL, or why it cannot (some may be there). */
+const char *volumes_make(struct sim *s, const struct order *o);
+void volume_delete(struct sim *s, const struct order *o);
+enum call_result base_answer(struct sim *s, struct guest_answer *a);
+void volumes_trouble(struct sim *s);
+const char *volumes_missing(const struct sim *s);
 
 /* ---- rules.c ---------------------------------------------------------------------- */
 void rules_start(struct sim *s);
@@ -335,6 +373,12 @@ void oracle_machine(struct sim *s, const struct machine_row *old,
 void oracle_act(struct sim *s, const struct effect *e);
 void oracle_assign(struct sim *s, const struct effect *e);
 void oracle_destroy(struct sim *s, const struct order *o, const struct life *l);
+/* A file is about to be made, or deleted. */
+void oracle_make(struct sim *s, const struct order *o, const char *name);
+void oracle_unlink(struct sim *s, const struct order *o,
+		   const struct sim_file *f);
+/* A volume's row goes. */
+void oracle_volume_gone(struct sim *s, const struct volume_row *row);
 /* A user's bytes are about to enter that domain. */
 void oracle_touch(struct sim *s, const struct life *l, uint64_t session);
 void oracle_restart(struct sim *s);

@@ -205,6 +205,39 @@ void oracle_destroy(struct sim *s, const struct order *o, const struct life *l)
 			   l->name);
 }
 
+void oracle_make(struct sim *s, const struct order *o, const char *name)
+{
+	const struct volume_row *row = store_volume(s, name);
+
+	if (!row || row->machine != o->e.machine)
+		sim_broken(s, "S3", "%s is made before its row is saved", name);
+}
+
+void oracle_unlink(struct sim *s, const struct order *o,
+		   const struct sim_file *f)
+{
+	const struct life *l = life_of_machine(s, f->machine);
+
+	if (f->foreign)
+		sim_broken(s, "S12", "the file %s is not ours and was deleted",
+			   f->name);
+	if (l && f->machine == o->e.machine && l->host == f->host &&
+	    l->state == DOMAIN_RUNNING)
+		sim_broken(s, "S5", "%s is deleted under its running domain",
+			   f->name);
+}
+
+void oracle_volume_gone(struct sim *s, const struct volume_row *row)
+{
+	for (size_t i = 0; i < s->files.count; i++) {
+		const struct sim_file *f = s->files.items[i];
+
+		if (!f->foreign && strcmp(f->name, row->name) == 0)
+			sim_broken(s, "S11", "the row of %s goes, its file stays",
+				   f->name);
+	}
+}
+
 void oracle_touch(struct sim *s, const struct life *l, uint64_t session)
 {
 	const struct session_row *row = store_session(s, session);

@@ -101,7 +101,14 @@ static void apply_first_site(struct sim *s)
 			    .site = { .spec = &spec, .rows = &rows,
 				      .rebooted = s->rebooted } };
 
-	CHECK("", machines, "out of memory");
+	struct volume_row *volumes = calloc(s->store.volumes.count + 1,
+					    sizeof(*volumes));
+	CHECK("", machines && volumes, "out of memory");
+	for (size_t i = 0; i < s->store.volumes.count; i++)
+		volumes[i] = ((struct stored_volume *)
+				      s->store.volumes.items[i])->row;
+	rows.volumes = volumes;
+	rows.volume_count = s->store.volumes.count;
 	for (size_t i = 0; i < list->count; i++)
 		machines[i] = *(struct machine_row *)list->items[i];
 	qsort(machines, list->count, sizeof(*machines), by_id);
@@ -109,6 +116,7 @@ static void apply_first_site(struct sim *s)
 	step(s, &ev);
 	free(machines);
 	free(sessions);
+	free(volumes);
 	s->turn_ms = s->now_ms;
 }
 
@@ -218,6 +226,7 @@ static struct order *order_of(struct sim *s, const struct effect *e)
 	} else {
 		text_copy_slice(o->uuid, sizeof(o->uuid), e->text);
 	}
+	volumes_of_order(o, e, m);
 	if (se)
 		o->nonce = se->row.nonce;
 	for (uint32_t i = 0; i < s->swarm.hosts; i++)
@@ -237,6 +246,8 @@ static void perform(struct sim *s, const struct effect *e)
 	case EFFECT_HOST_RESTART:
 	case EFFECT_DOMAIN_CREATE:
 	case EFFECT_DOMAIN_DESTROY:
+	case EFFECT_BASE_LOOK:
+	case EFFECT_VOLUME_DELETE:
 	case EFFECT_AGENT_PING:
 	case EFFECT_AGENT_EXEC:
 	case EFFECT_AGENT_WRITE:
@@ -276,6 +287,8 @@ static void perform(struct sim *s, const struct effect *e)
 	case EFFECT_SAVE_REQUEST:
 	case EFFECT_SAVE_EVENT:
 	case EFFECT_SAVE_OVERRIDE:
+	case EFFECT_SAVE_VOLUME:
+	case EFFECT_DELETE_VOLUME:
 	case EFFECT_DELETE_MACHINE:
 	case EFFECT_REPLY:
 	case EFFECT_LOG:

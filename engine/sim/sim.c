@@ -335,6 +335,7 @@ static void sim_fini(struct sim *s)
 	site_release(&s->site);
 	array_free(&s->inbox);
 	array_free(&s->lives);
+	array_free(&s->files);
 	array_free(&s->runs);
 	array_free(&s->held);
 	array_free(&s->conns);

@@ -71,7 +71,11 @@
 	X(SLOW_STORE, "commits take long: many events in one turn")            \
 	X(OPERATOR, "an operator interferes")                                  \
 	X(SITE_CHANGE, "the site file is applied again, changed")              \
-	X(GHOST, "a domain of ours without a machine turns up")
+	X(GHOST, "a domain of ours without a machine turns up")                \
+	X(VOLUME_FAIL, "a volume cannot be made")                              \
+	X(FILE_REPLACED, "a file of ours is replaced by another's")             \
+	X(BASE_BUSY, "the domain machines are made from runs")                 \
+	X(BASE_CHANGED, "the domain machines are made from changes")
 
 enum sim_fault {
 #define X(name, help) SIM_##name,

@@ -74,6 +74,13 @@ static void delete_machine(struct sim *s, uint64_t id)
 
 	map_remove(&s->store.machines, id);
 	map_put(&s->store.deleted, id, s);
+	for (size_t i = 0; i < s->store.volumes.count; i++) {
+		const struct stored_volume *v = s->store.volumes.items[i];
+
+		if (v->row.machine == id)
+			sim_broken(s, "S11", "the machine of volume %s is gone",
+				   v->row.name);
+	}
 	for (size_t i = 0; i < list->count; i++) {
 		struct machine_row *row = list->items[i];
 
@@ -97,6 +104,58 @@ static void save_override(struct sim *s, const struct override_row *row)
 	CHECK("", st->override_count < sizeof(st->overrides) /
 					       sizeof(st->overrides[0]));
 	st->overrides[st->override_count++] = *row;
+}
+
+static struct stored_volume *stored_volume(const struct sim *s, const char *name)
+{
+	for (size_t i = 0; i < s->store.volumes.count; i++) {
+		struct stored_volume *v = s->store.volumes.items[i];
+
+		if (strcmp(v->row.name, name) == 0)
+			return v;
+	}
+	return NULL;
+}
+
+const struct volume_row *store_volume(const struct sim *s, const char *name)
+{
+	const struct stored_volume *v = stored_volume(s, name);
+
+	return v ? &v->row : NULL;
+}
+
+int64_t store_volume_ms(const struct sim *s, const char *name)
+{
+	const struct stored_volume *v = stored_volume(s, name);
+
+	return v ? v->first_ms : INT64_MAX;
+}
+
+static void save_volume(struct sim *s, const struct volume_row *row)
+{
+	struct stored_volume *v = stored_volume(s, row->name);
+
+	if (!v) {
+		v = calloc(1, sizeof(*v));
+		CHECK("", v, "out of memory");
+		v->first_ms = s->now_ms;
+		array_add(&s->store.volumes, v);
+	}
+	v->row = *row;
+}
+
+static void delete_volume(struct sim *s, struct slice name)
+{
+	for (size_t i = 0; i < s->store.volumes.count; i++) {
+		struct stored_volume *v = s->store.volumes.items[i];
+
+		if (!slice_is(name, v->row.name))
+			continue;
+		oracle_volume_gone(s, &v->row);
+		array_remove(&s->store.volumes, i);
+		free(v);
+		return;
+	}
 }
 
 static void save_counters(struct sim *s)
@@ -129,6 +188,10 @@ void store_commit(struct sim *s)
 
 		if (e->kind == EFFECT_SAVE_OVERRIDE)
 			save_override(s, &e->row->override);
+		else if (e->kind == EFFECT_SAVE_VOLUME)
+			save_volume(s, &e->row->volume);
+		else if (e->kind == EFFECT_DELETE_VOLUME)
+			delete_volume(s, e->text);
 		else if (e->kind == EFFECT_DELETE_MACHINE)
 			delete_machine(s, e->machine);
 	}
@@ -142,4 +205,5 @@ void store_fini(struct store *st)
 	map_fini(&st->last);
 	array_free(&st->session_list);
 	array_free(&st->machine_list);
+	array_free(&st->volumes);
 }

@@ -29,6 +29,8 @@ static const uint16_t most[SIM_FAULTS] = {
 	[SIM_CRASH_COMMIT] = 12, [SIM_CRASH_ACT] = 12, [SIM_REBOOT] = 15, [SIM_TARGET_LOST] = 60,
 	[SIM_WALL_JUMP] = 30, [SIM_SLOW_STORE] = 400, [SIM_OPERATOR] = 300,
 	[SIM_SITE_CHANGE] = 200, [SIM_GHOST] = 60,
+	[SIM_VOLUME_FAIL] = 150, [SIM_FILE_REPLACED] = 100,
+	[SIM_BASE_BUSY] = 40, [SIM_BASE_CHANGED] = 60,
 };
 
 const char *sim_fault_name(enum sim_fault fault)
@@ -216,6 +218,10 @@ static void draw_pool(struct sim *s, struct site_pool *p, int i,
 		     sim_chance(s, 70) ? RECYCLE_REBUILD : RECYCLE_NONE;
 	p->boot_deadline_ms = sim_between(s, 8, 30) * 1000;
 	p->shrink_after_ms = sim_between(s, 2, 20) * 1000;
+	if (sim_chance(s, 40)) {
+		TEXT_SET(p->from, "debian");
+		TEXT_SET(p->user_data, sim_chance(s, 30) ? "#cloud-config" : "");
+	}
 	p->vcpus = 1;
 	p->memory_mib = 128;
 	TEXT_SET(p->version, "v1");

@@ -193,6 +193,10 @@ static void of_event(struct sim *s, const struct event *ev)
 	case EVENT_RESOURCE_LOST:
 		number(s, "machine", ev->resource.machine);
 		break;
+	case EVENT_VOLUME_MADE:
+		text(s, "name", ev->volume.name);
+		number(s, "inode", ev->volume.inode);
+		break;
 	case EVENT_TICK:
 	case EVENT_SITE:
 	case EVENT_RULES_LOST:
@@ -221,6 +225,10 @@ void trace_effect(struct sim *s, const struct effect *e)
 		text(s, "kind", slice_of(e->row->event.kind));
 		text(s, "of", slice_of(e->row->event.object));
 		text(s, "text", slice_of(e->row->event.text));
+	}
+	if (e->kind == EFFECT_SAVE_VOLUME || e->kind == EFFECT_VOLUME_DELETE) {
+		text(s, "volume", slice_of(e->row->volume.name));
+		number(s, "inode", e->row->volume.inode);
 	}
 	number(s, "gateway", e->gateway);
 	number(s, "conn", e->conn);

@@ -350,7 +350,7 @@ static void test_audit(void)
 		  "no id above its counter" },
 		{ "DELETE FROM counter WHERE name = 'event'", "four counters" },
 		{ "PRAGMA foreign_keys = OFF; DELETE FROM session",
-		  "points to a session that is not there" },
+		  "points to a row that is not there" },
 		{ "UPDATE event SET wall_ms = 1", NULL },
 	};
 	char path[HELP_PATH];
