@@ -18,7 +18,7 @@ HARDEN   := -fstack-protector-strong -fPIE
 CFLAGS   += -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) $(SANITIZE) $(BUGS)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now $(SANITIZE)
 
-PKGS     := libuv sqlite3 jansson lua5.4 ncursesw libvirt libvirt-qemu libxml-2.0 libcrypt openssl libseccomp
+PKGS     := libuv sqlite3 jansson lua5.4 ncursesw libvirt libvirt-qemu libxml-2.0 libisofs-1 libcrypt openssl libseccomp
 # Looked up once, and not at all for targets that need no libraries.
 ifeq ($(filter deps clean help docs-clean,$(MAKECMDGOALS)),)
 PKG_OK   := $(shell pkg-config --exists $(PKGS) 2>/dev/null && echo yes)

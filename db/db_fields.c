@@ -122,6 +122,7 @@ static const char *const severity_words[] = {
 static const char *const volume_kind_words[] = {
 	[VOLUME_DISK] = "disk",
 	[VOLUME_SEED] = "seed",
+	[VOLUME_NVRAM] = "nvram",
 	[VOLUME_SESSION] = "session",
 	[VOLUME_RAM] = "ram",
 };

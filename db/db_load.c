@@ -43,7 +43,6 @@ int db_load_overrides(struct db *db,
 	return rc;
 }
 
-<<<<<<< HEAD
 int db_boot(struct db *db, char out[64], struct error *err)
 {
 	struct db_statement *st = db_stmt(db, STMT_BOOT, err);
@@ -67,7 +66,8 @@ int db_save_boot(struct db *db, const char *boot, struct error *err)
 		return -1;
 	db_bind_text(st, 1, boot);
 	return db_batch_run(db, st, err);
-=======
+}
+
 int db_load_volumes(struct db *db,
 		    void (*on_row)(void *, const struct volume_row *),
 		    void *arg, struct error *err)
@@ -79,7 +79,6 @@ int db_load_volumes(struct db *db,
 	while (st && (rc = db_next(db, st, &db_volume_table, &row, err)) == 1)
 		on_row(arg, &row);
 	return rc;
->>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
 }
 
 int db_find_request(struct db *db, const char *user, const char *key,

@@ -246,7 +246,7 @@ int db_save_override(struct db *db, const struct override_row *row,
 static int delete_named(struct db *db, enum db_stmt_id id, const char *what,
 			const char *name, struct error *err)
 {
-	struct db_statement *st = in_batch(db, id, err);
+	struct db_statement *st = db_batch_stmt(db, id, err);
 
 	if (!st)
 		return -1;

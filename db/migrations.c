@@ -18,28 +18,22 @@
 
 EMBED(db_sql_0001, "0001-first.sql");
 EMBED(db_sql_0002, "0002-site-version.sql");
-<<<<<<< HEAD
 EMBED(db_sql_0003, "0003-session-limits.sql");
 EMBED(db_sql_0004, "0004-hours.sql");
 EMBED(db_sql_0005, "0005-machine-last.sql");
 EMBED(db_sql_0006, "0006-machine-version.sql");
 EMBED(db_sql_0007, "0007-boot.sql");
-=======
-EMBED(db_sql_0003, "0003-volume.sql");
->>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
+EMBED(db_sql_0008, "0008-volume.sql");
 
 const struct db_migration db_migrations[] = {
 	{ .version = 1, .name = "0001-first", .sql = db_sql_0001 },
 	{ .version = 2, .name = "0002-site-version", .sql = db_sql_0002 },
-<<<<<<< HEAD
 	{ .version = 3, .name = "0003-session-limits", .sql = db_sql_0003 },
 	{ .version = 4, .name = "0004-hours", .sql = db_sql_0004 },
 	{ .version = 5, .name = "0005-machine-last", .sql = db_sql_0005 },
 	{ .version = 6, .name = "0006-machine-version", .sql = db_sql_0006 },
 	{ .version = 7, .name = "0007-boot", .sql = db_sql_0007 },
-=======
-	{ .version = 3, .name = "0003-volume", .sql = db_sql_0003 },
->>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
+	{ .version = 8, .name = "0008-volume", .sql = db_sql_0008 },
 };
 const int db_migration_count =
 	(int)(sizeof(db_migrations) / sizeof(db_migrations[0]));

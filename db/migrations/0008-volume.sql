@@ -9,7 +9,7 @@ CREATE TABLE volume (
 		DEFERRABLE INITIALLY DEFERRED,
 	host TEXT NOT NULL CHECK (length(host) BETWEEN 1 AND 63),
 	pool TEXT NOT NULL CHECK (length(pool) BETWEEN 1 AND 79),
-	kind TEXT NOT NULL CHECK (kind IN ('disk', 'seed', 'session', 'ram')),
+	kind TEXT NOT NULL CHECK (kind IN ('disk', 'seed', 'nvram', 'session', 'ram')),
 	base TEXT NOT NULL CHECK (length(base) <= 63),
 	intended_wall_ms BIGINT NOT NULL,
 	key TEXT NOT NULL CHECK (length(key) <= 1023),

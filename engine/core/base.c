@@ -10,7 +10,10 @@
 #include "engine/base/check.h"
 #include "engine/core/internal.h"
 
-enum { LOOK_DEADLINE_MS = 30000 };
+enum {
+	LOOK_DEADLINE_MS = 30000,
+	BASE_NVRAM = 256,	/* in a look's code, beside the number of disks */
+};
 
 bool base_has(const struct pool *p)
 {
@@ -92,7 +95,8 @@ static void set_usable(struct world *w, struct effects *fx, struct pool *p,
 {
 	p->base = BASE_USABLE;
 	p->base_text[0] = '\0';
-	p->base_disks = ev->done.code < 1 ? 1 : (uint32_t)ev->done.code;
+	p->base_disks = (uint32_t)ev->done.code & (BASE_NVRAM - 1);
+	p->base_nvram = ev->done.code & BASE_NVRAM;
 	text_copy_slice(p->base_stamp, sizeof(p->base_stamp), ev->done.out);
 	uint32_t torn = p->spec.copy ? 0 : count_torn(p);
 	if (torn && strcmp(p->base_alarm, p->base_stamp) != 0) {
@@ -167,6 +171,8 @@ void base_intend(struct world *w, struct effects *fx, struct machine *m)
 	CHECK("", p->base == BASE_USABLE, "%s boots from nothing", m->row.name);
 	for (uint32_t i = 1; i <= p->base_disks; i++)
 		volume_intend(w, fx, m, VOLUME_DISK, i, p->base_stamp);
+	if (p->base_nvram)
+		volume_intend(w, fx, m, VOLUME_NVRAM, 0, p->base_stamp);
 	if (p->spec.user_data[0])
 		volume_intend(w, fx, m, VOLUME_SEED, 0, "");
 }

@@ -54,7 +54,6 @@ bool machine_is_free(const struct machine *m);
 void machine_update_ready(struct world *w, struct machine *m);
 void machine_check(const struct world *w, const struct machine *m);
 
-<<<<<<< HEAD
 /* ---- roll.c: replacing what is outdated --------------------------------- */
 bool machine_is_outdated(const struct machine *m);
 /* The pool's version may have changed: counts and begins. */
@@ -64,7 +63,7 @@ void roll_step(struct world *w, struct effects *fx, struct pool *p);
 /* How many free ones may go now, and how many more than wanted there may be. */
 uint32_t roll_decide(const struct pool *p);
 uint32_t roll_surge(const struct pool *p);
-=======
+
 /* ---- volume.c: files of machines --------------------------------------- */
 /* Makes the durable intent of a volume; number: of the disk (from 1), or the
  * incarnation of a SESSION.  The name is taken from machine, build and kind.
@@ -94,7 +93,6 @@ void base_on_host_lost(struct world *w, const struct host *h);
 void base_forget(struct world *w, struct pool *p);
 /* Intends the volumes of a machine that boots. */
 void base_intend(struct world *w, struct effects *fx, struct machine *m);
->>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
 
 /* ---- clean.c: the rungs ------------------------------------------------ */
 void clean_kick(struct world *w, struct effects *fx, struct machine *m);

@@ -83,6 +83,7 @@ struct machine_row {
 enum volume_kind {
 	VOLUME_DISK,		/* of the machine's build, on the pool's base */
 	VOLUME_SEED,		/* cloud-init data */
+	VOLUME_NVRAM,		/* its firmware's variables */
 	VOLUME_SESSION,		/* overlay of one incarnation on a DISK */
 	VOLUME_RAM,		/* RAM image */
 	VOLUME_KINDS

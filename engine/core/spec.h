@@ -25,14 +25,11 @@ enum {
 	SITE_VERSION_SIZE = 33,		/* hex, of what machines are made of */
 	SITE_HASH_SIZE = 65,		/* hex SHA-256 */
 	SITE_FILE_SIZE = 256,
-<<<<<<< HEAD
 	SITE_PRIORITY_MAX = 9,
 	SITE_LIMIT_MAX = 1000000,
-=======
 	SITE_DOMAIN_SIZE = 256,		/* name of a libvirt domain */
 	SITE_USER_DATA_SIZE = 16384,	/* as clouds have it */
 	SITE_META_DATA_SIZE = 2048,
->>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
 	SITE_COUNT_MAX = 1000,		/* objects of one kind, names in a list */
 	SITE_MACHINES_MAX = 10000,	/* of one pool */
 };

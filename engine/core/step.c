@@ -51,13 +51,11 @@ static void on_tick(struct world *w, struct effects *fx)
 		case TIMER_HOST:
 			host_on_timer(w, fx, OWNER(t, struct host, timer));
 			break;
-<<<<<<< HEAD
 		case TIMER_SESSION:
 			limit_on_timer(w, fx, OWNER(t, struct session, timer));
-=======
+			break;
 		case TIMER_BASE:
 			base_look(w, fx, OWNER(t, struct pool, base_timer));
->>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
 			break;
 		case TIMER_POOL:
 			pool_unbalance(w, OWNER(t, struct pool, shrink_timer));

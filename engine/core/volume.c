@@ -39,6 +39,9 @@ static void set_name(struct volume_row *row, const struct machine *m,
 	case VOLUME_SEED:
 		TEXT_SET(part, "-seed.iso");
 		break;
+	case VOLUME_NVRAM:
+		TEXT_SET(part, "-vars.fd");
+		break;
 	case VOLUME_SESSION:
 		snprintf(part, sizeof(part), ".%" PRIu64 ".qcow2", number);
 		break;

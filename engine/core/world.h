@@ -41,11 +41,7 @@ enum {
 
 /* What timers belong to. */
 enum timer_kind { TIMER_MACHINE = 1, TIMER_CALL, TIMER_REQUEST, TIMER_HOST,
-<<<<<<< HEAD
-		  TIMER_POOL, TIMER_LATE, TIMER_SESSION };
-=======
-		  TIMER_POOL, TIMER_LATE, TIMER_BASE };
->>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
+		  TIMER_POOL, TIMER_LATE, TIMER_SESSION, TIMER_BASE };
 
 enum host_state { HOST_CONNECTING, HOST_UP, HOST_NOT_ANSWERING };
 
@@ -97,6 +93,7 @@ struct pool {
 	/* What its machines are made from (base.c), when it has one. */
 	enum base_state base;
 	uint32_t base_disks;
+	bool base_nvram;
 	char base_stamp[ROW_STAMP_SIZE];
 	char base_alarm[ROW_STAMP_SIZE];	/* the stamp last alarmed about */
 	char base_text[ROW_TEXT_SIZE];	/* why it cannot be used, or "" */

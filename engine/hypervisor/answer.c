@@ -36,6 +36,8 @@ uint64_t answer_machine_of(const struct message *m)
 		return m->domain_save.machine;
 	case WIRE_TYPE_domain_restore:
 		return m->domain_restore.machine;
+	case WIRE_TYPE_volume_delete:
+		return m->volume_delete.machine;
 	case WIRE_TYPE_agent_ping:
 		return m->agent_ping.machine;
 	case WIRE_TYPE_agent_exec:

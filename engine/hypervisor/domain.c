@@ -13,6 +13,7 @@
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/hypervisor/answer.h"
+#include "engine/hypervisor/clone.h"
 #include "engine/hypervisor/ownership.h"
 #include "engine/hypervisor/role.h"
 #include "engine/hypervisor/virt.h"
@@ -151,7 +152,11 @@ static enum wire_result create(struct job *job, struct error *err)
 			     err) == 0)
 		result = look_before(job, conn, &facts, &spec, &done, err);
 	if (result == WIRE_OK && !done) {
-		if (spec.volume[0] && facts.kind != HOST_TEST &&
+		if (spec.sourced)
+			result = clone_make(job, conn, &facts, &spec, err);
+		if (result != WIRE_OK)
+			;
+		else if (spec.volume[0] && facts.kind != HOST_TEST &&
 		    make_volume(&facts, spec.volume,
 				job->m.domain_create.volume_mib, &made, err) < 0)
 			result = WIRE_FAILED;
@@ -161,6 +166,7 @@ static enum wire_result create(struct job *job, struct error *err)
 		if (result == WIRE_FAILED && made)
 			unlink(spec.volume);
 	}
+	clone_free(&spec);
 	virConnectClose(conn);
 	return result;
 }

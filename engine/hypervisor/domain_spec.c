@@ -89,14 +89,15 @@ static int read_channels(struct domain_spec *spec, struct slice list,
 
 static int check_size(const struct domain_spec *spec, struct error *err)
 {
-	bool template = spec->template.length > 0;
+	bool template = spec->template.length > 0 || spec->unsized;
 
 	if (spec->vcpus > DOMAIN_VCPUS_MAX || (!spec->vcpus && !template))
 		return error_set(err, "a machine needs 1 to %d vcpus, not %u",
 				 DOMAIN_VCPUS_MAX, spec->vcpus);
 	if (spec->memory_mib > 1 << 24 || (!spec->memory_mib && !template))
 		return error_set(err, "a machine needs 1 MiB to 16 TiB of memory");
-	if (!template && spec->kind == HOST_QEMU && !spec->kernel[0])
+	if (!template && spec->kind == HOST_QEMU && !spec->kernel[0] &&
+	    !spec->sourced)
 		return error_set(err, "a machine needs a template or a kernel to boot");
 	if (spec->initrd[0] && !spec->kernel[0])
 		return error_set(err, "an initrd needs a kernel");
@@ -119,6 +120,8 @@ int domain_spec_read(struct domain_spec *spec, const struct wire_domain_create *
 	spec->vcpus = c->vcpus;
 	spec->memory_mib = c->memory_mib;
 	spec->template = c->template;
+	spec->sourced = c->from.length || c->image.length;
+	spec->unsized = c->from.length > 0;
 	if (read_path(spec->kernel, c->kernel, "kernel", err) < 0 ||
 	    read_path(spec->initrd, c->initrd, "initrd", err) < 0 ||
 	    read_text(spec->cmdline, sizeof(spec->cmdline), c->cmdline,

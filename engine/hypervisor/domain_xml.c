@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/hypervisor/clone_xml.h"
 #include "engine/hypervisor/xml.h"
 #include "engine/wire/message.h"
 
@@ -63,6 +64,34 @@ static void add_ports(struct xml_builder *b, xmlNodePtr devices,
 		add_port(b, devices, spec->channels[i]);
 }
 
+static xmlNodePtr add_disk(struct xml_builder *b, xmlNodePtr devices,
+			   const char *path, const char *format,
+			   const char *dev)
+{
+	xmlNodePtr disk = add_typed(b, devices, "disk", "type", "file");
+
+	xml_set(b, disk, "device", "disk");
+	xmlNodePtr driver = add_typed(b, disk, "driver", "name", "qemu");
+	xml_set(b, driver, "type", format);
+	xml_set(b, driver, "cache", "writeback");
+	xml_set(b, driver, "discard", "unmap");
+	add_typed(b, disk, "source", "file", path);
+	xmlNodePtr target = add_typed(b, disk, "target", "dev", dev);
+	xml_set(b, target, "bus", "virtio");
+	return disk;
+}
+
+/* Of machines made from an image, and the seed of any. */
+static void add_own_disks(struct xml_builder *b, xmlNodePtr devices,
+			  const struct domain_spec *spec)
+{
+	if (spec->disk_count && !spec->cloned)
+		add_disk(b, devices, spec->disks[0], "qcow2", "vda");
+	if (spec->seed[0])
+		xml_add(b, add_disk(b, devices, spec->seed, "raw", "vdy"),
+			"readonly", NULL);
+}
+
 /*
  * The data disk.  A session's data is as durable as the guest's own flushes
  * make it (cache none where the file system has direct I/O is the operator's
@@ -71,17 +100,7 @@ static void add_ports(struct xml_builder *b, xmlNodePtr devices,
 static void add_volume(struct xml_builder *b, xmlNodePtr devices,
 		       const char *path)
 {
-	xmlNodePtr disk = add_typed(b, devices, "disk", "type", "file");
-
-	xml_set(b, disk, "device", "disk");
-	xmlNodePtr driver = add_typed(b, disk, "driver", "name", "qemu");
-	xml_set(b, driver, "type", "raw");
-	xml_set(b, driver, "cache", "writeback");
-	xml_set(b, driver, "discard", "unmap");
-	add_typed(b, disk, "source", "file", path);
-	xmlNodePtr target = add_typed(b, disk, "target", "dev", "vdz");
-	xml_set(b, target, "bus", "virtio");
-	xml_add(b, disk, "serial", "data");
+	xml_add(b, add_disk(b, devices, path, "raw", "vdz"), "serial", "data");
 }
 
 void domain_xml_mark(struct xml_builder *b, xmlNodePtr root,
@@ -153,6 +172,7 @@ static void add_devices(struct xml_builder *b, xmlNodePtr root,
 	add_typed(b, devices, "serial", "type", "pty");
 	add_typed(b, devices, "console", "type", "pty");
 	add_ports(b, devices, spec);
+	add_own_disks(b, devices, spec);
 	if (spec->volume[0])
 		add_volume(b, devices, spec->volume);
 	add_typed(b, devices, "memballoon", "model", "none");
@@ -201,6 +221,9 @@ static void build_from_template(struct xml_builder *b, xmlNodePtr root,
 	char type[16];
 
 	xmlUnsetProp(root, BAD_CAST "id");
+	if (spec->cloned)
+		clone_unbind(b, root, spec->disks, spec->disk_count,
+			     spec->nvram);
 	if (!xml_get_attribute(root, "type", type, sizeof(type)))
 		xml_set(b, root, "type", spec->kvm ? "kvm" : "qemu");
 	else if (strcmp(type, "kvm") == 0 && !spec->kvm)
@@ -226,6 +249,7 @@ static void build_from_template(struct xml_builder *b, xmlNodePtr root,
 	     nic = xml_next(nic, "interface"))
 		xml_remove(nic, "mac");
 	add_ports(b, devices, spec);
+	add_own_disks(b, devices, spec);
 	if (spec->volume[0])
 		add_volume(b, devices, spec->volume);
 }

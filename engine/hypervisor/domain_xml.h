@@ -11,6 +11,9 @@
  * From a template: name, uuid, memory and processors are set, mac addresses
  * dropped (libvirt makes new ones), the mark of ownership, the agent port and
  * the named ports added.  Everything else stays as written.
+ *
+ * From a domain of the operator's: the same, and what is bound to the original
+ * is replaced or taken out (clone_xml.h).
  */
 #ifndef REMUDA_HYPERVISOR_DOMAIN_XML_H
 #define REMUDA_HYPERVISOR_DOMAIN_XML_H
@@ -34,6 +37,7 @@ enum {
 	DOMAIN_SOCKET_MAX = 108,	/* sun_path */
 	DOMAIN_CMDLINE_MAX = 2048,
 	DOMAIN_VCPUS_MAX = 512,
+	DOMAIN_DISKS_MAX = 8,
 };
 
 struct domain_spec {
@@ -49,6 +53,14 @@ struct domain_spec {
 	int channel_count;
 	char channels[DOMAIN_CHANNELS_MAX][DOMAIN_CHANNEL_NAME_MAX];
 	char volume[DOMAIN_PATH_MAX];	/* data disk, raw, or "" */
+	/* Made from a domain or an image: qcow2 disks of the machine's own. */
+	bool sourced;
+	bool unsized;		/* as large as the domain it is made from */
+	char *cloned;		/* the template is a domain's own XML: clone.c */
+	int disk_count;
+	char disks[DOMAIN_DISKS_MAX][DOMAIN_PATH_MAX];
+	char seed[DOMAIN_PATH_MAX];	/* cloud-init data, or "" */
+	char nvram[DOMAIN_PATH_MAX];	/* firmware's variables, or "" */
 };
 
 /* Checks and copies a domain_create message into spec (not template). */

@@ -27,6 +27,7 @@
 #include "engine/hypervisor/agent.h"
 #include "engine/hypervisor/answer.h"
 #include "engine/hypervisor/channel.h"
+#include "engine/hypervisor/clone.h"
 #include "engine/hypervisor/domain.h"
 #include "engine/hypervisor/image.h"
 #include "engine/hypervisor/role.h"
@@ -83,6 +84,8 @@ static const struct call {
 	{ WIRE_TYPE_agent_write, JOB_DOMAIN, true, agent_write },
 	{ WIRE_TYPE_channel_open, JOB_LOCAL, false, channel_open },
 	{ WIRE_TYPE_console_open, JOB_DOMAIN, false, console_open },
+	{ WIRE_TYPE_volume_delete, JOB_DOMAIN, false, clone_delete },
+	{ WIRE_TYPE_base_look, JOB_DOMAIN, false, clone_look },
 	{ WIRE_TYPE_host_poll, JOB_HOST, false, domain_poll },
 };
 
@@ -97,6 +100,8 @@ static struct slice uuid_of(const struct message *m)
 		return m->domain_save.uuid;
 	case WIRE_TYPE_domain_restore:
 		return m->domain_restore.uuid;
+	case WIRE_TYPE_volume_delete:
+		return m->volume_delete.uuid;
 	case WIRE_TYPE_agent_ping:
 		return m->agent_ping.uuid;
 	case WIRE_TYPE_agent_exec:

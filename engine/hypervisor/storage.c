@@ -297,6 +297,7 @@ enum wire_result storage_bytes(struct storage *st, const char *name,
 }
 
 enum wire_result storage_copy(struct storage *st, const char *name,
+			      const char *format,
 			      const struct storage_file *from,
 			      uint64_t capacity, struct storage_volume *out,
 			      struct error *err)
@@ -308,7 +309,7 @@ enum wire_result storage_copy(struct storage *st, const char *name,
 
 	if (result != WIRE_OK)
 		return result;
-	result = make(st, name, "qcow2", source.capacity, NULL, source.volume,
+	result = make(st, name, format, source.capacity, NULL, source.volume,
 		      &vol, out, err);
 	if (result == WIRE_OK && capacity > source.capacity &&
 	    virStorageVolResize(vol, capacity, 0) < 0)

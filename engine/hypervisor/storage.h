@@ -81,8 +81,9 @@ enum wire_result storage_overlay(struct storage *st, const char *name,
 enum wire_result storage_bytes(struct storage *st, const char *name,
 			       struct slice bytes, struct storage_volume *out,
 			       struct error *err);
-/* A full copy as qcow2, grown to capacity when that is more. */
+/* A full copy as qcow2 or raw, grown to capacity when that is more. */
 enum wire_result storage_copy(struct storage *st, const char *name,
+			      const char *format,
 			      const struct storage_file *from,
 			      uint64_t capacity, struct storage_volume *out,
 			      struct error *err);

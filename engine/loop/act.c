@@ -25,8 +25,8 @@ static void to_host(struct shell *sh, const char *host, const struct message *m)
 			  wire_type_name(m->type));
 }
 
-static void site_path(const struct shell *sh, const char *path, char *out,
-		      size_t size)
+void shell_site_path(const struct shell *sh, const char *path, char *out,
+		     size_t size)
 {
 	if (!path[0] || path[0] == '/')
 		text_copy(out, size, path);
@@ -107,9 +107,9 @@ static void domain_create(struct shell *sh, const struct effect *e,
 			       .request = e->call, .incarnation = e->incarnation };
 	struct wire_domain_create *d = &msg.domain_create;
 
-	site_path(sh, p->kernel, kernel, sizeof(kernel));
-	site_path(sh, p->initrd, initrd, sizeof(initrd));
-	site_path(sh, p->template_path, path, sizeof(path));
+	shell_site_path(sh, p->kernel, kernel, sizeof(kernel));
+	shell_site_path(sh, p->initrd, initrd, sizeof(initrd));
+	shell_site_path(sh, p->template_path, path, sizeof(path));
 	expand(slice_of(p->cmdline), m, given, sizeof(given));
 	snprintf(cmdline, sizeof(cmdline), "%s%sremuda.name=%s%s", given,
 		 p->cmdline[0] ? " " : "", m->row.name,
@@ -135,6 +135,7 @@ static void domain_create(struct shell *sh, const struct effect *e,
 	d->channels = slice_of(channels);
 	d->volume = slice_of(volume);
 	d->volume_mib = p->volume_mib;
+	volumes_describe(sh, m, d);
 	to_host(sh, m->host->spec.name, &msg);
 }
 
@@ -386,6 +387,10 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_DOMAIN_DESTROY:
 		domain_destroy(sh, e, m);
 		return;
+	case EFFECT_BASE_LOOK:
+	case EFFECT_VOLUME_DELETE:
+		volumes_act(sh, e);
+		return;
 	case EFFECT_AGENT_PING:
 	case EFFECT_AGENT_EXEC:
 	case EFFECT_AGENT_WRITE:
@@ -425,6 +430,8 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_SAVE_REQUEST:
 	case EFFECT_SAVE_EVENT:
 	case EFFECT_SAVE_OVERRIDE:
+	case EFFECT_SAVE_VOLUME:
+	case EFFECT_DELETE_VOLUME:
 	case EFFECT_DELETE_MACHINE:
 	case EFFECT_REPLY:
 	case EFFECT_LOG:

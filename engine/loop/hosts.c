@@ -147,6 +147,9 @@ static void on_message(struct link *l, struct message *m)
 		ev.domain.state = (enum domain_state)m->domain_seen.state;
 		ev.domain.ours = m->domain_seen.owner == WIRE_OWNER_OURS;
 		break;
+	case WIRE_TYPE_volume_made:
+		volumes_on_made(r->shell, &m->volume_made);
+		return;
 	case WIRE_TYPE_domain_hint:
 		ev.kind = EVENT_DOMAIN_HINT;
 		ev.hint.host = slice_of(r->host);

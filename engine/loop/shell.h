@@ -203,6 +203,17 @@ void shell_perform(struct shell *sh, const struct effect *e);
 /* "ip:port" of a machine with a tcp endpoint, else "". */
 void shell_machine_address(const struct machine *m, char *out, size_t size);
 
+/* A path of the site file: relative ones are relative to its folder. */
+void shell_site_path(const struct shell *sh, const char *path, char *out,
+		     size_t size);
+
+/* ---- volumes.c ------------------------------------------------------------------------ */
+/* What a machine's disks are made from; texts live until the next call. */
+void volumes_describe(const struct shell *sh, const struct machine *m,
+		      struct wire_domain_create *d);
+void volumes_act(struct shell *sh, const struct effect *e);
+void volumes_on_made(struct shell *sh, const struct wire_volume_made *v);
+
 /* ---- hosts.c, gateways.c, rules_link.c, listen.c, auth.c ----------------------------- */
 void hosts_sync(struct shell *sh);	/* a role for each host of the site */
 struct host_role *hosts_find(const struct shell *sh, const char *host);

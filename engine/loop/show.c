@@ -124,7 +124,7 @@ json_t *show_machine(const struct shell *sh, const struct machine *m)
 {
 	static const char *const wishes[] = { "run", "hold", "retire" };
 	static const char *const jobs[] = { "", "create", "destroy", "ping",
-					    "hook", "open" };
+					    "hook", "open", "volume" };
 	static const char *const hooks[] = { "", "prepare", "ready", "accept",
 					     "clean" };
 	const struct session *s = world_session(&sh->world, m->row.session);

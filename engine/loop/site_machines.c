@@ -98,6 +98,18 @@ int take_application(void *object, const json_t *json, struct error *err)
 	return read_end(&r);
 }
 
+/* What disks are made from; checked against each other by the rules role. */
+static void read_base(struct reader *r, struct site_pool *p)
+{
+	READ_TEXT(r, "from", false, p->from);
+	READ_TEXT(r, "image", false, p->image);
+	p->copy = json_object_get(r->json, "copy") && read_flag(r, "copy");
+	p->disk_mib = (uint64_t)read_count_or(r, "disk_mib", 1, 16 << 20, 0);
+	READ_TEXT(r, "user_data", false, p->user_data);
+	READ_TEXT(r, "meta_data", false, p->meta_data);
+	READ_TEXT(r, "network_config", false, p->network_config);
+}
+
 int take_pool(void *object, const json_t *json, struct error *err)
 {
 	static const struct word recycles[] = {
@@ -117,8 +129,11 @@ int take_pool(void *object, const json_t *json, struct error *err)
 	READ_TEXT(&r, "initrd", false, p->initrd);
 	READ_TEXT(&r, "cmdline", false, p->cmdline);
 	READ_TEXT(&r, "template", false, p->template_path);
-	p->vcpus = (uint32_t)read_count(&r, "vcpus", 1, 256);
-	p->memory_mib = (uint64_t)read_count(&r, "memory_mib", 16, 4 << 20);
+	read_base(&r, p);
+	p->vcpus = (uint32_t)read_count_or(&r, "vcpus", 1, 256, 0);
+	p->memory_mib = (uint64_t)read_count_or(&r, "memory_mib", 16, 4 << 20, 0);
+	if (!*p->from && (!p->vcpus || !p->memory_mib))
+		read_bad(&r, "needs vcpus and memory_mib");
 	p->volume_mib = (uint64_t)read_count_or(&r, "volume_mib", 0, 16 << 20, 0);
 	p->recycle = (enum site_recycle)read_word(&r, "recycle", recycles);
 	p->keep = read_flag(&r, "keep");
@@ -126,7 +141,9 @@ int take_pool(void *object, const json_t *json, struct error *err)
 	p->boot_deadline_ms = read_count(&r, "boot_deadline_ms", 1, READ_DAY_MS);
 	p->shrink_after_ms =
 		read_count(&r, "shrink_after_ms", 1, 30LL * READ_DAY_MS);
-	if (!*p->kernel == !*p->template_path)
-		read_bad(&r, "needs either a kernel or a template");
+	if (!!*p->kernel + !!*p->template_path + !!*p->from > 1 ||
+	    (*p->from && *p->image) ||
+	    !(*p->kernel || *p->template_path || *p->from || *p->image))
+		read_bad(&r, "needs one of kernel, template, from, image");
 	return read_end(&r);
 }

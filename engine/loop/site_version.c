@@ -51,6 +51,18 @@ static void add_file(struct parts *p, const struct shell *sh, const char *path)
 		    (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }
 
+/* A domain's own files are its host's: base.c watches them. */
+static void add_disk(struct parts *p, const struct shell *sh,
+		     const struct site_pool *pool)
+{
+	add(p, "from %s copy %d disk %llu", pool->from, pool->copy,
+	    (unsigned long long)pool->disk_mib);
+	add_file(p, sh, pool->image);
+	add(p, "%s", pool->user_data);
+	add(p, "%s", pool->meta_data);
+	add(p, "%s", pool->network_config);
+}
+
 static const struct site_application *application(const struct site_spec *spec,
 						  const char *name)
 {
@@ -80,6 +92,8 @@ static void set_version(const struct shell *sh, const struct site_spec *spec,
 	add(&p, "%u %llu %llu", pool->vcpus,
 	    (unsigned long long)pool->memory_mib,
 	    (unsigned long long)pool->volume_mib);
+	if (pool->from[0] || pool->image[0])
+		add_disk(&p, sh, pool);
 	shell_hash(p.text, p.used, hash);
 	hash[SITE_VERSION_SIZE - 1] = '\0';
 	TEXT_SET(pool->version, hash);

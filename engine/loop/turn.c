@@ -118,6 +118,8 @@ static void save_counters(struct shell *sh, struct error *err)
 static int save_effect(struct shell *sh, const struct effect *e,
 		       struct error *err)
 {
+	char name[ROW_VOLUME_SIZE];
+
 	switch (e->kind) {
 	case EFFECT_SAVE_REQUEST:
 		return db_save_request(sh->db, &e->row->request, err);
@@ -126,6 +128,11 @@ static int save_effect(struct shell *sh, const struct effect *e,
 			db_save_event(sh->db, &e->row->event, err);
 	case EFFECT_SAVE_OVERRIDE:
 		return db_save_override(sh->db, &e->row->override, err);
+	case EFFECT_SAVE_VOLUME:
+		return db_save_volume(sh->db, &e->row->volume, err);
+	case EFFECT_DELETE_VOLUME:
+		text_copy_slice(name, sizeof(name), e->text);
+		return db_delete_volume(sh->db, name, err);
 	case EFFECT_DELETE_MACHINE:
 		return db_delete_machine(sh->db, e->machine, err);
 	default:
@@ -273,7 +280,8 @@ struct rows {
 	struct machine_row *machines;
 	struct session_row *sessions;
 	struct override_row *overrides;
-	size_t machine_count, session_count, override_count;
+	struct volume_row *volumes;
+	size_t machine_count, session_count, override_count, volume_count;
 };
 
 #define ADD_ROW(name, type)                                                    \
@@ -291,6 +299,7 @@ struct rows {
 ADD_ROW(machine, machine_row)
 ADD_ROW(session, session_row)
 ADD_ROW(override, override_row)
+ADD_ROW(volume, volume_row)
 
 void shell_save_bundle(struct shell *sh, const char *json)
 {
@@ -339,7 +348,8 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 	if (!sh->world.has_spec) {
 		if (db_load_machines(sh->db, add_machine, &r, &err) < 0 ||
 		    db_load_live_sessions(sh->db, add_session, &r, &err) < 0 ||
-		    db_load_overrides(sh->db, add_override, &r, &err) < 0)
+		    db_load_overrides(sh->db, add_override, &r, &err) < 0 ||
+		    db_load_volumes(sh->db, add_volume, &r, &err) < 0)
 			shell_die(sh, "the store cannot be read: %s", err.text);
 		rows = (struct world_rows){
 			.machines = r.machines,
@@ -348,6 +358,8 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 			.session_count = r.session_count,
 			.overrides = r.overrides,
 			.override_count = r.override_count,
+			.volumes = r.volumes,
+			.volume_count = r.volume_count,
 		};
 		ev.site.rows = &rows;
 		ev.site.rebooted = rebooted(sh);
@@ -364,4 +376,5 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 	free(r.machines);
 	free(r.sessions);
 	free(r.overrides);
+	free(r.volumes);
 }

@@ -124,21 +124,57 @@ static void check_application(lua_State *L, json_t *site, json_t *o)
 		      "needs the guest agent");
 }
 
+/* kernel and template say what boots; an image may go with either. */
 static void check_source(lua_State *L, json_t *o)
 {
 	static const char kind[] = "pool";
+	static const char *const whole[] = { "kernel", "template", "from" };
+	const char *first = NULL;
 
-	if (!has(o, "kernel") && !has(o, "template"))
-		FAULT(L, kind, o, "write kernel = \"PATH\" (with initrd and "
+	if (!has(o, "kernel") && !has(o, "template") && !has(o, "from") &&
+	    !has(o, "image"))
+		FAULT(L, kind, o, "write from = \"DOMAIN\", image = "
+		      "\"FILE.qcow2\", kernel = \"PATH\" (with initrd and "
 		      "cmdline) or template = \"FILE.xml\"",
 		      "nothing says what its machines boot");
-	if (has(o, "kernel") && has(o, "template"))
+	for (int i = 0; i < 3; i++) {
+		if (has(o, whole[i]) && first)
+			FAULT(L, kind, o, "leave one out",
+			      "'%s' and '%s' exclude each other", first,
+			      whole[i]);
+		if (has(o, whole[i]))
+			first = whole[i];
+	}
+	if (has(o, "from") && has(o, "image"))
 		FAULT(L, kind, o, "leave one out",
-		      "'kernel' and 'template' exclude each other");
+		      "'from' and 'image' exclude each other");
 	if (!has(o, "kernel") && (has(o, "initrd") || has(o, "cmdline")))
 		FAULT(L, kind, o, "write kernel = \"PATH\"",
 		      "'%s' needs a 'kernel'",
 		      has(o, "initrd") ? "initrd" : "cmdline");
+}
+
+/* What only disks made from something have. */
+static void check_disk(lua_State *L, json_t *o)
+{
+	static const char kind[] = "pool";
+	const char *what = json_is_true(json_object_get(o, "copy")) ? "copy" :
+			   has(o, "disk_mib") ? "disk" :
+			   has(o, "user_data") ? "cloud_init" : NULL;
+
+	if (what && !has(o, "from") && !has(o, "image"))
+		FAULT(L, kind, o, "write image = \"FILE.qcow2\" or from = "
+		      "\"DOMAIN\", or leave it out",
+		      "'%s' needs a disk of the machine's own", what);
+	if (strchr(text_of(o, "from"), '/'))
+		FAULT(L, kind, o, "for a file write image = \"PATH\"",
+		      "from = \"%s\" is not the name of a domain",
+		      text_of(o, "from"));
+	/* A clone is as large as its original, unless told. */
+	if (!has(o, "vcpus") && !has(o, "from"))
+		json_object_set_new(o, "vcpus", json_integer(1));
+	if (!has(o, "memory_mib") && !has(o, "from"))
+		json_object_set_new(o, "memory_mib", json_integer(128));
 }
 
 static void check_recycle(lua_State *L, const json_t *site, json_t *o)
@@ -183,6 +219,7 @@ static void check_pool(lua_State *L, json_t *site, json_t *o)
 		      "max = %lld is less than serve = %lld",
 		      count_of(o, "max"), count_of(o, "serve"));
 	check_source(L, o);
+	check_disk(L, o);
 	check_recycle(L, site, o);
 }
 

@@ -36,6 +36,9 @@ struct field_owner {
 void field_set(lua_State *L, const struct field_owner *owner,
 	       const struct field *field);
 
+/* cloud.c: the value of cloud_init, on the stack's top. */
+void cloud_set(lua_State *L, const struct field_owner *owner);
+
 /* check.c: what needs more than one statement; raises on the first fault. */
 void check_site(lua_State *L, json_t *site);
 

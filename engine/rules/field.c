@@ -463,6 +463,7 @@ void field_set(lua_State *L, const struct field_owner *o, const struct field *f)
 	case FIELD_TOKEN: set_token(L, o, f); break;
 	case FIELD_UID: set_uid(L, o, f); break;
 	case FIELD_ACCESS: set_access(L, o, f); break;
+	case FIELD_CLOUD: cloud_set(L, o); break;
 	case FIELD_HOOK: break;	/* declare.c keeps functions */
 	case FIELD_LATER:
 		sandbox_fail(L, o->place, f->words, "%s: '%s' is not in this "

@@ -74,15 +74,19 @@ static const struct field pool_fields[] = {
 	TEXT("initrd", 1023),
 	TEXT("cmdline", 2047),
 	TEXT("template", 1023),
-	COUNT("vcpus", 1, 256, "1"),
-	MEMORY("memory", 16, 4 << 20, "128 MiB"),
+	TEXT("from", 255),
+	TEXT("image", 1023),
+	FLAG("copy", "false"),
+	MEMORY("disk", 1, 16 << 20, NULL),
+	{ .name = "cloud_init", .type = FIELD_CLOUD },
+	COUNT("vcpus", 1, 256, NULL),		/* default: 1, or as in from */
+	MEMORY("memory", 16, 4 << 20, NULL),	/* 128 MiB, or as in from */
 	MEMORY("volume", 1, 16 << 20, NULL),
 	WORD("recycle", "clean|rebuild|none|!revert", "rebuild"),
 	FLAG("keep", "false"),
 	FLAG("untrusted", "false"),
 	DURATION("boot_deadline", SECOND, HOUR, "60 s"),
 	DURATION("shrink_after", SECOND, 30LL * DAY, "5 min"),
-	LATER("from", "use kernel/initrd or template"),
 	LATER("saved", "every machine of a pool runs"),
 	{ .name = NULL },
 };

@@ -27,6 +27,7 @@ enum field_type {
 	FIELD_TOKEN,	/* hex SHA-256 */
 	FIELD_UID,	/* uid or login name */
 	FIELD_ACCESS,	/* { anna = true, ["*"] = false } or { "anna" } */
+	FIELD_CLOUD,	/* { user_data = ..., meta = { ... } }: cloud.c */
 	FIELD_LATER,	/* known, but not in this version: words says what to do */
 };
 

@@ -20,10 +20,13 @@
  *     "idle_ms", "longest_ms", "warn_ms" } ],
  *     idle_ms, longest_ms, warn_ms are left out when there is no such limit
  *   "pools": [ { "name", "file", "line", "application", "serve", "spare",
- *     "max", "host", "kernel", "initrd", "cmdline", "template", "vcpus",
+ *     "max", "host", "kernel", "initrd", "cmdline", "template", "from", "image",
+ *     "copy": false, "disk_mib", "user_data", "meta_data", "network_config", "vcpus",
  *     "memory_mib", "volume_mib", "recycle": "clean" | "rebuild" | "none",
  *     "keep", "untrusted", "boot_deadline_ms", "shrink_after_ms" } ],
- *     kernel, initrd, cmdline, template, volume_mib are left out when not set
+ *     kernel, initrd, cmdline, template, from, image, disk_mib, volume_mib and
+ *     the texts of cloud-init are left out when not set; vcpus and memory_mib
+ *     with from
  *   "listeners": [ { "name", "file", "line", 
  *     "door": "direct" | "native" | "connect" | "socks5",
  *     "ip": "127.0.0.1", "port": 7070 | "path": "/run/x.sock",

@@ -226,11 +226,8 @@ static void trouble(struct sim *s, struct item *it)
 	guest_trouble(s);
 	host_trouble(s);
 	role_trouble(s);
-<<<<<<< HEAD
 	reboot(s);
-=======
 	volumes_trouble(s);
->>>>>>> c082ef6 (core, db: volumes are rows, intended before they are made)
 	if (s->running && sim_fault(s, SIM_OPERATOR, 0))
 		operator_act(s);
 	if (s->running && sim_fault(s, SIM_SITE_CHANGE, 0))

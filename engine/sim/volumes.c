@@ -112,7 +112,7 @@ enum call_result base_answer(struct sim *s, struct guest_answer *a)
 		a->text = "domain debian runs: shut it off";
 		return CALL_FAILED;
 	}
-	a->code = 2;
+	a->code = 2 + (s->base_changes & 1 ? 256 : 0);
 	snprintf(a->out, sizeof(a->out), "stamp-%llu",
 		 (unsigned long long)s->base_changes);
 	return CALL_OK;

@@ -124,13 +124,27 @@ enum {
 #define WIRE_host_open(F) F(text, uri) F(text, site) F(blob, key) F(text, storage)
 /* Creates and starts; replies when the domain runs.  template: domain XML or
  * empty; channels: extra virtio-serial port names, comma separated; volume:
- * path of a data disk made (raw, volume_mib) when missing, or empty. */
+ * path of a data disk made (raw, volume_mib) when missing, or empty.
+ * from: an operator's domain, or image: a file, to make the machine's disks
+ * from; then disks, nvram, seed are the names of the volumes to make (disks
+ * comma separated), each told by volume_made; the first disk grows to disk_mib. */
 #define WIRE_domain_create(F)                                                  \
 	F(u64, machine) F(text, name) F(text, uuid) F(u32, vcpus)              \
 	F(u64, memory_mib) F(text, kernel) F(text, initrd) F(text, cmdline)    \
-	F(blob, template) F(text, channels) F(text, volume) F(u64, volume_mib)
+	F(blob, template) F(text, channels) F(text, volume) F(u64, volume_mib)    \
+	F(text, from) F(text, image) F(u8, copy) F(u64, disk_mib)              \
+	F(text, disks) F(text, nvram) F(text, seed) F(text, user_data)         \
+	F(text, meta_data) F(text, network_config)
 /* Done when no domain of that uuid exists.  Only ours: checked by metadata. */
 #define WIRE_domain_destroy(F) F(u64, machine) F(text, name) F(text, uuid)
+/* Done when no file of that name, key and inode is in the site's pool; inode 0:
+ * key unknown, and only a file younger than since_wall_ms (ms since 1970). */
+#define WIRE_volume_delete(F)                                                  \
+	F(u64, machine) F(text, uuid) F(text, name) F(text, key)               \
+	F(u64, inode) F(i64, since_wall_ms)
+/* Can machines be made from it?  Answer: code = number of disks, plus
+ * WIRE_BASE_NVRAM; out = a stamp that changes when its files do. */
+#define WIRE_base_look(F) F(text, from) F(text, image)
 #define WIRE_agent_ping(F) F(u64, machine) F(text, uuid)
 /* argv: NUL-terminated words one after another.  out/errout are capped. */
 #define WIRE_agent_exec(F)                                                     \
@@ -180,6 +194,9 @@ enum {
 #define WIRE_domain_seen(F)                                                    \
 	F(u64, poll) F(u64, machine) F(text, uuid) F(text, name)               \
 	F(u8, state) F(u8, owner)
+/* A volume named in a domain_create is there; before that call's answer. */
+#define WIRE_volume_made(F)                                                    \
+	F(u64, machine) F(text, name) F(text, key) F(u64, inode)
 /* A hint only (reliability.md finding 5): kind: enum wire_hint. */
 #define WIRE_domain_hint(F) F(text, uuid) F(u8, kind)
 
@@ -233,9 +250,9 @@ enum {
 	M(40, host_open) M(41, domain_create) M(42, domain_destroy)            \
 	M(43, agent_ping) M(44, agent_exec) M(45, agent_write)                 \
 	M(46, channel_open) M(47, console_open) M(48, tcp_probe)               \
-	M(49, host_poll) M(54, domain_save) M(55, domain_restore)              \
+	M(49, host_poll) M(50, volume_delete) M(51, base_look) M(54, domain_save) M(55, domain_restore)              \
 	M(60, host_state) M(61, call_done) M(62, domain_seen)                  \
-	M(63, domain_hint)                                                     \
+	M(63, domain_hint) M(64, volume_made)                                                     \
 	M(80, bundle_load) M(81, bundle_module) M(82, hook_run)                \
 	M(83, step_result) M(84, hook_kill)                                    \
 	M(90, bundle_need) M(91, bundle_done) M(92, bundle_error)              \
@@ -279,6 +296,7 @@ enum wire_result {
 	WIRE_FAILED = 1,	/* it certainly did not happen, or said no */
 	WIRE_UNKNOWN = 2,	/* time-out, connection lost in mid call */
 };
+enum { WIRE_BASE_NVRAM = 256 };
 /* What a restore proved (decisions.md 11), bits of call_done.evidence. */
 enum wire_evidence {
 	WIRE_OLD_ENDED = 1,	/* no domain of that uuid was left before it */

@@ -117,7 +117,7 @@ static void test_copy(struct storage *st, const char *base)
 	struct stat seen;
 
 	TEXT_SET(file.path, base);
-	is_int(storage_copy(st, "c-01.0.qcow2", &file, 16 << 20, &v, &err),
+	is_int(storage_copy(st, "c-01.0.qcow2", "qcow2", &file, 16 << 20, &v, &err),
 	       WIRE_OK, "a copy: %s", err.text);
 	TEXT_SET(file.path, v.key);
 	storage_look(st, &file, &err);

@@ -208,6 +208,9 @@ static void test_full(struct role *r)
 #define SITE "site \"s\"\n"
 #define APP "application \"a\" { endpoint = \"tcp:25\" }\n"
 #define POOL "pool \"p\" { application = \"a\", serve = 2, kernel = \"k\" "
+#define FROM "pool \"p\" { application = \"a\", serve = 2, from = \""
+#define CLOUD "write cloud_init = { user_data = [[#cloud-config\n...]], meta = { " \
+	"KEY = \"TEXT\" } }"
 #define USERS "user \"u\" {}\n"
 #define DOOR "listener \"l\" { door = \"direct\", address = \"127.0.0.1:1\", "
 
@@ -332,9 +335,37 @@ static const struct {
 	{ SITE APP POOL ", recycle = \"revert\" }\n", "site.lua", 3,
 	  "pool \"p\": recycle = \"revert\" is not in this version yet",
 	  "write \"clean\" or \"rebuild\" or \"none\"" },
-	{ SITE APP "pool \"p\" { application = \"a\", serve = 1, from = \"d12\" }\n",
-	  "site.lua", 3, "pool \"p\": 'from' is not in this version yet",
-	  "use kernel/initrd or template" },
+	/* machines from what operators have */
+	{ SITE APP FROM "d12\", image = \"x.qcow2\" }\n", "site.lua", 3,
+	  "pool \"p\": 'from' and 'image' exclude each other", "leave one out" },
+	{ SITE APP FROM "d12\", kernel = \"k\" }\n", "site.lua", 3,
+	  "pool \"p\": 'kernel' and 'from' exclude each other", "leave one out" },
+	{ SITE APP FROM "/images/d12.qcow2\" }\n", "site.lua", 3,
+	  "pool \"p\": from = \"/images/d12.qcow2\" is not the name of a domain",
+	  "for a file write image = \"PATH\"" },
+	{ SITE APP POOL ", copy = true }\n", "site.lua", 3,
+	  "pool \"p\": 'copy' needs a disk of the machine's own",
+	  "write image = \"FILE.qcow2\" or from = \"DOMAIN\", or leave it out" },
+	{ SITE APP POOL ", disk = \"1 GiB\" }\n", "site.lua", 3,
+	  "pool \"p\": 'disk' needs a disk of the machine's own",
+	  "write image = \"FILE.qcow2\" or from = \"DOMAIN\", or leave it out" },
+	{ SITE APP FROM "d12\", disk = 0 }\n", "site.lua", 3,
+	  "pool \"p\": 'disk' must be an amount from 1 MiB to 16777216 MiB, "
+	  "for example \"128 MiB\", not 0", "" },
+	{ SITE APP FROM "d12\", cloud_init = \"x\" }\n", "site.lua", 3,
+	  "pool \"p\": 'cloud_init' must be a table, not a string", CLOUD },
+	{ SITE APP FROM "d12\", cloud_init = {} }\n", "site.lua", 3,
+	  "pool \"p\": 'cloud_init' needs user_data", CLOUD },
+	{ SITE APP FROM "d12\", cloud_init = { user = \"x\" } }\n", "site.lua", 3,
+	  "pool \"p\": 'cloud_init' has an unknown field", CLOUD },
+	{ SITE APP FROM "d12\", cloud_init = { user_data = \"a\\0b\" } }\n",
+	  "site.lua", 3, "pool \"p\": 'cloud_init.user_data' must be a text in "
+	  "UTF-8 of 1 to 16383 bytes", CLOUD },
+	{ SITE APP FROM "d12\", cloud_init = { user_data = \"x\", meta = { "
+	  "[\"instance-id\"] = \"x\" } } }\n", "site.lua", 3,
+	  "pool \"p\": 'cloud_init.meta' has a key that cannot be used, or more "
+	  "than 32", "keys have letters, digits, _ and -; instance-id and "
+	  "local-hostname are written by Remuda" },
 	{ SITE "application \"a\" { endpoint = \"tcp:99999\" }\n", "site.lua", 2,
 	  "application \"a\": 'endpoint' must be \"channel\", \"tcp:25\", "
 	  "\"tcp:10.0.7.{index}:25\" or \"unix:/PATH\", not \"tcp:99999\"", "" },
@@ -390,7 +421,7 @@ static const struct {
 	  "write a larger max, or leave it out" },
 	{ SITE APP "pool \"p\" { application = \"a\", serve = 1 }\n", "site.lua", 3,
 	  "pool \"p\": nothing says what its machines boot",
-	  "write kernel = \"PATH\" (with initrd and cmdline) or template = "
+	  "write from = \"DOMAIN\", image = \"FILE.qcow2\", kernel = \"PATH\" (with initrd and cmdline) or template = "
 	  "\"FILE.xml\"" },
 	{ SITE APP POOL ", template = \"t\" }\n", "site.lua", 3,
 	  "pool \"p\": 'kernel' and 'template' exclude each other",

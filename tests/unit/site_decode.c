@@ -216,7 +216,7 @@ static void test_texts(void)
 	refuse("\"spare\":1", "\"spare\":4",
 	       "site.lua:3: pool \"mail\": spare: 4 is not in 0..3");
 	refuse("\"kernel\":\"k\"", "\"kernel\":\"\"",
-	       "site.lua:3: pool \"mail\": needs either a kernel or a template");
+	       "site.lua:3: pool \"mail\": needs one of kernel, template, from, image");
 	refuse("\"application\":\"mail\"", "\"application\":\"post\"",
 	       "site: pool \"mail\": there is no application \"post\"");
 	refuse("\"host\":\"here\"", "\"host\":\"there\"",

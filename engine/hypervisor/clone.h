@@ -1,0 +1,29 @@
+/*
+ * Machines made from what operators have: a domain of theirs, at rest, or a
+ * disk image (spec 1.2a, decisions.md 28).
+ */
+#ifndef REMUDA_HYPERVISOR_CLONE_H
+#define REMUDA_HYPERVISOR_CLONE_H
+
+#include "engine/hypervisor/domain_xml.h"
+#include "engine/hypervisor/queue.h"
+
+struct host_facts;
+
+/*
+ * Makes the volumes of a machine, telling the engine of each (volume_made), and
+ * fills spec: template (from a domain; malloc'd, clone_free), disks, seed.
+ * What was made stays after a failure: its rows name it.
+ */
+enum wire_result clone_make(struct job *job, virConnectPtr conn,
+			    const struct host_facts *facts,
+			    struct domain_spec *spec, struct error *err);
+void clone_free(struct domain_spec *spec);
+
+/* Answers whether machines can be made: code, how many volumes (disks, and 256
+ * for the firmware's variables), out: a stamp that changes with the files. */
+enum job_next clone_look(struct job *job);
+/* Done when no file of that key and inode is there; storage.h. */
+enum job_next clone_delete(struct job *job);
+
+#endif
