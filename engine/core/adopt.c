@@ -128,18 +128,23 @@ void adopt_on_ready(struct world *w, struct effects *fx, uint32_t gateway)
 		}
 }
 
-void adopt_on_lost(struct world *w, struct effects *fx, uint32_t gateway)
+void adopt_on_lost(struct world *w, struct effects *fx, const struct event *ev)
 {
+	uint32_t gateway = ev->gateway.index;
 	struct gateway *g = &w->gateways[gateway];
+	char why[ROW_TEXT_SIZE];
+
+	text_copy_slice(why, sizeof(why), ev->gateway.text.length ?
+			ev->gateway.text : SLICE("its gateway died"));
 
 	g->up = g->reporting = false;
 	g->changed = w->turn;
 	queue_drop_gateway(w, fx, gateway);
-	lose_sessions(w, fx, gateway, false, "its gateway died");
+	lose_sessions(w, fx, gateway, false, why);
 	if (gateway == 0)
 		resource_forget_targets(w);
 	char number[16];
 	snprintf(number, sizeof(number), "%u", gateway);
 	world_event(w, fx, SEVERITY_FAIL, false, "GATEWAY", "gateway", number,
-		    "died; its sessions are lost");
+		    "%s; its sessions are lost", why);
 }

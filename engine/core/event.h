@@ -147,6 +147,7 @@ struct event {
 		struct {
 			uint32_t index;
 			bool fresh;
+			struct slice text;	/* LOST: why, or empty */
 		} gateway;
 		struct {
 			uint32_t gateway;

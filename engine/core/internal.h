@@ -251,7 +251,7 @@ void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev);
 void adopt_on_session(struct world *w, struct effects *fx,
 		      const struct event *ev);
 void adopt_on_ready(struct world *w, struct effects *fx, uint32_t gateway);
-void adopt_on_lost(struct world *w, struct effects *fx, uint32_t gateway);
+void adopt_on_lost(struct world *w, struct effects *fx, const struct event *ev);
 
 /* ---- resource.c ---------------------------------------------------------------------------- */
 bool resource_allows(const struct resource *r, const char *user);

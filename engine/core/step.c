@@ -144,7 +144,7 @@ static void dispatch(struct world *w, const struct event *ev,
 		adopt_on_ready(w, fx, ev->gateway.index);
 		return;
 	case EVENT_GATEWAY_LOST:
-		adopt_on_lost(w, fx, ev->gateway.index);
+		adopt_on_lost(w, fx, ev);
 		return;
 	case EVENT_REQUEST:
 		queue_on_request(w, fx, ev);

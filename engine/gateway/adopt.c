@@ -166,7 +166,8 @@ int adopt_init(struct gateway *g, int rendezvous_fd, int key_fd)
 	if (read_key(g, key_fd) < 0)
 		return -1;
 	int flags = fcntl(rendezvous_fd, F_GETFL);
-	if (flags < 0 || fcntl(rendezvous_fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	/* Again, by us: an engine that connects learns our pid of the kernel. */
+	if (listen(rendezvous_fd, CANDIDATES_MAX) < 0 || flags < 0 || fcntl(rendezvous_fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    watch_arm(&g->poll, &g->rendezvous, EPOLLIN) < 0) {
 		log_error("rendezvous socket: %s", strerror(errno));
 		return -1;

@@ -33,6 +33,7 @@
 
 enum {
 	FD_RESERVE = 64,	/* engine, listeners, candidates, in flight */
+	ORPHAN_ROUNDS = 60,	/* times orphan_ms with records and no session */
 	STOP_MS = 1000,		/* for the last words to the engine */
 };
 
@@ -56,11 +57,14 @@ static void on_second(struct gateway *g, struct timer *t)
 	flow_tick(g, ++g->seconds);
 }
 
+/* With sessions it stays; with records an hour, for an engine that is repaired. */
 static void on_orphan(struct gateway *g, struct timer *t)
 {
+	bool records = g->durable_queued && ++g->orphan_rounds < ORPHAN_ROUNDS;
+
 	if (link_up(g))
 		return;
-	if (g->by_session.used) {
+	if (g->by_session.used || records) {
 		poll_timer_set(&g->poll, t, g->poll.now_ms + g->limits.orphan_ms);
 		return;
 	}
@@ -118,6 +122,14 @@ void gateway_on_message(struct gateway *g, struct message *m)
 	case WIRE_TYPE_resource_target:
 		target_on_message(g, m);
 		return;
+	case WIRE_TYPE_gateway_stored:
+		link_on_stored(g, m->gateway_stored.record);
+		return;
+	case WIRE_TYPE_gateway_ping:
+		engine_link_send(g, &(struct message){
+			.type = WIRE_TYPE_gateway_pong,
+			.gateway_pong = { m->gateway_ping.number } }, false);
+		return;
 	case WIRE_TYPE_gateway_drain:
 		drain(g);
 		return;
@@ -173,6 +185,7 @@ static struct gateway *gateway_new(const struct gateway_options *o)
 	DEFAULT(record_count);
 	g->engine.fd = g->rendezvous.fd = -1;
 	list_init(&g->queue);
+	list_init(&g->sent);
 	list_init(&g->candidates);
 	list_init(&g->listeners);
 	list_init(&g->conns);

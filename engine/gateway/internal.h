@@ -201,6 +201,8 @@ void native_door_error(struct gateway *g, struct end *e, const char *code,
 /* durable: kept for the next engine when this one goes. */
 void engine_link_send(struct gateway *g, const struct message *m, bool durable);
 void link_flush(struct gateway *g);
+/* The engine has them: records up to that number. */
+void link_on_stored(struct gateway *g, uint64_t record);
 void engine_link_open(struct gateway *g, int fd, bool fresh);
 void link_ready(struct gateway *g, struct watch *w, uint32_t events);
 void link_lost(struct gateway *g, const char *why);
@@ -233,12 +235,15 @@ struct gateway {
 	struct watch engine;		/* fd -1: none */
 	bool engine_full;		/* wait for EPOLLOUT */
 	struct list queue;		/* struct parcel */
+	struct list sent;		/* records the engine has not stored yet */
+	uint64_t next_record;
 	uint32_t queued, durable_queued;
 	uint64_t records_lost;
 	struct watch rendezvous;
 	struct list candidates;
 	uint32_t candidate_count;
 	struct timer orphan, stale;
+	uint32_t orphan_rounds;
 	/* clients */
 	struct list listeners;
 	struct list conns;

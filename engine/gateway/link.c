@@ -3,12 +3,14 @@
  *
  * Messages go out in order, as many in one packet as a turn of the loop had.
  * When the engine is slow they queue here; they are bounded by what sessions
- * exist, because no new ones come from a silent engine.  When it dies, facts (an ended session, a failed one, a used
- * resource) stay queued for the next engine, the rest is dropped: requests and
- * byte counts are told anew from the connections themselves.
+ * exist, because no new ones come from a silent engine.  When it dies, facts
+ * (an ended session, a failed one, a used resource) stay queued for the next
+ * engine, the rest is dropped: requests and byte counts are told anew from the
+ * connections themselves.
  *
- * Not guaranteed: a fact the dead engine had been sent but had not stored.
- * The next engine finds that session missing in the gateway's report.
+ * How a session ended is a record: numbered, and kept after it was sent until
+ * the engine says that it is stored.  What a dead engine had read and not
+ * stored goes to the next one once more, which takes the same end twice.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +33,7 @@ struct parcel {
 	bool durable;
 	uint16_t type;
 	uint32_t length;
+	uint64_t record;		/* its number, 0 = is none */
 	uint8_t bytes[];
 };
 
@@ -39,19 +42,27 @@ bool link_up(const struct gateway *g)
 	return g->engine.fd >= 0;
 }
 
+static bool is_record(uint16_t type)
+{
+	return type == WIRE_TYPE_session_ended || type == WIRE_TYPE_session_failed;
+}
+
 static void parcel_free(struct gateway *g, struct parcel *p)
 {
 	list_remove(&p->link);
-	g->queued--;
 	if (p->durable)
 		g->durable_queued--;
 	free(p);
 }
 
-static void enqueue(struct gateway *g, const struct message *m, bool durable)
+static void enqueue(struct gateway *g, const struct message *said, bool durable)
 {
 	static struct wire_buffer buffer;
+	struct message numbered = *said, *m = &numbered;
 	struct error err;
+
+	if (is_record(m->type))
+		m->request = ++g->next_record;
 	int length = wire_encode(m, buffer.bytes, &err);
 
 	if (length < 0) {
@@ -68,7 +79,8 @@ static void enqueue(struct gateway *g, const struct message *m, bool durable)
 	struct parcel *p = malloc(sizeof(*p) + (size_t)length);
 	CHECK("", p, "out of memory");
 	*p = (struct parcel){ .durable = durable, .type = m->type,
-			      .length = (uint32_t)length };
+			      .length = (uint32_t)length,
+			      .record = is_record(m->type) ? m->request : 0 };
 	memcpy(p->bytes, buffer.bytes, (size_t)length);
 	list_add_tail(&g->queue, &p->link);
 	g->queued++;
@@ -109,9 +121,41 @@ static bool send_packet(struct gateway *g)
 	/* An error is the engine's end, which epoll tells as well. */
 	if (n < 0)
 		return false;
-	while (count--)
-		parcel_free(g, LIST_ENTRY(g->queue.next, struct parcel, link));
+	g->queued -= (uint32_t)count;
+	while (count--) {
+		struct parcel *p = LIST_ENTRY(g->queue.next, struct parcel, link);
+
+		if (!p->record) {
+			parcel_free(g, p);
+			continue;
+		}
+		list_remove(&p->link);
+		list_add_tail(&g->sent, &p->link);
+	}
 	return true;
+}
+
+void link_on_stored(struct gateway *g, uint64_t record)
+{
+	LIST_EACH(&g->sent, it) {
+		struct parcel *p = LIST_ENTRY(it, struct parcel, link);
+
+		if (p->record > record)
+			return;
+		parcel_free(g, p);
+	}
+}
+
+/* The next engine shall have them again, before all that came later. */
+static void recall_sent(struct gateway *g)
+{
+	while (!list_empty(&g->sent)) {
+		struct list *last = g->sent.prev;
+
+		list_remove(last);
+		list_add_head(&g->queue, last);
+		g->queued++;
+	}
 }
 
 void link_flush(struct gateway *g)
@@ -150,8 +194,7 @@ static void hello(struct gateway *g, bool fresh)
 	LIST_EACH(&g->queue, it) {
 		struct parcel *p = LIST_ENTRY(it, struct parcel, link);
 
-		ended += p->type == WIRE_TYPE_session_ended ||
-			 p->type == WIRE_TYPE_session_failed;
+		ended += p->record != 0;
 		list_remove(it);
 		list_add_tail(&kept, it);
 	}
@@ -187,6 +230,7 @@ void engine_link_open(struct gateway *g, int fd, bool fresh)
 		return;
 	}
 	poll_timer_stop(&g->poll, &g->orphan);
+	g->orphan_rounds = 0;
 	if (g->records_lost)
 		log_warn("%llu end-of-session records were lost without an engine",
 			 (unsigned long long)g->records_lost);
@@ -205,9 +249,12 @@ void link_lost(struct gateway *g, const char *why)
 	LIST_EACH(&g->queue, it) {
 		struct parcel *p = LIST_ENTRY(it, struct parcel, link);
 
-		if (!p->durable)
+		if (!p->durable) {
+			g->queued--;
 			parcel_free(g, p);
+		}
 	}
+	recall_sent(g);
 	LIST_EACH(&g->conns, it)
 		LIST_ENTRY(it, struct caller, link)->requested = false;
 	listener_pause_all(g);
@@ -241,6 +288,7 @@ void link_ready(struct gateway *g, struct watch *w, uint32_t events)
 void engine_link_fini(struct gateway *g)
 {
 	watch_close(&g->poll, &g->engine);
+	recall_sent(g);
 	LIST_EACH(&g->queue, it)
 		parcel_free(g, LIST_ENTRY(it, struct parcel, link));
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,7 +20,12 @@
 #include "engine/base/log.h"
 #include "engine/loop/shell.h"
 
-enum { RESTART_MS = 200, SILENT_MS = 5000 };
+enum {
+	RESTART_MS = 200,
+	SILENT_MS = 10000,	/* until a gateway has said what it holds */
+	PING_MS = 3000,
+	PINGS_MAX = 5,		/* unanswered in a row: it hangs */
+};
 
 static void gateway_start(struct gateway_role *g);
 
@@ -44,6 +50,89 @@ static void on_hello(struct gateway_role *g, const struct message *m)
 	shell_step(g->shell, &ev);
 }
 
+/*
+ * The process at the other end: our child, or who the kernel says listens at
+ * the rendezvous socket (a gateway calls listen itself for just that).  0 when
+ * that is no gateway: a process of ours is never ended by a stale number.
+ */
+static pid_t gateway_pid(const struct gateway_role *g)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	char path[40], words[64] = "";
+
+	if (g->child.running)
+		return g->child.process.pid;
+	if (getsockopt(g->link.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)peer.pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, words, sizeof(words) - 1);
+	if (fd >= 0)
+		close(fd);
+	const char *role = n > 0 ? memchr(words, '\0', (size_t)n) : NULL;
+	static const char wanted[] = "role\0gateway";
+	return role && (size_t)(words + n - role) > sizeof(wanted) &&
+	       memcmp(role + 1, wanted, sizeof(wanted)) == 0 ? peer.pid : 0;
+}
+
+/* Its end of file says when it is gone; until then its sessions may live. */
+static void gateway_kill(struct gateway_role *g, const char *why)
+{
+	pid_t pid = gateway_pid(g);
+
+	log_error("gateway %u, pid %d: %s; ending it", g->index, (int)pid, why);
+	TEXT_SET(g->why, why);
+	if (pid > 0)
+		kill(pid, SIGKILL);
+}
+
+/* A gateway never waits for anything but epoll: one that does not answer for
+ * long has stopped or spins.  Counted, not timed: an engine that was stopped
+ * itself finds the answers before it has asked often enough. */
+static void on_ping(uv_timer_t *timer)
+{
+	struct gateway_role *g = timer->data;
+	struct message m = { .type = WIRE_TYPE_gateway_ping,
+			     .gateway_ping = { .number = ++g->pings } };
+	char why[80];
+
+	if (!g->linked || !g->known) {
+		g->unanswered = 0;
+		return;
+	}
+	if (g->unanswered >= PINGS_MAX) {
+		snprintf(why, sizeof(why), "its gateway hung: no answer for %d s",
+			 PING_MS * PINGS_MAX / 1000);
+		gateway_kill(g, why);
+		return;
+	}
+	g->unanswered++;
+	link_send(&g->link, &m);
+	link_push(&g->link);
+}
+
+/* What of its records is in this turn's commit (S10). */
+static void note_record(struct gateway_role *g, const struct message *m)
+{
+	if (m->request)
+		g->record = m->request;
+}
+
+void gateways_stored(struct shell *sh)
+{
+	for (uint32_t i = 0; i < sh->gateway_count; i++) {
+		struct gateway_role *g = &sh->gateways[i];
+		struct message m = { .type = WIRE_TYPE_gateway_stored,
+				     .gateway_stored = { g->record } };
+
+		if (!g->linked || g->record == g->stored)
+			continue;
+		g->stored = g->record;
+		link_send(&g->link, &m);
+	}
+}
+
 static bool to_session_event(struct gateway_role *g, const struct message *m,
 			     struct event *ev)
 {
@@ -57,6 +146,7 @@ static bool to_session_event(struct gateway_role *g, const struct message *m,
 		ev->session.took_ms = m->session_accepted.took_ms;
 		return true;
 	case WIRE_TYPE_session_failed:
+		note_record(g, m);
 		ev->kind = EVENT_FAILED;
 		ev->session.session = m->session_failed.session;
 		ev->session.machine = m->session_failed.machine;
@@ -64,6 +154,7 @@ static bool to_session_event(struct gateway_role *g, const struct message *m,
 		ev->session.text = m->session_failed.text;
 		return true;
 	case WIRE_TYPE_session_ended:
+		note_record(g, m);
 		ev->kind = EVENT_ENDED;
 		ev->session.session = m->session_ended.session;
 		ev->session.machine = m->session_ended.machine;
@@ -122,6 +213,9 @@ static void on_message(struct link *l, struct message *m)
 		uv_timer_stop(&g->restart);
 		listeners_tell(sh, g->index);
 		break;
+	case WIRE_TYPE_gateway_pong:
+		g->unanswered = 0;
+		return;
 	case WIRE_TYPE_session_request:
 		auth_request(sh, g->index, m);
 		return;
@@ -160,11 +254,12 @@ static void on_restart(uv_timer_t *timer)
 	struct gateway_role *g = timer->data;
 
 	if (g->linked) {	/* said nothing since it was adopted or started */
-		log_error("gateway %u does not report; ending it", g->index);
-		if (g->child.running)
-			uv_process_kill(&g->child.process, SIGKILL);
+		gateway_kill(g, "it does not report");
 		link_close(&g->link);
 		g->linked = false;
+		/* The link's handle is free again only after this round. */
+		uv_timer_start(&g->restart, on_restart, RESTART_MS, 0);
+		return;
 	}
 	gateway_start(g);
 }
@@ -182,6 +277,7 @@ static void on_close(struct link *l, const char *why)
 		uv_process_kill(&g->child.process, SIGKILL);
 	if (g->known) {
 		ev.gateway.index = g->index;
+		ev.gateway.text = slice_of(g->why);
 		shell_step(g->shell, &ev);
 	}
 	g->known = false;
@@ -210,6 +306,9 @@ static void link_up(struct gateway_role *g, int fd)
 {
 	link_open(g->shell, &g->link, fd);
 	g->linked = true;
+	g->record = g->stored = 0;
+	g->unanswered = 0;
+	g->why[0] = '\0';
 	/* Until gateway_ready: a gateway that hangs is not waited for. */
 	uv_timer_start(&g->restart, on_restart, SILENT_MS, 0);
 }
@@ -316,6 +415,9 @@ void gateways_start(struct shell *sh)
 		g->link.gathers = true;
 		g->child.on_exit = on_exit_role;
 		uv_timer_init(&sh->loop, &g->restart);
+		uv_timer_init(&sh->loop, &g->ping);
+		g->ping.data = g;
+		uv_timer_start(&g->ping, on_ping, PING_MS, PING_MS);
 		gateway_start(g);
 	}
 }

@@ -96,6 +96,11 @@ struct gateway_role {
 	bool linked;		/* link open */
 	bool known;		/* said hello */
 	int64_t since_wall_ms;
+	uv_timer_t ping;
+	uint64_t pings;
+	uint32_t unanswered;	/* pings in a row */
+	uint64_t record, stored;	/* newest stepped, newest acknowledged */
+	char why[80];		/* it was ended by us */
 };
 
 struct rules_role {
@@ -224,6 +229,8 @@ void gateways_start(struct shell *sh);
 void gateways_send(struct shell *sh, uint32_t index, const struct message *m);
 /* Sends what was gathered for them. */
 void gateways_flush(struct shell *sh);
+/* After a commit: tells each what of its records it may forget. */
+void gateways_stored(struct shell *sh);
 void gateways_stop(struct shell *sh);
 
 int rules_start(struct shell *sh, struct error *err);

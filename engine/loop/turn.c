@@ -245,6 +245,7 @@ void shell_turn(struct shell *sh)
 			if (effect_phase(sh->fx.items[i].kind) ==
 			    (enum effect_phase)phase)
 				shell_perform(sh, &sh->fx.items[i]);
+	gateways_stored(sh);
 	gateways_flush(sh);
 	show(sh);
 	world_end_turn(&sh->world, &sh->fx);

@@ -232,6 +232,9 @@ static void ended(struct sim *s, struct item *it)
 	p->ev.session.confirm = c->confirm;
 	p->ev.session.drained = drained;
 	p->ev.session.text = post_text(p, "");
+	if (c->how == END_CLOSED || c->how == END_STOPPED)
+		map_put(&s->closed, c->session, (void *)(uintptr_t)(
+			s->gateways[c->gateway].epoch + 1));
 	gateway_post(s, c->gateway, p);
 	c->state = c->confirm ? CONN_CONFIRMING : CONN_GONE;
 	c->since_ms = s->now_ms;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/core/planted.h"
 #include "engine/sim/internal.h"
 
 enum { GATEWAY_RESTART_MS = 200, RECORDS_MAX = 1000 };
@@ -30,7 +31,12 @@ void gateway_post(struct sim *s, uint32_t gateway, struct post *p)
 {
 	struct sim_gateway *g = &s->gateways[gateway];
 
+	p->gateway = gateway;
+	if (p->durable && !p->record)
+		p->record = ++g->next_record;
 	if (g->linked) {
+		if (p->durable)
+			array_add(&g->sent, post_copy(p));
 		int64_t at = s->now_ms + sim_between(s, 0, s->swarm.latency_ms);
 
 		if (at < g->stalled_ms)
@@ -44,6 +50,51 @@ void gateway_post(struct sim *s, uint32_t gateway, struct post *p)
 	} else {
 		free(p);
 	}
+}
+
+/* A gateway hears which of its records are stored. */
+static void stored(struct sim *s, struct item *it)
+{
+	uint32_t gateway = (uint32_t)it->a & 0xff;
+	struct sim_gateway *g = &s->gateways[gateway];
+
+	if (g->epoch != it->a >> 8)
+		return;
+	while (g->sent.count &&
+	       ((struct post *)g->sent.items[0])->record <= it->b) {
+		free(g->sent.items[0]);
+		array_remove(&g->sent, 0);
+	}
+}
+
+void gateways_stored(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->swarm.gateways; i++) {
+		struct sim_gateway *g = &s->gateways[i];
+		int64_t at = s->now_ms + sim_between(s, 0, s->swarm.latency_ms);
+
+		if (!g->stepped || !g->linked)
+			continue;
+		if (at < g->in_ms)
+			at = g->in_ms;
+		g->in_ms = at;
+		sim_at(s, at, stored, NULL, g->epoch << 8 | i, g->stepped);
+		g->stepped = 0;
+	}
+}
+
+/* The next engine gets them again, before all that came later. */
+static void recall_sent(struct sim_gateway *g)
+{
+	struct array later = g->records;
+
+	g->records = g->sent;
+	g->sent = (struct array){ 0 };
+	if (PLANTED(S10_NOT_RESENT))
+		array_free(&g->records);
+	for (size_t i = 0; i < later.count; i++)
+		array_add(&g->records, later.items[i]);
+	free(later.items);
 }
 
 static void send_records(struct sim *s, uint32_t gateway)
@@ -140,6 +191,8 @@ void gateway_start(struct sim *s, uint32_t gateway)
 void gateway_unlink(struct sim *s, uint32_t gateway)
 {
 	s->gateways[gateway].linked = false;
+	s->gateways[gateway].stepped = 0;
+	recall_sent(&s->gateways[gateway]);
 	for (size_t i = 0; i < s->conns.count; i++) {
 		struct conn *c = s->conns.items[i];
 
@@ -169,6 +222,8 @@ void gateway_die(struct sim *s, uint32_t gateway)
 			c->state = CONN_GONE;
 	}
 	array_free(&g->records);
+	array_free(&g->sent);
+	g->next_record = g->stepped = 0;
 	g->alive = g->linked = false;
 	g->epoch++;
 	g->stalled_ms = 0;

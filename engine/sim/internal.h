@@ -55,6 +55,8 @@ struct post {
 	struct event ev;
 	uint64_t term;
 	bool durable;		/* a gateway keeps it for the next engine */
+	uint32_t gateway;
+	uint64_t record;	/* of that gateway's process, 0 = none */
 	uint32_t used;
 	char bytes[POST_BYTES];
 };
@@ -153,6 +155,9 @@ struct sim_gateway {
 	uint64_t next_conn;
 	int64_t in_ms, out_ms, stalled_ms;
 	struct array records;	/* posts kept for the next engine */
+	struct array sent;	/* copies of those the engine has not stored */
+	uint64_t next_record;
+	uint64_t stepped;	/* newest record of the engine's present turn */
 };
 
 struct swarm {
@@ -227,6 +232,7 @@ struct sim {
 
 	struct map bound;	/* hash of (machine, incarnation) -> session */
 	struct map stopped;	/* sessions that were sent a STOP */
+	struct map closed;	/* sessions whose gateway saw them end in order */
 	/* Machines replaced for their version at this instant, of this pool. */
 	struct {
 		int64_t at_ms;
@@ -343,6 +349,8 @@ void rules_order(struct sim *s, struct order *o);
 /* ---- gateway.c, conn.c -------------------------------------------------------------- */
 void gateway_start(struct sim *s, uint32_t gateway);	/* adopt or spawn */
 void gateway_die(struct sim *s, uint32_t gateway);
+/* The engine has committed what it has stepped. */
+void gateways_stored(struct sim *s);
 void gateway_unlink(struct sim *s, uint32_t gateway);	/* its engine died */
 void gateway_order(struct sim *s, struct order *o);
 void gateway_post(struct sim *s, uint32_t gateway, struct post *p);

@@ -78,6 +78,13 @@ void oracle_session(struct sim *s, const struct session_row *old,
 		sim_broken(s, "S9", "session/%llu went from %s to %s",
 			   ull(row->id), sm_name(&session_table, old->state),
 			   sm_name(&session_table, row->state));
+	/* Its gateway, of the same life, has told how it ended (S10). */
+	uint64_t closed = (uintptr_t)map_get(&s->closed, row->id);
+	if (closed && row->state == SESSION_LOST && s->swarm.records_first &&
+	    s->gateways[row->gateway].epoch + 1 == closed &&
+	    strstr(row->end_text, "does not hold it"))
+		sim_broken(s, "S10", "session/%llu ended in order at gateway %u and is recorded as lost",
+			   ull(row->id), row->gateway);
 	if (old->machine != row->machine || old->nonce != row->nonce ||
 	    old->incarnation != row->incarnation ||
 	    strcmp(old->user, row->user) != 0)

@@ -179,6 +179,8 @@ static void step_post(struct sim *s, struct post *p)
 
 	if (p->ev.kind == EVENT_REQUEST)
 		complete_request(s, &p->ev);
+	if (p->record)
+		s->gateways[p->gateway].stepped = p->record;
 	if (p->ev.kind == EVENT_SITE) {
 		spec = site_copy(&s->site, s->absent);
 		p->ev.site.spec = &spec;
@@ -348,6 +350,7 @@ void engine_turn(struct sim *s)
 		engine_crash(s);
 		return;
 	}
+	gateways_stored(s);
 	show(s);
 	note_states(s);
 	world_end_turn(&s->world, &s->fx);

@@ -331,6 +331,7 @@ static void sim_fini(struct sim *s)
 	map_fini(&s->tokens);
 	map_fini(&s->bound);
 	map_fini(&s->stopped);
+	map_fini(&s->closed);
 	store_fini(&s->store);
 	site_release(&s->site);
 	array_free(&s->inbox);
@@ -340,8 +341,10 @@ static void sim_fini(struct sim *s)
 	array_free(&s->held);
 	array_free(&s->conns);
 	array_free(&s->ports);
-	for (int i = 0; i < GATEWAYS_MAX; i++)
+	for (int i = 0; i < GATEWAYS_MAX; i++) {
 		array_free(&s->gateways[i].records);
+		array_free(&s->gateways[i].sent);
+	}
 }
 
 void sim_run(const struct sim_options *o, struct sim_result *result)

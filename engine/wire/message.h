@@ -77,6 +77,10 @@ enum {
 /* First message of an engine on a rendezvous connection: proof is the hex
  * HMAC-SHA256 of "gateway-adopt INDEX TERM" under the site key. */
 #define WIRE_gateway_adopt(F) F(u32, index) F(u64, term) F(text, proof)
+/* Records up to that number are in the store; forget them. */
+#define WIRE_gateway_stored(F) F(u64, record)
+/* Are you there?  Answered by gateway_pong at once. */
+#define WIRE_gateway_ping(F) F(u64, number)
 #define WIRE_gateway_drain(F) F(u8, unused)
 #define WIRE_gateway_stop(F) F(u8, unused)
 
@@ -104,7 +108,11 @@ enum {
 /* No accept.  touched: an accept or a byte may have reached the machine. */
 #define WIRE_session_failed(F)                                                 \
 	F(u64, session) F(u64, machine) F(u8, touched) F(text, text)
-/* how: enum wire_end.  confirm: the client waits for session_confirmed. */
+#define WIRE_gateway_pong(F) F(u64, number)
+/* session_failed and session_ended are records: they carry their number, from
+ * 1 for each gateway process, as request id and are sent again to the next
+ * engine until one has said gateway_stored.
+ * how: enum wire_end.  confirm: the client waits for session_confirmed. */
 #define WIRE_session_ended(F)                                                  \
 	F(u64, session) F(u64, machine) F(u8, how) F(u64, bytes_in)            \
 	F(u64, bytes_out) F(u8, confirm) F(u8, drained) F(text, text)
@@ -242,11 +250,12 @@ enum {
 	M(7, session_confirmed) M(8, resource_port) M(9, resource_close)       \
 	M(10, resource_target) M(11, gateway_adopt) M(12, gateway_drain)       \
 	M(13, gateway_stop) M(14, session_notice)                              \
+	M(15, gateway_stored) M(16, gateway_ping)                              \
 	M(20, gateway_hello) M(21, gateway_session) M(22, gateway_ready)       \
 	M(23, session_request) M(24, session_cancel) M(25, session_accepted)   \
 	M(26, session_failed) M(27, session_ended) M(28, session_bytes)        \
 	M(29, resource_used) M(30, resource_target_lost)                       \
-	M(31, session_extend)                                                  \
+	M(31, session_extend) M(32, gateway_pong)                              \
 	M(40, host_open) M(41, domain_create) M(42, domain_destroy)            \
 	M(43, agent_ping) M(44, agent_exec) M(45, agent_write)                 \
 	M(46, channel_open) M(47, console_open) M(48, tcp_probe)               \

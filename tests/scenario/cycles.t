@@ -74,12 +74,12 @@ cmp_ok($done, '>=', $cycles * 0.95, 'nearly all cycles were whole');
 
 # ---- what the store says -------------------------------------------------------------
 ok(wait_for('no live session', 30, sub { !sessions() }), 'no session is left open');
-my (%row, $twice);
+my (%row, %why, $twice);
 my $before = 0;
 while (1) {
 	my @rows = history($before);
 	last unless @rows;
-	for (@rows) { $twice++ if $row{ $_->{id} }; $row{ $_->{id} } = $_->{state} }
+	for (@rows) { $twice++ if $row{ $_->{id} }; $row{ $_->{id} } = $_->{state}; $why{ $_->{id} } = $_->{end_text} }
 	$before = $rows[-1]{id};
 }
 ok(!$twice, 'no session has two rows');
@@ -90,6 +90,9 @@ $states{ $row{$_} }++ for keys %row;
 note join ', ', map { "$states{$_} $_" } sort keys %states;
 my @wrong = grep { $told{$_} eq 'whole' && $row{$_} eq 'failed' } keys %told;
 is_deeply(\@wrong, [], 'no session that worked is recorded as never accepted');
+# What a dying engine had read and not stored is told again to the next (S10).
+my @untold = grep { $told{$_} eq 'whole' && $row{$_} eq 'lost' && $why{$_} =~ /does not hold it/ } keys %told;
+is_deeply(\@untold, [], 'no end that a gateway knew is recorded as lost');
 my @open = grep { $row{$_} !~ /^(closed|lost|failed)$/ } keys %row;
 is_deeply(\@open, [], 'every row is final');
 my ($rc, $audit) = remuda('engine', 'stop');

@@ -61,6 +61,15 @@ static void test_proofs(void)
 	expect_refused(fd, "a proof of another term");
 }
 
+/* This engine has it in its store: no other needs to hear of it. */
+static void stored(const struct message *record)
+{
+	struct message m = { .type = WIRE_TYPE_gateway_stored,
+			     .gateway_stored = { record->request } };
+
+	lab_send(&lab, &m);
+}
+
 struct flow {
 	int client, machine;
 	uint64_t conn;
@@ -204,8 +213,25 @@ static void test_replaced(void)
 	close(engine_fd);
 	for (int i = 0; i < 3; i++)
 		lab_expect(&lab, WIRE_TYPE_gateway_session);
+	m = lab_expect(&lab, WIRE_TYPE_session_ended);
+	is_int(m.session_ended.session, 401, "a record the engine before did not store");
+	is_int(m.session_ended.bytes_in, 5, "is told again, as it was");
+	stored(&m);
 	m = lab_expect(&lab, WIRE_TYPE_gateway_ready);
-	is_int(m.gateway_ready.ended, 0, "no record is told twice");
+	is_int(m.gateway_ready.ended, 1, "before the end of the report");
+	m = (struct message){ .type = WIRE_TYPE_gateway_ping,
+			      .gateway_ping = { 77 } };
+	lab_send(&lab, &m);
+	m = lab_expect(&lab, WIRE_TYPE_gateway_pong);
+	is_int(m.gateway_pong.number, 77, "it says that it is there");
+	engine_fd = lab.engine;
+	lab.engine = lab_knock(&lab, 7, lab_key);
+	lab_expect(&lab, WIRE_TYPE_gateway_hello);
+	close(engine_fd);
+	for (int i = 0; i < 3; i++)
+		lab_expect(&lab, WIRE_TYPE_gateway_session);
+	m = lab_expect(&lab, WIRE_TYPE_gateway_ready);
+	is_int(m.gateway_ready.ended, 0, "one that is stored is not");
 	expect_refused(lab_knock(&lab, 5, lab_key), "an older engine is refused");
 	close(live.client);
 	close(live.machine);
@@ -219,7 +245,8 @@ static void test_replaced(void)
 	close(over.machine);
 	lab_expect(&lab, WIRE_TYPE_session_ended);
 	close(accepting_guest);
-	lab_expect(&lab, WIRE_TYPE_session_ended);
+	m = lab_expect(&lab, WIRE_TYPE_session_ended);
+	stored(&m);
 	close(accepting.client);
 	close(waiting.client);
 }
@@ -261,7 +288,8 @@ static void test_slow_engine(void)
 	ok(lab_quiet(&lab, 100), "and nothing more");
 	close(live.client);
 	close(live.machine);
-	lab_expect(&lab, WIRE_TYPE_session_ended);
+	m = lab_expect(&lab, WIRE_TYPE_session_ended);
+	stored(&m);
 	first += 1000;
 }
 
@@ -282,9 +310,10 @@ static void test_records_bound(void)
 	lab.engine = lab_knock(&lab, 20, lab_key);
 	lab_expect(&lab, WIRE_TYPE_gateway_hello);
 	while (records < 10) {
-		lab_expect(&lab, WIRE_TYPE_session_ended);
+		m = lab_expect(&lab, WIRE_TYPE_session_ended);
 		records++;
 	}
+	stored(&m);
 	m = lab_expect(&lab, WIRE_TYPE_gateway_ready);
 	is_int(m.gateway_ready.ended, 10, "records are bounded");
 	ok(lab_quiet(&lab, 100), "ten and no more");
