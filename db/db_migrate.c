@@ -56,6 +56,19 @@ static int run_text(struct db *db, const char *sql, struct error *err)
 	return 0;
 }
 
+/* Links between rows are looked at whole: a migration may make a table anew,
+ * which is not possible while each change is watched. */
+static int check_links(struct db *db, struct error *err)
+{
+	int64_t broken;
+
+	if (db_get_int(db, "SELECT count(*) FROM pragma_foreign_key_check",
+		       &broken, err))
+		return -1;
+	return broken ? error_set(err, "%" PRId64 " rows point to rows that "
+				       "are not there", broken) : 0;
+}
+
 static int migrate_one(struct db *db, const struct db_migration *m,
 		       struct error *err)
 {
@@ -65,9 +78,10 @@ static int migrate_one(struct db *db, const struct db_migration *m,
 	snprintf(marks, sizeof(marks),
 		 "PRAGMA application_id = %d; PRAGMA user_version = %d",
 		 DB_APPLICATION_ID, m->version);
-	if (db_exec(db, "BEGIN IMMEDIATE", err) ||
-	    run_text(db, m->sql, err) || db_exec(db, marks, err) ||
-	    db_exec(db, "COMMIT", err)) {
+	if (db_exec(db, "PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE", err) ||
+	    run_text(db, m->sql, err) || check_links(db, err) ||
+	    db_exec(db, marks, err) ||
+	    db_exec(db, "COMMIT; PRAGMA foreign_keys = ON", err)) {
 		/* Fails when SQLite has rolled back by itself: just as well. */
 		(void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 		db->dead = true;

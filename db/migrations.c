@@ -24,6 +24,7 @@ EMBED(db_sql_0005, "0005-machine-last.sql");
 EMBED(db_sql_0006, "0006-machine-version.sql");
 EMBED(db_sql_0007, "0007-boot.sql");
 EMBED(db_sql_0008, "0008-volume.sql");
+EMBED(db_sql_0009, "0009-session-checks.sql");
 
 const struct db_migration db_migrations[] = {
 	{ .version = 1, .name = "0001-first", .sql = db_sql_0001 },
@@ -34,6 +35,7 @@ const struct db_migration db_migrations[] = {
 	{ .version = 6, .name = "0006-machine-version", .sql = db_sql_0006 },
 	{ .version = 7, .name = "0007-boot", .sql = db_sql_0007 },
 	{ .version = 8, .name = "0008-volume", .sql = db_sql_0008 },
+	{ .version = 9, .name = "0009-session-checks", .sql = db_sql_0009 },
 };
 const int db_migration_count =
 	(int)(sizeof(db_migrations) / sizeof(db_migrations[0]));
