@@ -137,6 +137,10 @@ enum cli_value {
 	  "info, warn or fail")                                                \
 	X(KIND, "kind", 0, "KIND", TEXT, false, "kind",                        \
 	  "only of this kind: CLEAN, FAIL, ADMIN ...")                         \
+	X(WITH_KEY, "with-key", 0, NULL, SWITCH, false, "with_key",             \
+	  "with site.key, by which machines are known as ours")                \
+	X(FORCE, "force", 0, NULL, SWITCH, false, "force",                      \
+	  "over what is there, which is kept aside")                           \
 	X(OBJECT, "object", 0, "OBJECT", TEXT, false, "object",                \
 	  "only about this object: machine/mail-07")                           \
 	X(LIMIT, "limit", 0, "N", NUMBER, false, "limit",                      \

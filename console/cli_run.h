@@ -60,6 +60,8 @@ int cli_run_history(struct cli *cli);		/* cli_history.c */
 int cli_run_now_or_history(struct cli *cli);
 int cli_run_whois(struct cli *cli);
 int cli_run_info(struct cli *cli);
+int cli_run_backup(struct cli *cli);		/* cli_backup.c */
+int cli_run_restore(struct cli *cli);
 int cli_run_site_show(struct cli *cli);		/* cli_site.c */
 int cli_run_events(struct cli *cli);		/* cli_follow.c */
 int cli_run_watch(struct cli *cli);

@@ -196,6 +196,10 @@ int db_next(struct db *db, struct db_statement *st,
 	    const struct db_table *table, void *row, struct error *err);
 void db_stmts_close(struct db *db);
 
+/* ---- db_open.c ------------------------------------------------------------- */
+/* flock on FILE-lock into lock_fd, held until that is closed. */
+int db_take_lock(struct db *db, struct error *err);
+
 /* ---- db_save.c: the open batch ------------------------------------------- */
 /* A statement that changes something; only between begin and commit. */
 struct db_statement *db_batch_stmt(struct db *db, enum db_stmt_id id,

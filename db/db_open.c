@@ -54,7 +54,7 @@ static int refuse_second(const struct db *db, int fd, struct error *err)
 			 "(%s)", atol(pid), db->path);
 }
 
-static int take_lock_file(struct db *db, struct error *err)
+int db_take_lock(struct db *db, struct error *err)
 {
 	char name[4096], pid[16];
 	int64_t deadline_ms = now_ms() + LOCK_WAIT_MS;
@@ -246,7 +246,7 @@ static int open_all(struct db *db, struct error *err)
 	int version;
 
 	spare_statistics();
-	if (take_lock_file(db, err) || create_file(db, err))
+	if (db_take_lock(db, err) || create_file(db, err))
 		return -1;
 	int rc = sqlite3_open_v2(db->path, &db->handle,
 				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,

@@ -5,6 +5,7 @@
 #define REMUDA_ENGINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define REMUDA_VERSION "0.1"
 
@@ -23,5 +24,17 @@ struct engine_options {
 
 /* Runs until stopped; returns the process's exit code (console.md E.2). */
 int engine_run(const struct engine_options *o);
+
+/* Makes the store of a site from a backup; no engine may run. */
+struct engine_restore {
+	const char *backup;
+	const char *site_file;		/* written when it does not exist */
+	const char *state_dir;
+	bool force;			/* keep a store that is there aside */
+};
+struct error;
+/* 0 with a sentence for people in text, or -1. */
+int engine_restore(const struct engine_restore *o, char *text, size_t size,
+		   struct error *err);
 
 #endif

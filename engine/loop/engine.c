@@ -226,6 +226,7 @@ int engine_run(const struct engine_options *o)
 	rules_stop(sh);
 	hosts_stop(sh);
 	gateways_stop(sh);
+	backup_stop(sh);
 	db_close(sh->db);
 	log_info("engine stopped");
 	/* The loop's handles and the world die with the process. */

@@ -179,6 +179,7 @@ struct shell {
 	char boot[64];			/* of this computer; "" once it is saved */
 	struct reload reload;
 	struct keeper keeper;
+	struct backup *backup;		/* being made, or NULL */
 	char site_error[600];		/* of the last reload, or "" */
 };
 
@@ -249,6 +250,12 @@ void listeners_tell(struct shell *sh, uint32_t gateway);
 const struct listener *listeners_by_id(const struct shell *sh, uint64_t id);
 
 void keeper_start(struct shell *sh);
+
+/* Begins one; the client is answered at its end. */
+int backup_start(struct shell *sh, uint64_t client, int64_t id, const char *path,
+		 bool with_key, struct error *err);
+/* One that is not whole is removed. */
+void backup_stop(struct shell *sh);
 
 void auth_request(struct shell *sh, uint32_t gateway, const struct message *m);
 

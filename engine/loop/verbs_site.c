@@ -157,6 +157,15 @@ static void add_version(void *items, const struct db_site_version *v)
 		(json_int_t)v->bytes));
 }
 
+static void run_backup(const struct verb_call *a)
+{
+	struct error err;
+
+	if (backup_start(a->sh, a->c->number, a->id, verb_text(a, "path"),
+			 verb_true(a, "with_key"), &err) < 0)
+		control_error(a->c, a->id, "failed", NULL, err.text, NULL);
+}
+
 static void run_site_history(const struct verb_call *a)
 {
 	json_t *items = json_array();
@@ -206,6 +215,7 @@ const struct verb verbs_site[] = {
 	{ "site.reload", run_site_reload, true, "" },
 	/* Site files hold hashes of passwords: not for everybody who may read. */
 	{ "site.show", run_site_show, true, "version " },
+	{ "backup", run_backup, true, "path with_key " },
 	{ "site.history", run_site_history, false, "limit " },
 	{ "subscribe", run_subscribe, false, "topics " },
 	{ 0 },

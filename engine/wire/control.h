@@ -45,6 +45,7 @@
  *   site.reload
  *   site.show [version=HASH]                 kind site_text: pieces {file,text} in order, of the
  *     site in force or of an earlier one (the start of its hash does); only for who may change
+ *   backup path [with_key=true]              answered when the file is whole
  *   site.history [limit]                     kind site_history: id version who time bytes, newest first
  *   site.close                               destroys all machines, then the engine stops
  *   machine.exec name argv[...] [input] [for="30 s"]   kind machine_exec: code out err (bytes as for
