@@ -127,9 +127,14 @@ static const struct cli_column gateway_columns[] = {
 
 static const struct cli_column resource_columns[] = {
 	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
-	COLUMN("POOL", "pool", TEXT, ON_ALL, 1),
-	COLUMN("MACHINE", "machine", TEXT, ON_ALL, 2),
-	COLUMN("ACCESS", "access", TEXT, ON_ALL, 3, FLEXIBLE),
+	COLUMN("POOL", "pool", TEXT, ON_ALL, 4),
+	COLUMN("MACHINE", "machine", TEXT, ON_ALL, 3),
+	COLUMN("ADDRESS", "address", TEXT, ON_ALL, 3),
+	COLUMN("LISTEN", "listen", TEXT, ON_ALL, 4),
+	COLUMN("IDENTITY", "identity", TEXT, ON_ALL, 2),
+	COLUMN("OPEN", "open", TEXT, ON_ALL, 1, NUMBER),
+	COLUMN("REFUSED", "refused", TEXT, ON_ALL, 1, NUMBER),
+	COLUMN("ACCESS", "access", TEXT, ON_ALL, 5, FLEXIBLE),
 	{ .title = NULL },
 };
 
@@ -404,7 +409,8 @@ const struct cli_command cli_commands[] = {
 	LIST("listener", 0, "list the doors"),
 	SHOW("listener", "NAME", NULL, "everything about a door"),
 	LIST("resource", 0, "list the resources"),
-	SHOW("resource", "NAME", NULL, "everything about a resource"),
+	SHOW("resource", "NAME", "resource.show",
+	     "a resource with its open connections and last refusals"),
 	LIST("application", 0, "list the applications"),
 	SHOW("application", "NAME", NULL, "everything about an application"),
 	LIST("user", 0, "list the users"),

@@ -35,6 +35,31 @@ bool text_copy(char *out, size_t out_size, const char *text)
 	return text_copy_slice(out, out_size, slice_of(text));
 }
 
+bool text_expand(struct slice pattern, uint32_t index, const char *machine,
+		 char *out, size_t out_size)
+{
+	const char *p = pattern.ptr, *end = p + pattern.length;
+	size_t used = 0;
+
+	while (p < end && used + 1 < out_size) {
+		size_t left = (size_t)(end - p);
+		int n = 1;
+
+		if (left >= 7 && memcmp(p, "{index}", 7) == 0) {
+			n = snprintf(out + used, out_size - used, "%u", index);
+			p += 7;
+		} else if (left >= 9 && memcmp(p, "{machine}", 9) == 0) {
+			n = snprintf(out + used, out_size - used, "%s", machine);
+			p += 9;
+		} else {
+			out[used] = *p++;
+		}
+		used += (size_t)n;
+	}
+	out[used < out_size ? used : out_size - 1] = '\0';
+	return p == end && used < out_size;
+}
+
 bool text_is_name(const char *text)
 {
 	size_t n = 0;

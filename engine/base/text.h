@@ -28,6 +28,11 @@ bool text_copy_slice(char *out, size_t out_size, struct slice s);
 /* TEXT_SET(array, text): text_copy with the array's size. */
 #define TEXT_SET(array, text) text_copy((array), sizeof(array), (text))
 
+/* Copies a pattern with {index} and {machine} filled in; false when the result
+ * does not fit. */
+bool text_expand(struct slice pattern, uint32_t index, const char *machine,
+		 char *out, size_t out_size);
+
 /*
  * Names of pools, applications, listeners, resources: [a-z0-9] then
  * [a-z0-9-]*, at most 63 bytes (reliability.md A11).

@@ -53,6 +53,10 @@ void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev)
 			if (s && s->row.gateway == ev->gateway.index)
 				s->reported = false;
 		}
+	if (ev->gateway.index == 0) {
+		visits_clear(w);
+		access_on_gateway(w);
+	}
 	if (ev->gateway.fresh) {
 		queue_drop_gateway(w, fx, ev->gateway.index);
 		lose_sessions(w, fx, ev->gateway.index, false,
@@ -123,9 +127,11 @@ void adopt_on_ready(struct world *w, struct effects *fx, uint32_t gateway)
 			struct machine *m =
 				LIST_ENTRY(it, struct machine, pool_link);
 
-			if (m->row.state == MACHINE_CLEANING && m->ports)
+			if (m->row.state == MACHINE_CLEANING)
 				machine_kick(w, fx, m);
 		}
+	if (gateway == 0)
+		access_refresh(w, fx);
 }
 
 void adopt_on_lost(struct world *w, struct effects *fx, const struct event *ev)
@@ -141,8 +147,11 @@ void adopt_on_lost(struct world *w, struct effects *fx, const struct event *ev)
 	g->changed = w->turn;
 	queue_drop_gateway(w, fx, gateway);
 	lose_sessions(w, fx, gateway, false, why);
-	if (gateway == 0)
+	if (gateway == 0) {
 		resource_forget_targets(w);
+		access_on_lost(w);
+		visits_clear(w);
+	}
 	char number[16];
 	snprintf(number, sizeof(number), "%u", gateway);
 	world_event(w, fx, SEVERITY_FAIL, false, "GATEWAY", "gateway", number,

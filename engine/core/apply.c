@@ -139,6 +139,15 @@ static void apply_pools(struct world *w)
 		pool_unbalance(w, w->pools[i]);
 }
 
+static bool served_alike(const struct site_resource *a,
+			 const struct site_resource *b)
+{
+	return strcmp(a->pool, b->pool) == 0 && strcmp(a->path, b->path) == 0 &&
+	       strcmp(a->ip, b->ip) == 0 && a->port == b->port &&
+	       a->identity == b->identity &&
+	       strcmp(a->ident_ip, b->ident_ip) == 0;
+}
+
 static void apply_resources(struct world *w)
 {
 	struct resource *old = w->resources;
@@ -152,6 +161,9 @@ static void apply_resources(struct world *w)
 			if (strcmp(old[j].spec.name,
 				   w->spec.resources[i].name) == 0)
 				w->resources[i] = old[j];
+		/* Served elsewhere, or otherwise: the gateway is told again. */
+		if (!served_alike(&w->resources[i].spec, &w->spec.resources[i]))
+			w->resources[i].told = false, w->resources[i].machine = 0;
 		w->resources[i].spec = w->spec.resources[i];
 	}
 	free(old);
@@ -363,6 +375,7 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	apply_pools(w);
 	apply_resources(w);
 	admit_index(w);
+	access_refresh(w, fx);
 	site_spec_fini(&old);
 	if (rows)
 		restore(w, fx, rows, rebooted);

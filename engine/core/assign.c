@@ -37,63 +37,37 @@ void assign_await(struct world *w, struct machine *m)
 static void tell_gateway(struct world *w, struct effects *fx,
 			 struct machine *m, struct session *s)
 {
-	for (uint32_t i = 0; i < s->port_count; i++) {
-		struct effect *e = effects_add(fx, EFFECT_RESOURCE_PORT);
-		const struct resource *r =
-			world_resource(w, slice_of(s->port_names[i]));
-
-		e->session = s->row.id;
-		e->machine = m->row.id;
-		e->incarnation = m->row.incarnation;
-		e->call = s->port_fds[i + 1];
-		e->resource = effects_text(fx, "%s", s->port_names[i]);
-		e->ok = r && resource_allows(r, s->row.user);
-		m->ports = true;
-	}
 	struct effect *e = effects_add(fx, EFFECT_ASSIGN);
 	e->gateway = s->row.gateway;
 	e->conn = s->row.conn;
 	e->session = s->row.id;
 	e->machine = m->row.id;
 	e->incarnation = m->row.incarnation;
-	e->call = s->port_fds[0];
+	e->call = s->port_fd;
 	e->ms = m->pool->application.accept_deadline_ms;
 	s->told = s->held = true;
 	assign_await(w, m);
-	for (int i = 0; i <= WORLD_RESOURCES_MAX; i++)
-		s->port_fds[i] = 0;
+	s->port_fd = 0;
+	if (PLANTED(A1_BEFORE_ACCEPT))
+		access_begin(w, m, s);
 }
 
-static void open_one(struct world *w, struct effects *fx, struct machine *m,
-		     uint32_t index, const char *resource)
+static void open_channel(struct world *w, struct effects *fx,
+			 struct machine *m, struct session *s)
 {
-	struct call *c = call_new(w, CALL_KIND_OPEN, m, m->host, 5000);
-	struct effect *e = effects_add(fx, EFFECT_CHANNEL_OPEN);
+	struct effect *e;
 
-	c->index = index;
-	m->opens++;
-	e->machine = m->row.id;
-	e->call = c->id;
-	e->incarnation = m->row.built;
-	e->text = resource ? effects_text(fx, "remuda.resource.%s", resource) :
-			     SLICE("remuda.session");
-}
-
-static void open_channels(struct world *w, struct effects *fx,
-			  struct machine *m, struct session *s)
-{
-	const struct site_application *a = &m->pool->application;
-
-	if (a->endpoint == ENDPOINT_CHANNEL)
-		open_one(w, fx, m, 0, NULL);
-	for (uint32_t i = 0; i < a->resources.count; i++) {
-		TEXT_SET(s->port_names[s->port_count++], a->resources.names[i]);
-		open_one(w, fx, m, i + 1, a->resources.names[i]);
-	}
-	if (m->opens)
-		m->job = JOB_OPEN;
-	else
+	if (m->pool->application.endpoint != ENDPOINT_CHANNEL) {
 		tell_gateway(w, fx, m, s);
+		return;
+	}
+	m->job = JOB_OPEN;
+	m->opens++;
+	e = effects_add(fx, EFFECT_CHANNEL_OPEN);
+	e->machine = m->row.id;
+	e->call = call_new(w, CALL_KIND_OPEN, m, m->host, 5000)->id;
+	e->incarnation = m->row.built;
+	e->text = SLICE("remuda.session");
 }
 
 void assign(struct world *w, struct effects *fx, struct request *r,
@@ -145,7 +119,7 @@ void assign(struct world *w, struct effects *fx, struct request *r,
 	if (m->pool->application.identity == IDENTITY_AGENT)
 		hook_start(w, fx, m, HOOK_ACCEPT);
 	else
-		open_channels(w, fx, m, s);
+		open_channel(w, fx, m, s);
 }
 
 static void failed(struct world *w, struct effects *fx, struct session *s,
@@ -169,7 +143,7 @@ void assign_on_job(struct world *w, struct effects *fx, struct machine *m,
 
 	CHECK("S2", s && m->hook == HOOK_ACCEPT);
 	if (result == CALL_OK)
-		open_channels(w, fx, m, s);
+		open_channel(w, fx, m, s);
 	else
 		failed(w, fx, s, text);
 }
@@ -191,7 +165,7 @@ void assign_on_opened(struct world *w, struct effects *fx, struct machine *m,
 		failed(w, fx, s, text);
 		return;
 	}
-	s->port_fds[c->index] = c->id;
+	s->port_fd = c->id;
 	if (m->opens == 0) {
 		m->job = JOB_NONE;
 		tell_gateway(w, fx, m, s);

@@ -94,6 +94,9 @@ void call_on_done(struct world *w, struct effects *fx, const struct event *ev)
 		CHECK("", m);
 		assign_on_opened(w, fx, m, &c, ev);
 		return;	/* took the descriptor, or dropped it */
+	case CALL_KIND_WAY:
+		access_on_opened(w, fx, &c, ev);
+		return;
 	case CALL_KIND_TARGET:
 		resource_on_opened(w, fx, &c, ev);
 		return;

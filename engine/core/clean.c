@@ -46,19 +46,12 @@ void clean_kick(struct world *w, struct effects *fx, struct machine *m)
 	const struct session *s = world_session(w, m->row.session);
 
 	CHECK("S5", m->row.dirty);
+	/* What its session could reach is cut first (A1). */
+	if (!access_cut(w, fx, m))
+		return;
 	/* A machine its gateway may still be connected to is nobody else's. */
 	if (s && s->held && !PLANTED(S2_NOT_LET_GO))
 		return;
-	/* Resources are cut first; adopt_on_ready kicks again. */
-	if (m->ports && !w->gateways[0].up)
-		return;
-	if (m->ports && !PLANTED(S16_PORT_STAYS))
-		resource_close_ports(w, fx, m);
-	if (w->turn < m->clean_turn) {
-		m->retry_ms = w->now_ms + 1;
-		machine_kick(w, fx, m);
-		return;
-	}
 	/* The fast way: neither an accept nor a byte went in. */
 	if (m->row.rung == RUNG_CLEAN && s && s->untouched && !m->touched) {
 		clean_in_place(w, fx, m, "untouched");

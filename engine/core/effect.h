@@ -46,9 +46,9 @@
 	X(STOP, SEND, "gateway, session; text; ms > 0: only if quiet so long") \
 	X(NOTICE, SEND, "gateway, session; ms to its end, text")               \
 	X(CONFIRMED, SEND, "gateway, session; ok, text")                      \
-	X(RESOURCE_PORT, SEND, "gateway, session, machine; fd, resource, ok") \
-	X(RESOURCE_CLOSE, SEND, "gateway, session, machine")                  \
-	X(RESOURCE_TARGET, SEND, "gateway, machine (0 = none); fd, resource") \
+	X(RESOURCE_PORT, SEND, "session, machine; fd or address, resource, ok") \
+	X(RESOURCE_CLOSE, SEND, "session, machine; answered by an event")     \
+	X(RESOURCE_TARGET, SEND, "machine (0: outside) or not ok; resource")  \
 	X(REPLY, SHOW, "command token in call: ok, code, text")               \
 	X(LOG, SHOW, "text to the log; transient: for debugging")
 

@@ -40,8 +40,11 @@ enum event_kind {
 	EVENT_ENDED,
 	EVENT_BYTES,
 	EVENT_EXTEND,		/* the user asks for more time */
-	EVENT_RESOURCE_USED,
-	EVENT_RESOURCE_LOST,
+	EVENT_RESOURCE_USED,	/* a connection ended, or was refused */
+	EVENT_RESOURCE_LOST,	/* where it is served: its channel broke */
+	EVENT_RESOURCE_OPENED,
+	EVENT_RESOURCE_CLOSED,	/* answer to EFFECT_RESOURCE_CLOSE */
+	EVENT_RESOURCE_HELD,	/* an adopted gateway has this way */
 	EVENT_KINDS
 };
 
@@ -177,8 +180,10 @@ struct event {
 			struct slice text;
 		} session;
 		struct {
-			uint64_t session, machine;
+			uint64_t session, machine, incarnation;
+			uint64_t exchange;	/* 0: none began */
 			struct slice resource, user, text;
+			struct slice own, peer;	/* "ip:port" or empty */
 			bool allowed;
 		} resource;
 	};

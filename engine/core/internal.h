@@ -253,8 +253,7 @@ void adopt_on_session(struct world *w, struct effects *fx,
 void adopt_on_ready(struct world *w, struct effects *fx, uint32_t gateway);
 void adopt_on_lost(struct world *w, struct effects *fx, const struct event *ev);
 
-/* ---- resource.c ---------------------------------------------------------------------------- */
-bool resource_allows(const struct resource *r, const char *user);
+/* ---- resource.c: where resources are served ------------------------------------------------ */
 /* Opens channels to resource machines that came up; tells gateways. */
 void resources_kick(struct world *w, struct effects *fx);
 void resource_on_opened(struct world *w, struct effects *fx,
@@ -264,9 +263,36 @@ void resource_on_lost(struct world *w, struct effects *fx,
 void resource_machine_lost(struct world *w, struct effects *fx,
 			   const struct machine *m);
 void resource_forget_targets(struct world *w);
-/* Gateway 0 closes what the machine's session could reach. */
-void resource_close_ports(struct world *w, struct effects *fx,
-			  struct machine *m);
+
+/* ---- access.c: who may reach them ------------------------------------------------------------ */
+/* What gateway 0 was told agrees with the tables of the site. */
+void access_check(const struct world *w, const struct session *s);
+bool resource_allows(const struct world *w, const struct resource *r,
+		     const char *user);
+/* The session is active: its ways are wanted.  Again does no harm. */
+void access_begin(struct world *w, struct machine *m, struct session *s);
+void access_end(struct session *s);
+/* Gives gateway 0 what is wanted. */
+void access_kick(struct world *w, struct effects *fx);
+void access_on_opened(struct world *w, struct effects *fx,
+		      const struct call *c, const struct event *ev);
+/* The site's access tables may have changed. */
+void access_refresh(struct world *w, struct effects *fx);
+/* Gateway 0 came up: it holds what it will say until it is ready. */
+void access_on_gateway(struct world *w);
+void access_on_lost(struct world *w);
+void access_on_held(struct world *w, struct effects *fx, const struct event *ev);
+/* True when nothing the machine's session could reach is open any more; else
+ * gateway 0 was told, and its answer kicks the machine. */
+bool access_cut(struct world *w, struct effects *fx, struct machine *m);
+void access_on_closed(struct world *w, struct effects *fx,
+		      const struct event *ev);
+
+/* ---- visit.c: open connections to resources ---------------------------------------------------- */
+void visit_on_opened(struct world *w, const struct event *ev);
+void visit_on_used(struct world *w, struct effects *fx, const struct event *ev);
+void visits_drop_session(struct world *w, uint64_t session);
+void visits_clear(struct world *w);
 
 /* ---- command.c ------------------------------------------------------------------------------ */
 void command_on_event(struct world *w, struct effects *fx, const struct event *ev);

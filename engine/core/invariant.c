@@ -28,6 +28,7 @@ static void check_sessions(const struct world *w)
 		      (unsigned long long)s->row.id, m->row.name,
 		      sm_name(&machine_table, m->row.state));
 		CHECK("S1", s->row.incarnation == m->row.incarnation);
+		access_check(w, s);
 		for (struct list *jt = it->next; jt != &w->live; jt = jt->next) {
 			const struct session *t =
 				LIST_ENTRY(jt, struct session, live_link);

@@ -1,31 +1,18 @@
 /*
  * Resources: services that machines reach through the gateway, admitted by the
  * alternate user of their session (spec 2.9).  They are served by a machine of
- * a pool with keep = true; gateway 0 is where resource ports and targets meet.
+ * a pool with keep = true or at an address outside; gateway 0 is where the ways
+ * of machines (access.c) and the places that serve them meet.
  */
 #include <string.h>
 
 #include "engine/core/internal.h"
 
-bool resource_allows(const struct resource *r, const char *user)
-{
-	bool everybody = false;
-
-	for (size_t i = 0; i < r->spec.access_count; i++) {
-		const struct site_access *a = &r->spec.access[i];
-
-		if (strcmp(a->user, user) == 0)
-			return a->allowed;
-		if (strcmp(a->user, "*") == 0)
-			everybody = a->allowed;
-	}
-	return everybody;
-}
-
 static struct machine *find_target(const struct world *w,
 				   const struct resource *r)
 {
-	struct pool *p = world_pool(w, slice_of(r->spec.pool));
+	struct pool *p = r->spec.pool[0] ?
+				 world_pool(w, slice_of(r->spec.pool)) : NULL;
 
 	return p ? assign_choose(p) : NULL;
 }
@@ -39,6 +26,7 @@ static struct effect *tell_target(struct world *w, struct effects *fx,
 	r->machine = m ? m->row.id : 0;
 	r->incarnation = m ? m->row.incarnation : 0;
 	r->told = true;
+	e->ok = m || r->spec.port || r->spec.path[0];
 	e->resource = effects_text(fx, "%s", r->spec.name);
 	e->machine = r->machine;
 	e->incarnation = r->incarnation;
@@ -69,6 +57,11 @@ void resources_kick(struct world *w, struct effects *fx)
 		struct resource *r = &w->resources[i];
 		struct machine *m = find_target(w, r);
 
+		if (!r->spec.pool[0]) {
+			if (!r->told)
+				tell_target(w, fx, r, NULL, 0);
+			continue;
+		}
 		/* What an earlier engine told it may be true no more. */
 		if (!m && !r->told && !may_turn_up(w, r))
 			tell_target(w, fx, r, NULL, 0);
@@ -103,7 +96,8 @@ void resource_on_opened(struct world *w, struct effects *fx,
 		if (r->call != c->id)
 			continue;
 		r->call = 0;
-		if (ev->done.result == CALL_OK && ev->done.has_fd && m) {
+		if (ev->done.result == CALL_OK && ev->done.has_fd && m &&
+		    strcmp(m->pool->spec.name, r->spec.pool) == 0) {
 			r->failures = 0;
 			tell_target(w, fx, r, m, c->id);
 			return;
@@ -155,20 +149,12 @@ void resource_machine_lost(struct world *w, struct effects *fx,
 	}
 }
 
-void resource_close_ports(struct world *w, struct effects *fx,
-			  struct machine *m)
-{
-	struct effect *e = effects_add(fx, EFFECT_RESOURCE_CLOSE);
-
-	e->session = m->row.session;
-	e->machine = m->row.id;
-	m->ports = false;
-	/* Nothing that says clean may be saved before this was sent. */
-	m->clean_turn = w->turn + 1;
-}
-
 void resource_forget_targets(struct world *w)
 {
 	for (size_t i = 0; i < w->resource_count; i++)
 		w->resources[i].machine = 0;
+	/* Places outside are told again; of machines the pools decide. */
+	for (size_t i = 0; i < w->resource_count; i++)
+		if (!w->resources[i].spec.pool[0])
+			w->resources[i].told = false;
 }

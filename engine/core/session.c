@@ -154,6 +154,7 @@ void session_on_accepted(struct world *w, struct effects *fx,
 	world_save_session_late(w, s);
 	m->row.failures = 0;
 	machine_move(w, fx, m, MACHINE_IN_SESSION, "%s", s->row.user);
+	access_begin(w, m, s);
 }
 
 void session_finish(struct world *w, struct effects *fx, struct session *s,
@@ -174,10 +175,10 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 		w->gateways[s->row.gateway].changed = w->turn;
 	}
 	world_save_session(w, s);
-	for (int i = 0; i <= WORLD_RESOURCES_MAX; i++)
-		if (s->port_fds[i])
-			effects_add(fx, EFFECT_DROP_FD)->call = s->port_fds[i];
-	memset(s->port_fds, 0, sizeof(s->port_fds));
+	access_end(s);
+	if (s->port_fd)
+		effects_add(fx, EFFECT_DROP_FD)->call = s->port_fd;
+	s->port_fd = 0;
 	world_event(w, fx, final == SESSION_CLOSED ? SEVERITY_INFO : SEVERITY_WARN,
 		    true, final == SESSION_CLOSED ? "LEAVE" : "LOST",
 		    "user", s->row.user, "left %s%s%s", m->row.name, text[0] ? ": " : "",

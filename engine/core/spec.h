@@ -46,6 +46,7 @@ enum site_identity {
 	IDENTITY_NONE = 1,
 	IDENTITY_PROXY = 2,
 	IDENTITY_AGENT = 3,	/* applications only: the accept hook */
+	IDENTITY_IDENT = 4,	/* resources only: RFC 1413 */
 };
 enum site_recycle {
 	RECYCLE_CLEAN = 1,	/* the clean hook, confirmed */
@@ -57,6 +58,9 @@ enum site_door {
 	DOOR_NATIVE = 2,
 	DOOR_CONNECT = 3,
 	DOOR_SOCKS5 = 4,
+	/* Never in a site_spec: the shell opens them for its resources. */
+	DOOR_RESOURCE = 20,	/* resource.listen */
+	DOOR_IDENT = 21,	/* resource.ident */
 };
 enum site_user_source {
 	USER_FIXED = 1,
@@ -210,8 +214,19 @@ struct site_access {
 struct site_resource {
 	char name[SITE_NAME_SIZE];
 	struct site_place place;
-	char pool[SITE_NAME_SIZE];	/* a pool with keep = true */
-	enum site_identity identity;	/* PROXY or NONE */
+	/* Served by a pool with keep = true, or at an address outside: a path
+	 * of a socket, or ip and port. */
+	char pool[SITE_NAME_SIZE];
+	char path[SITE_SOCKET_SIZE];
+	char ip[SITE_NAME_SIZE];
+	uint32_t port;
+	/* Where machines with an address of their own come in; port 0: nowhere. */
+	char listen_ip[SITE_NAME_SIZE];
+	uint32_t listen_port;
+	enum site_identity identity;	/* PROXY, NONE or IDENT */
+	/* IDENT: where Remuda answers, and the address it comes from. */
+	char ident_ip[SITE_NAME_SIZE];
+	uint32_t ident_port;
 	struct site_access *access;	/* sorted by user, byte order */
 	size_t access_count;
 };

@@ -25,6 +25,9 @@ const char *event_name(enum event_kind kind)
 		[EVENT_BYTES] = "bytes", [EVENT_EXTEND] = "extend",
 		[EVENT_RESOURCE_USED] = "resource_used",
 		[EVENT_RESOURCE_LOST] = "resource_lost",
+		[EVENT_RESOURCE_OPENED] = "resource_opened",
+		[EVENT_RESOURCE_CLOSED] = "resource_closed",
+		[EVENT_RESOURCE_HELD] = "resource_held",
 	};
 
 	CHECK("", kind < EVENT_KINDS);
@@ -74,20 +77,6 @@ static void on_host_lost(struct world *w, struct effects *fx,
 
 	if (h)
 		host_on_lost(w, fx, h);
-}
-
-static void on_resource_used(struct world *w, struct effects *fx,
-			     const struct event *ev)
-{
-	char name[ROW_NAME_SIZE];
-
-	if (ev->resource.allowed)
-		return;
-	text_copy_slice(name, sizeof(name), ev->resource.resource);
-	world_event(w, fx, SEVERITY_WARN, false, "RESOURCE", "resource", name,
-		    "refused to %.*s (session/%llu)",
-		    (int)ev->resource.user.length, ev->resource.user.ptr,
-		    (unsigned long long)ev->resource.session);
 }
 
 static void dispatch(struct world *w, const struct event *ev,
@@ -171,7 +160,16 @@ static void dispatch(struct world *w, const struct event *ev,
 		limit_on_extend(w, fx, ev);
 		return;
 	case EVENT_RESOURCE_USED:
-		on_resource_used(w, fx, ev);
+		visit_on_used(w, fx, ev);
+		return;
+	case EVENT_RESOURCE_OPENED:
+		visit_on_opened(w, ev);
+		return;
+	case EVENT_RESOURCE_CLOSED:
+		access_on_closed(w, fx, ev);
+		return;
+	case EVENT_RESOURCE_HELD:
+		access_on_held(w, fx, ev);
 		return;
 	case EVENT_RESOURCE_LOST:
 		resource_on_lost(w, fx, ev);
@@ -190,4 +188,5 @@ void engine_step(struct world *w, const struct event *ev, struct effects *fx)
 	dispatch(w, ev, fx);
 	pools_balance(w, fx);
 	resources_kick(w, fx);
+	access_kick(w, fx);
 }

@@ -19,6 +19,8 @@ void world_init(struct world *w, uint64_t site_key, uint64_t term)
 	w->next_call = term << 32 | 1;
 	list_init(&w->live);
 	list_init(&w->keyed);
+	list_init(&w->accessing);
+	list_init(&w->visit_list);
 	list_init(&w->balance);
 	list_init(&w->save_machines);
 	list_init(&w->save_sessions);
@@ -52,6 +54,7 @@ void world_fini(struct world *w)
 	free_values(&w->requests);
 	free_values(&w->calls);
 	admit_fini(w);
+	free_values(&w->visits);
 	map_fini(&w->conns);
 	for (size_t i = 0; i < w->host_count; i++)
 		free(w->hosts[i]);

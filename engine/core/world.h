@@ -137,8 +137,8 @@ struct machine {
 	bool paused;		/* the last poll that saw it saw it paused */
 	bool touched;		/* the guest learned of the session's user */
 	bool covered;		/* its session's row tells when it is clean */
-	bool ports;		/* gateway 0 may hold resource ports of it */
-	uint64_t clean_turn;	/* cleaning goes on in this turn or later */
+	bool ports;		/* gateway 0 may hold ways of it to resources */
+	bool cutting;		/* gateway 0 was told to cut them */
 	uint64_t bound_incarnation;	/* the last that had a user (S1) */
 	uint64_t seen_poll;
 	uint64_t trust_poll;	/* polls up to this one say nothing of it */
@@ -153,7 +153,8 @@ struct machine {
 enum call_kind {
 	CALL_KIND_JOB,		/* create, destroy, ping, hook */
 	CALL_KIND_STEP,		/* an act for a hook's step */
-	CALL_KIND_OPEN,		/* session channel (index 0) or resource (1..) */
+	CALL_KIND_OPEN,		/* session channel */
+	CALL_KIND_WAY,		/* port of the session's way `index` */
 	CALL_KIND_POLL,
 	CALL_KIND_ORPHAN,	/* destroy of a domain without a machine */
 	CALL_KIND_TARGET,	/* channel of a resource's own machine */
@@ -176,13 +177,31 @@ struct volume {
 	struct list machine_link;
 };
 
+enum way_state {
+	WAY_WANTED,
+	WAY_OPENING,	/* its port, by call */
+	WAY_TOLD,	/* gateway 0 has it */
+	WAY_HELD,	/* from an engine before; to be told of it once more */
+	WAY_NONE,	/* the site has no such resource now */
+};
+
+/* A session's way to one resource (access.c). */
+struct way {
+	char resource[SITE_NAME_SIZE];	/* the site may change meanwhile */
+	enum way_state state;
+	bool allowed;			/* as told */
+	uint64_t call;
+	int64_t retry_ms;
+	uint32_t failures;
+};
+
 struct session {
 	struct session_row row;
 	struct list live_link, save_link, late_link, done_link;
-	uint64_t port_fds[WORLD_RESOURCES_MAX + 1];	/* calls, [0] = session */
-	/* Resources of ports 1.., as opened: the site may change meanwhile. */
-	char port_names[WORLD_RESOURCES_MAX][SITE_NAME_SIZE];
-	uint32_t port_count;
+	uint64_t port_fd;	/* call that brought its channel, 0 = none */
+	struct list access_link;	/* ways are not all told */
+	struct way ways[WORLD_RESOURCES_MAX];
+	uint32_t way_count;	/* 0 until it is active */
 	bool told;		/* ASSIGN went to the gateway */
 	bool reported;		/* the adopted gateway holds it */
 	bool confirm;		/* the client waits for CONFIRMED */
@@ -222,9 +241,30 @@ struct gateway {
 	uint64_t changed;
 };
 
+enum { DENIALS_KEPT = 5, VISIT_NAME_SIZE = 64 };
+
+/* Who was refused by a resource; user and machine may be empty. */
+struct denial {
+	int64_t wall_ms;	/* 0: no refusal */
+	char user[ROW_USER_SIZE], machine[ROW_NAME_SIZE];
+	char peer[VISIT_NAME_SIZE], why[ROW_NAME_SIZE * 2];
+};
+
+/* An open connection of a machine to a resource (visit.c). */
+struct visit {
+	struct list link;
+	uint64_t id, session, machine, incarnation;
+	char resource[SITE_NAME_SIZE];
+	char own[VISIT_NAME_SIZE];	/* "ip:port" the service sees, or "" */
+	char peer[VISIT_NAME_SIZE];	/* the machine's, or "" */
+	int64_t opened_wall_ms;
+};
+
 /* A resource and where it is served. */
 struct resource {
 	struct site_resource spec;
+	uint64_t refused;
+	struct denial denials[DENIALS_KEPT];	/* newest first */
 	uint64_t machine;	/* of the target sent to the gateway, 0 = none */
 	uint64_t incarnation;
 	uint64_t call;		/* opening its channel */
@@ -274,6 +314,9 @@ struct world {
 	struct dict decisions;		/* admit.c's memory */
 	struct list live;	/* sessions not final, oldest first */
 	struct list keyed;	/* waiting requests with a key */
+	struct list accessing;	/* sessions with ways to tell of */
+	struct map visits;
+	struct list visit_list;	/* oldest first */
 	struct timers timers;
 
 	struct list balance;	/* pools whose sizing must be looked at */
@@ -301,6 +344,9 @@ struct session *world_session(const struct world *w, uint64_t id);
 struct pool *world_pool(const struct world *w, struct slice name);
 struct host *world_host(const struct world *w, struct slice name);
 struct resource *world_resource(const struct world *w, struct slice name);
+/* The live session a visit belongs to by the binding, or NULL. */
+const struct session *visit_session(const struct world *w,
+				    const struct visit *v);
 const struct site_listener *world_listener(const struct world *w,
 					   struct slice name);
 const struct site_user *world_user(const struct world *w, const char *name);

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "engine/base/log.h"
@@ -107,7 +108,29 @@ socklen_t dial_parse(struct slice text, struct sockaddr_storage *out)
 	return 0;
 }
 
-int dial_connect(const struct sockaddr_storage *to, socklen_t length, bool *done)
+socklen_t dial_parse_unix(struct slice path, struct sockaddr_storage *out)
+{
+	struct sockaddr_un *un = (void *)out;
+
+	memset(out, 0, sizeof(*out));
+	if (!path.length || !text_copy_slice(un->sun_path,
+					     sizeof(un->sun_path), path))
+		return 0;
+	un->sun_family = AF_UNIX;
+	return sizeof(*un);
+}
+
+void dial_any_port(struct sockaddr_storage *a)
+{
+	if (a->ss_family == AF_INET)
+		((struct sockaddr_in *)a)->sin_port = 0;
+	else if (a->ss_family == AF_INET6)
+		((struct sockaddr_in6 *)a)->sin6_port = 0;
+}
+
+int dial_connect_from(const struct sockaddr_storage *from, socklen_t from_length,
+		      const struct sockaddr_storage *to, socklen_t length,
+		      bool *done)
 {
 	static const int on = 1;
 	int fd = socket(to->ss_family,
@@ -115,14 +138,28 @@ int dial_connect(const struct sockaddr_storage *to, socklen_t length, bool *done
 
 	if (fd < 0)
 		return -1;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (to->ss_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (from_length) {
+		/* The port is chosen at connect, when the pair is known. */
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on,
+			   sizeof(on));
+		if (bind(fd, (const struct sockaddr *)from, from_length) < 0)
+			goto fail;
+	}
 	*done = connect(fd, (const struct sockaddr *)to, length) == 0;
 	if (*done || errno == EINPROGRESS)
 		return fd;
+fail:;
 	int error = errno;
 	close(fd);
 	errno = error;
 	return -1;
+}
+
+int dial_connect(const struct sockaddr_storage *to, socklen_t length, bool *done)
+{
+	return dial_connect_from(NULL, 0, to, length, done);
 }
 
 static size_t proxy_header(const struct caller *c,

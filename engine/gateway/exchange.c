@@ -3,7 +3,7 @@
  * resource.h.
  *
  *     WAITING -> ACCEPTING -> FLOWING -> DRAINING -> (next)      channel
- *                DIALING   -> FLOWING -> (gone)                  tcp
+ *                DIALING   -> FLOWING -> (gone)                  tcp, unix
  *
  * A channel target serves one exchange at a time, like a session: ACCEPT with
  * a number and a nonce of its own, the echo, bytes, DEALLOCATE, CONFIRMED.
@@ -73,7 +73,7 @@ void exchange_free(struct gateway *g, struct exchange *x)
 
 	relay_stop(&x->relay);
 	poll_timer_stop(&g->poll, &x->timer);
-	end_close(g, &x->dialed, false);
+	end_close(g, &x->dialed, x->cut);
 	list_remove(&x->link);
 	exchange_move(x, EXCHANGE_GONE);
 	grave_add(&g->poll, &x->grave, bury_exchange);
@@ -118,8 +118,9 @@ void exchange_end(struct gateway *g, struct exchange *x, const char *code,
 
 	relay_stop(&x->relay);
 	x->port = NULL;
+	x->cut = *text != '\0';
 	p->exchange = NULL;
-	port_report(g, p, true, x->relay.bytes, text);
+	port_report(g, p, x->id, true, x->relay.bytes, text);
 	if (code)
 		port_error(g, p, code, text);
 	list_remove(&x->link);
@@ -187,6 +188,10 @@ static size_t proxy_header(const struct exchange *x, uint8_t *out)
 		 (unsigned long long)p->incarnation);
 	header.unique_id = slice_of(id);
 	header.incarnation = slice_of(incarnation);
+	if (p->kind == PORT_VISITOR) {
+		header.source = (const struct sockaddr *)&p->address;
+		header.destination = (const struct sockaddr *)&p->door;
+	}
 	return proxy_v2_encode(&header, out, PROXY_V2_MAX);
 }
 
@@ -219,7 +224,9 @@ void exchange_dial(struct gateway *g, struct exchange *x)
 	struct target *t = x->target;
 	uint8_t header[PROXY_V2_MAX];
 	bool done = false;
-	int fd = dial_connect(&t->address, t->address_length, &done);
+	int fd = dial_connect_from(&t->source, t->source_length, &t->address,
+				   t->address_length, &done);
+	socklen_t length = sizeof(x->own);
 	size_t n = 0;
 
 	list_add_tail(&t->exchanges, &x->link);
@@ -230,7 +237,9 @@ void exchange_dial(struct gateway *g, struct exchange *x)
 		exchange_end(g, x, "unavailable", strerror(errno));
 		return;
 	}
-	x->dialed.tcp = true;
+	x->dialed.tcp = t->endpoint == WIRE_ENDPOINT_TCP;
+	getsockname(fd, (struct sockaddr *)&x->own, &length);
+	exchange_announce(g, x);
 	poll_timer_set(&g->poll, &x->timer,
 		  g->poll.now_ms + g->limits.resource_accept_ms);
 	if (t->identity == WIRE_IDENTITY_PROXY)
@@ -241,6 +250,27 @@ void exchange_dial(struct gateway *g, struct exchange *x)
 	x->dialed.writable = false;
 }
 
+void exchange_announce(struct gateway *g, const struct exchange *x)
+{
+	const struct port *p = x->port;
+	char own[PEER_MAX], peer[PEER_MAX];
+	struct message m = {
+		.type = WIRE_TYPE_resource_opened,
+		.incarnation = p->incarnation,
+		.resource_opened = { .exchange = x->id, .session = p->session,
+				     .machine = p->machine_id,
+				     .resource = slice_of(p->resource) },
+	};
+
+	if (x->state == EXCHANGE_WAITING)
+		return;
+	visitor_name(own, &x->own);
+	visitor_name(peer, &p->address);
+	m.resource_opened.own = slice_of(own);
+	m.resource_opened.peer = slice_of(peer);
+	engine_link_send(g, &m, false);
+}
+
 void exchange_begin(struct gateway *g, struct port *p)
 {
 	struct target *t = target_find(g, p->resource);
@@ -249,7 +279,7 @@ void exchange_begin(struct gateway *g, struct port *p)
 	if (!t || (t->endpoint == WIRE_ENDPOINT_CHANNEL && t->end.watch.fd < 0)) {
 		static const uint64_t none[2];
 
-		port_report(g, p, true, none, "the resource is not served now");
+		port_report(g, p, 0, true, none, "the resource is not served now");
 		port_error(g, p, "unavailable", "the resource is not served now");
 		return;
 	}
@@ -260,8 +290,10 @@ void exchange_begin(struct gateway *g, struct port *p)
 	x->dialed.watch.fd = -1;
 	x->timer.fire = exchange_late;
 	x->state = EXCHANGE_WAITING;
+	x->id = (uint64_t)1 << 63 | (uint64_t)(g->index & 0x7fff) << 48 |
+		++g->next_exchange;
 	p->exchange = x;
-	if (t->endpoint == WIRE_ENDPOINT_TCP) {
+	if (t->endpoint != WIRE_ENDPOINT_CHANNEL) {
 		exchange_dial(g, x);
 		return;
 	}

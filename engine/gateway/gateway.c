@@ -10,7 +10,8 @@
  *     caller.c           a client from accept to close
  *     dial.c             connecting to the assigned machine, its accept
  *     flow.c             bytes flowing, and the ways that ends
- *     port.c exchange.c target.c  machines asking for resources
+ *     port.c visitor.c exchange.c target.c  machines asking for resources
+ *     ident.c            services asking who is behind a connection
  *     link.c adopt.c     the engine, its death and its successor
  *
  * Single-threaded.  Nothing here waits but epoll_wait.  It reads no files,
@@ -85,6 +86,18 @@ static void drain(struct gateway *g)
 	g->draining = true;
 }
 
+static void report_closed(struct gateway *g, const struct message *m)
+{
+	struct message answer = {
+		.type = WIRE_TYPE_resource_closed,
+		.incarnation = m->incarnation,
+		.resource_closed = { m->resource_close.machine,
+				     m->resource_close.session },
+	};
+
+	engine_link_send(g, &answer, false);
+}
+
 void gateway_on_message(struct gateway *g, struct message *m)
 {
 	switch (m->type) {
@@ -118,6 +131,7 @@ void gateway_on_message(struct gateway *g, struct message *m)
 	case WIRE_TYPE_resource_close:
 		port_on_close(g, m->resource_close.machine,
 			      m->resource_close.session);
+		report_closed(g, m);
 		return;
 	case WIRE_TYPE_resource_target:
 		target_on_message(g, m);
@@ -195,6 +209,8 @@ static struct gateway *gateway_new(const struct gateway_options *o)
 	list_init(&g->targets);
 	list_init(&g->crowd.all);
 	map_init(&g->crowd.sources);
+	list_init(&g->askers);
+	map_init(&g->guests);
 	g->orphan.fire = on_orphan;
 	g->stale.fire = on_stale;
 	g->second.fire = on_second;
@@ -233,6 +249,8 @@ static void gateway_free(struct gateway *g)
 		caller_close(g, c, true);
 	}
 	target_close_all(g);
+	map_fini(&g->guests);
+	ident_close_all(g);
 	say_goodbye(g);
 	adopt_fini(g);
 	engine_link_fini(g);

@@ -38,7 +38,8 @@ struct listener {
 	struct list link;		/* gateway.listeners; off when gone */
 	uint64_t id;			/* the present engine's */
 	char name[NAME_MAX_BYTES];
-	const struct door *door;
+	const struct door *door;	/* NULL: */
+	uint8_t inner;			/* WIRE_DOOR_RESOURCE or _IDENT */
 	enum wire_user_source user_source;
 	char user[USER_MAX];
 	char application[NAME_MAX_BYTES];
@@ -166,6 +167,12 @@ socklen_t dial_parse(struct slice text, struct sockaddr_storage *out);
 /* Starts a connect; a descriptor, with *done when it is already there. */
 int dial_connect(const struct sockaddr_storage *to, socklen_t length,
 		 bool *done);
+/* The same from an address of ours (length 0: any). */
+int dial_connect_from(const struct sockaddr_storage *from, socklen_t from_length,
+		      const struct sockaddr_storage *to, socklen_t length,
+		      bool *done);
+socklen_t dial_parse_unix(struct slice path, struct sockaddr_storage *out);
+void dial_any_port(struct sockaddr_storage *a);
 
 enum accept_result { ACCEPT_MORE, ACCEPT_ECHOED, ACCEPT_REFUSED, ACCEPT_BROKEN };
 /* Reads a channel up to the echo of (session, nonce); forgets what is before.
@@ -211,12 +218,18 @@ void engine_link_fini(struct gateway *g);
 int adopt_init(struct gateway *g, int rendezvous_fd, int key_fd);
 void adopt_fini(struct gateway *g);
 
-/* ---- target.c, port.c: machines asking for resources --------------- */
+/* ---- target.c, port.c, visitor.c, ident.c: machines asking for resources -- */
 
 void port_on_message(struct gateway *g, struct message *m);
 void port_on_close(struct gateway *g, uint64_t machine, uint64_t session);
 void target_on_message(struct gateway *g, struct message *m);
 void port_close_all(struct gateway *g);
+void port_report_all(struct gateway *g);
+/* A connection at a door of a resource, or of the ident service; takes fd. */
+void visitor_new(struct gateway *g, struct listener *l, int fd,
+		 const struct sockaddr_storage *peer);
+void ident_new(struct gateway *g, int fd, const struct sockaddr_storage *peer);
+void ident_close_all(struct gateway *g);
 void target_close_all(struct gateway *g);
 
 /* ---- gateway.c ------------------------------------------------------- */
@@ -259,6 +272,9 @@ struct gateway {
 	/* resources */
 	struct map seats;		/* machine -> its ports (port.c) */
 	struct list targets;
+	struct map guests;		/* hash of address -> ports (visitor.c) */
+	struct list askers;		/* ident.c */
+	uint32_t asker_count;
 	uint64_t next_exchange;
 	struct stores stores;
 	struct wire_buffer packet;

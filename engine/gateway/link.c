@@ -200,6 +200,7 @@ static void hello(struct gateway *g, bool fresh)
 	}
 	engine_link_send(g, &m, false);
 	report_sessions(g, &sessions);
+	port_report_all(g);
 	LIST_EACH(&kept, it) {
 		list_remove(it);
 		list_add_tail(&g->queue, it);

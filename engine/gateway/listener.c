@@ -32,8 +32,9 @@ static void on_timer(struct gateway *g, struct timer *t);
 
 static bool may_accept(const struct gateway *g, const struct listener *l)
 {
-	return link_up(g) && l->open && !l->gone && !l->starved &&
-	       !g->draining;
+	/* Machines and services ask about sessions that go on without engine. */
+	return ((link_up(g) && l->open) || l->inner) && !l->gone &&
+	       !l->starved && !g->draining;
 }
 
 static void rearm(struct gateway *g, struct listener *l)
@@ -48,12 +49,15 @@ static void rearm(struct gateway *g, struct listener *l)
 		log_error("listener %s: %s", l->name, strerror(errno));
 }
 
-static struct listener *by_name(struct gateway *g, struct slice name)
+/* Doors of resources and of users have names of their own. */
+static struct listener *by_name(struct gateway *g, struct slice name,
+				bool inner)
 {
 	LIST_EACH(&g->listeners, it) {
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
-		if (slice_is(name, l->name))
+		if (slice_is(name, l->name) &&
+		    (l->inner != 0) == inner)
 			return l;
 	}
 	return NULL;
@@ -134,7 +138,12 @@ static int accept_some(struct gateway *g, struct listener *l, int fd, int count)
 		int client = accept4(fd, (struct sockaddr *)&peer, &length,
 				     SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (client >= 0) {
-			caller_new(g, l, client, &peer);
+			if (l->inner == WIRE_DOOR_RESOURCE)
+				visitor_new(g, l, client, &peer);
+			else if (l->inner == WIRE_DOOR_IDENT)
+				ident_new(g, client, &peer);
+			else
+				caller_new(g, l, client, &peer);
 			done++;
 			continue;
 		}
@@ -218,6 +227,10 @@ static struct listener *listener_new(struct gateway *g, struct slice name)
 
 static bool sensible(const struct wire_gateway_listener *w)
 {
+	if (w->door == WIRE_DOOR_RESOURCE || w->door == WIRE_DOOR_IDENT)
+		return w->listener && w->name.length &&
+		       w->name.length < NAME_MAX_BYTES &&
+		       w->application.length < NAME_MAX_BYTES;
 	return w->listener && w->name.length &&
 	       w->name.length < NAME_MAX_BYTES && w->user.length < USER_MAX &&
 	       w->application.length < NAME_MAX_BYTES && door_of(w->door) &&
@@ -230,7 +243,8 @@ static bool sensible(const struct wire_gateway_listener *w)
 void listener_on_message(struct gateway *g, struct message *m)
 {
 	const struct wire_gateway_listener *w = &m->gateway_listener;
-	struct listener *l = by_name(g, w->name);
+	struct listener *l = by_name(g, w->name,
+				     w->door >= WIRE_DOOR_RESOURCE);
 	int fd = wire_take_fd(m, 0);
 
 	if (!sensible(w) || (fd < 0 && (!l || l->watch.fd < 0))) {
@@ -244,6 +258,7 @@ void listener_on_message(struct gateway *g, struct message *m)
 		l = listener_new(g, w->name);
 	l->id = w->listener;
 	l->door = door_of(w->door);
+	l->inner = l->door ? 0 : w->door;
 	l->opening_ms = w->opening_ms ? w->opening_ms : g->limits.opening_ms;
 	l->per_source = w->per_source ? w->per_source : g->limits.per_source;
 	l->user_source = w->user_source;

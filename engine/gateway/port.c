@@ -6,6 +6,8 @@
  * stepped over; where no frame is recognised the reader slides byte by byte to
  * the next CONNECT.  That cannot raise anyone's rights: whatever is read here
  * acts for the port's user and no other.
+ *
+ * A machine with an address of its own needs no port: see visitor.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,9 +38,13 @@ void port_free(struct gateway *g, struct port *p)
 	if (!list_linked(&p->link))
 		return;
 	p->pumping = true;
-	if (p->exchange)
+	if (p->exchange) {
+		/* Cut in the middle: never to be taken for an end. */
+		p->failed = true;
 		exchange_end(g, p->exchange, NULL, "the port was closed");
-	end_close(g, &p->end, false);
+	}
+	visitor_unbind(g, p);
+	end_close(g, &p->end, p->failed);
 	list_remove(&p->link);
 	if (seat && list_empty(&seat->ports)) {
 		map_remove(&g->seats, p->machine_id);
@@ -47,7 +53,7 @@ void port_free(struct gateway *g, struct port *p)
 	grave_add(&g->poll, &p->grave, bury);
 }
 
-static void take_seat(struct gateway *g, struct port *p)
+static void sit(struct gateway *g, struct port *p)
 {
 	struct seat *seat = map_get(&g->seats, p->machine_id);
 
@@ -92,9 +98,10 @@ void port_close_all(struct gateway *g)
 	map_fini(&g->seats);
 }
 
-void port_report(struct gateway *g, const struct port *p, bool allowed,
-		 const uint64_t bytes[2], const char *text)
+void port_report(struct gateway *g, const struct port *p, uint64_t exchange,
+		 bool allowed, const uint64_t bytes[2], const char *text)
 {
+	char peer[PEER_MAX];
 	struct message m = {
 		.type = WIRE_TYPE_resource_used,
 		.incarnation = p->incarnation,
@@ -103,10 +110,12 @@ void port_report(struct gateway *g, const struct port *p, bool allowed,
 			.resource = slice_of(p->resource),
 			.user = slice_of(p->user), .allowed = allowed,
 			.bytes_in = bytes[0], .bytes_out = bytes[1],
-			.text = slice_of(text),
+			.text = slice_of(text), .exchange = exchange,
 		},
 	};
 
+	visitor_name(peer, &p->address);
+	m.resource_used.peer = slice_of(peer);
 	engine_link_send(g, &m, true);
 }
 
@@ -123,7 +132,8 @@ static void put_nonce(struct gateway *g, struct port *p, enum native_type type,
 
 void port_accepted(struct gateway *g, struct port *p)
 {
-	put_nonce(g, p, NATIVE_ACCEPT, p->nonce);
+	if (p->kind == PORT_CHANNEL)
+		put_nonce(g, p, NATIVE_ACCEPT, p->nonce);
 }
 
 void port_confirm(struct gateway *g, struct port *p, uint64_t nonce)
@@ -134,12 +144,20 @@ void port_confirm(struct gateway *g, struct port *p, uint64_t nonce)
 void port_error(struct gateway *g, struct port *p, const char *code,
 		const char *text)
 {
-	native_door_error(g, &p->end, code, slice_of(text), &p->nonce);
+	if (p->kind == PORT_CHANNEL)
+		native_door_error(g, &p->end, code, slice_of(text), &p->nonce);
+	else
+		p->failed = true;
 }
 
 void port_release(struct gateway *g, struct port *p)
 {
 	p->exchange = NULL;
+	if (p->kind == PORT_VISITOR) {
+		if (!p->pumping)
+			port_free(g, p);
+		return;
+	}
 	p->end.in_ended = p->end.out_ended = false;
 	if (p->end.out_dead && !p->end.error)
 		p->end.error = p->end.out_error;
@@ -163,7 +181,7 @@ static void on_connect(struct gateway *g, struct port *p, const uint8_t *payload
 		port_error(g, p, "no_resource",
 			   "this port serves another resource");
 	} else if (!p->allowed) {
-		port_report(g, p, false, none, "denied by the access table");
+		port_report(g, p, 0, false, none, "denied by the access table");
 		port_error(g, p, "denied", "this user may not use the resource");
 	} else {
 		exchange_begin(g, p);
@@ -272,10 +290,11 @@ static void port_ready(struct gateway *g, struct watch *w, uint32_t events)
 	end_note(&p->end, events);
 	if (p->exchange && p->exchange->state == EXCHANGE_FLOWING)
 		relay_pump(g, &p->exchange->relay);
-	else
+	else if (p->kind == PORT_CHANNEL)
 		port_pump(g, p);
 }
 
+/* The way the engine gave: a visitor is none. */
 static struct port *find(struct gateway *g, const struct wire_resource_port *w)
 {
 	struct seat *seat = map_get(&g->seats, w->machine);
@@ -285,10 +304,57 @@ static struct port *find(struct gateway *g, const struct wire_resource_port *w)
 	LIST_EACH(&seat->ports, it) {
 		struct port *p = LIST_ENTRY(it, struct port, link);
 
-		if (p->session == w->session && slice_is(w->resource, p->resource))
+		if (p->kind != PORT_VISITOR && p->session == w->session &&
+		    slice_is(w->resource, p->resource))
 			return p;
 	}
 	return NULL;
+}
+
+struct port *port_visitor_of(struct gateway *g, const struct port *home)
+{
+	struct seat *seat = map_get(&g->seats, home->machine_id);
+
+	LIST_EACH(&seat->ports, it) {
+		struct port *p = LIST_ENTRY(it, struct port, link);
+
+		if (p->home == home)
+			return p;
+	}
+	return NULL;
+}
+
+/* The site's access table changed. */
+static void change(struct gateway *g, struct port *p, bool allowed)
+{
+	struct port *v;
+
+	p->allowed = allowed;
+	if (allowed)
+		return;
+	if (p->exchange)
+		exchange_end(g, p->exchange, "denied",
+			     "this user may not use the resource any more");
+	while ((v = port_visitor_of(g, p))) {
+		v->failed = true;
+		port_free(g, v);
+	}
+}
+
+static struct port *port_new(const struct message *m)
+{
+	const struct wire_resource_port *w = &m->resource_port;
+	struct port *p = calloc(1, sizeof(*p));
+
+	CHECK("", p, "out of memory");
+	p->end.watch.fd = -1;
+	p->machine_id = w->machine;
+	p->session = w->session;
+	p->incarnation = m->incarnation;
+	p->allowed = w->allowed;
+	text_copy_slice(p->resource, sizeof(p->resource), w->resource);
+	text_copy_slice(p->user, sizeof(p->user), w->user);
+	return p;
 }
 
 void port_on_message(struct gateway *g, struct message *m)
@@ -297,27 +363,61 @@ void port_on_message(struct gateway *g, struct message *m)
 	struct port *p = find(g, w);
 	int fd = wire_take_fd(m, 0);
 
-	if (fd < 0 || !w->machine || w->resource.length >= NAME_MAX_BYTES ||
+	if (fd < 0 && !w->address.length) {
+		if (p)
+			change(g, p, w->allowed);
+		return;
+	}
+	if (!w->machine || w->resource.length >= NAME_MAX_BYTES ||
 	    w->user.length >= USER_MAX) {
-		log_error("resource port without a descriptor or a fit name");
+		log_error("resource port without a machine or a fit name");
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
 	if (p)
 		port_free(g, p);
-	p = calloc(1, sizeof(*p));
-	CHECK("", p, "out of memory");
-	if (end_open(g, &p->end, fd, true, true, port_ready) < 0) {
-		log_error("resource port: %s", strerror(errno));
+	p = port_new(m);
+	if (fd < 0 ? visitor_bind(g, p, w->address) < 0 :
+		     end_open(g, &p->end, fd, true, true, port_ready) < 0) {
+		log_error("resource port of machine %llu: %s",
+			  (unsigned long long)w->machine, strerror(errno));
 		free(p);
 		return;
 	}
-	p->machine_id = w->machine;
-	p->session = w->session;
-	p->incarnation = m->incarnation;
-	p->allowed = w->allowed;
-	text_copy_slice(p->resource, sizeof(p->resource), w->resource);
-	text_copy_slice(p->user, sizeof(p->user), w->user);
-	take_seat(g, p);
+	sit(g, p);
+}
+
+int port_visit(struct gateway *g, struct port *p, int fd)
+{
+	if (end_open(g, &p->end, fd, false, false, port_ready) < 0)
+		return -1;
+	p->end.tcp = true;
+	sit(g, p);
+	return 0;
+}
+
+/* What the ports and exchanges are, for a new engine. */
+void port_report_all(struct gateway *g)
+{
+	for (size_t i = 0; i < g->seats.size; i++) {
+		struct seat *seat = g->seats.slots[i].value;
+
+		if (!g->seats.slots[i].key)
+			continue;
+		LIST_EACH(&seat->ports, it) {
+			struct port *p = LIST_ENTRY(it, struct port, link);
+			struct message m = {
+				.type = WIRE_TYPE_resource_held,
+				.incarnation = p->incarnation,
+				.resource_held = { p->machine_id, p->session,
+						   slice_of(p->resource) },
+			};
+
+			if (p->kind != PORT_VISITOR)
+				engine_link_send(g, &m, false);
+			if (p->exchange)
+				exchange_announce(g, p->exchange);
+		}
+	}
 }

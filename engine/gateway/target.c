@@ -6,6 +6,7 @@
  * channel: it is closed, reported, and the engine brings another.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -70,8 +71,6 @@ void target_next(struct gateway *g, struct target *t)
 	t->current = x;
 	exchange_move(x, EXCHANGE_ACCEPTING);
 	x->serving = &t->end;
-	x->id = (uint64_t)1 << 63 | (uint64_t)(g->index & 0x7fff) << 48 |
-		++g->next_exchange;
 	if (getrandom(&x->nonce, sizeof(x->nonce), 0) != sizeof(x->nonce))
 		check_fail("", __FILE__, __LINE__, "getrandom", "no randomness");
 	native_begin(&b, NATIVE_ACCEPT, 0);
@@ -82,6 +81,7 @@ void target_next(struct gateway *g, struct target *t)
 	native_put_u64(&b, NATIVE_TAG_INCARNATION, t->incarnation);
 	poll_timer_set(&g->poll, &x->timer,
 		  g->poll.now_ms + g->limits.resource_accept_ms);
+	exchange_announce(g, x);
 	if (!end_put_frame(g, &t->end, &b) || t->end.out_dead)
 		target_lost(g, t, "the channel closed");
 }
@@ -168,11 +168,51 @@ static void hand_over(struct gateway *g, struct target *old, struct target *t)
 		}
 		list_remove(&x->link);
 		x->target = t;
-		if (t->endpoint == WIRE_ENDPOINT_TCP)
-			exchange_dial(g, x);
-		else
+		if (t->endpoint == WIRE_ENDPOINT_CHANNEL)
 			list_add_tail(&t->waiting, &x->link);
+		else
+			exchange_dial(g, x);
 	}
+}
+
+static int parse(const struct wire_resource_target *w, struct target *t)
+{
+	char source[NAME_MAX_BYTES];
+
+	if (t->endpoint == WIRE_ENDPOINT_TCP)
+		t->address_length = dial_parse(w->address, &t->address);
+	else if (t->endpoint == WIRE_ENDPOINT_UNIX)
+		t->address_length = dial_parse_unix(w->address, &t->address);
+	if (!t->address_length)
+		return -1;
+	if (!w->source.length)
+		return 0;
+	/* Any port of that address: the kernel chooses. */
+	if (snprintf(source, sizeof(source), "%s%.*s%s:1",
+		     memchr(w->source.ptr, ':', w->source.length) ? "[" : "",
+		     (int)w->source.length, w->source.ptr,
+		     memchr(w->source.ptr, ':', w->source.length) ? "]" : "") >=
+	    (int)sizeof(source))
+		return -1;
+	t->source_length = dial_parse(slice_of(source), &t->source);
+	dial_any_port(&t->source);
+	return t->source_length ? 0 : -1;
+}
+
+/* An engine that was restarted tells again what is known: nobody is cut. */
+static bool is_the_same(const struct target *t, const struct message *m)
+{
+	const struct wire_resource_target *w = &m->resource_target;
+	struct target other = { .endpoint = w->endpoint };
+
+	return w->endpoint != WIRE_ENDPOINT_CHANNEL &&
+	       t->endpoint == w->endpoint && t->machine_id == w->machine &&
+	       t->incarnation == m->incarnation && t->identity == w->identity &&
+	       parse(w, &other) == 0 &&
+	       t->address_length == other.address_length &&
+	       t->source_length == other.source_length &&
+	       !memcmp(&t->address, &other.address, sizeof(other.address)) &&
+	       !memcmp(&t->source, &other.source, sizeof(other.source));
 }
 
 static struct target *target_new(struct gateway *g, struct message *m)
@@ -191,12 +231,10 @@ static struct target *target_new(struct gateway *g, struct message *m)
 	t->identity = w->identity;
 	if (!text_copy_slice(t->resource, sizeof(t->resource), w->resource))
 		goto bad;
-	if (t->endpoint == WIRE_ENDPOINT_TCP) {
-		t->address_length = dial_parse(w->address, &t->address);
-		if (!t->address_length)
+	if (t->endpoint != WIRE_ENDPOINT_CHANNEL) {
+		if (parse(w, t) < 0)
 			goto bad;
-	} else if (t->endpoint != WIRE_ENDPOINT_CHANNEL ||
-		   (fd = wire_take_fd(m, 0)) < 0 ||
+	} else if ((fd = wire_take_fd(m, 0)) < 0 ||
 		   end_open(g, &t->end, fd, true, true, target_ready) < 0) {
 		goto bad;
 	}
@@ -216,9 +254,11 @@ void target_on_message(struct gateway *g, struct message *m)
 
 	text_copy_slice(name, sizeof(name), w->resource);
 	old = target_find(g, name);
+	if (old && is_the_same(old, m))
+		return;
 	if (old)
 		list_remove(&old->link);
-	if (w->machine)
+	if (w->endpoint)
 		t = target_new(g, m);
 	if (old) {
 		hand_over(g, old, t);

@@ -34,34 +34,6 @@ void shell_site_path(const struct shell *sh, const char *path, char *out,
 		snprintf(out, size, "%s/%s", sh->site_dir, path);
 }
 
-/* "10.0.7.{index}" with the machine's slot and name put in; false when the
- * result does not fit. */
-static bool expand(struct slice pattern, const struct machine *m, char *out,
-		   size_t size)
-{
-	const char *p = pattern.ptr, *end = p + pattern.length;
-	size_t used = 0;
-
-	while (p < end && used + 1 < size) {
-		size_t left = (size_t)(end - p);
-		int n;
-
-		if (left >= 7 && memcmp(p, "{index}", 7) == 0) {
-			n = snprintf(out + used, size - used, "%u", m->row.slot);
-			p += 7;
-		} else if (left >= 9 && memcmp(p, "{machine}", 9) == 0) {
-			n = snprintf(out + used, size - used, "%s", m->row.name);
-			p += 9;
-		} else {
-			out[used] = *p++;
-			n = 1;
-		}
-		used += (size_t)n;
-	}
-	out[used < size ? used : size - 1] = '\0';
-	return p == end && used < size;
-}
-
 /* The template's text for this machine; empty when it cannot be had. */
 static struct slice read_template(const char *path, const struct machine *m,
 				  char *buf, size_t size)
@@ -73,7 +45,8 @@ static struct slice read_template(const char *path, const struct machine *m,
 	if (fd >= 0)
 		close(fd);
 	if (n < 0 || (size_t)n == sizeof(raw) ||
-	    !expand((struct slice){ raw, (uint32_t)n }, m, buf, size)) {
+	    !text_expand((struct slice){ raw, (uint32_t)n }, m->row.slot,
+			 m->row.name, buf, size)) {
 		log_error("template %s: %s", path,
 			  n < 0 ? "cannot be read" : "is too large");
 		return (struct slice){ buf, 0 };
@@ -110,7 +83,8 @@ static void domain_create(struct shell *sh, const struct effect *e,
 	shell_site_path(sh, p->kernel, kernel, sizeof(kernel));
 	shell_site_path(sh, p->initrd, initrd, sizeof(initrd));
 	shell_site_path(sh, p->template_path, path, sizeof(path));
-	expand(slice_of(p->cmdline), m, given, sizeof(given));
+	text_expand(slice_of(p->cmdline), m->row.slot, m->row.name, given,
+		    sizeof(given));
 	snprintf(cmdline, sizeof(cmdline), "%s%sremuda.name=%s%s", given,
 		 p->cmdline[0] ? " " : "", m->row.name,
 		 p->volume_mib ? " remuda.data=1" : "");
@@ -163,7 +137,8 @@ static void machine_address(const struct machine *m, uint32_t port, char *out,
 	out[0] = '\0';
 	if (a->endpoint != ENDPOINT_TCP && !port)
 		return;
-	expand(slice_of(a->host[0] ? a->host : "127.0.0.1"), m, host, sizeof(host));
+	text_expand(slice_of(a->host[0] ? a->host : "127.0.0.1"), m->row.slot,
+		    m->row.name, host, sizeof(host));
 	snprintf(out, size, "%s:%u", host, port ? port : a->port);
 }
 
@@ -295,32 +270,54 @@ static void assign_send(struct shell *sh, const struct effect *e,
 		close(fd);
 }
 
+/* Where a resource is served: by a machine, or outside. */
+static void resource_place(struct shell *sh, const struct effect *e,
+			   const struct machine *m, char *address, size_t size,
+			   struct wire_resource_target *out)
+{
+	const struct resource *r = world_resource(&sh->world, e->resource);
+
+	out->endpoint = (uint8_t)(m ? m->pool->application.endpoint :
+				  r && r->spec.path[0] ? ENDPOINT_UNIX :
+							 ENDPOINT_TCP);
+	if (!m && r && r->spec.path[0])
+		text_copy(address, size, r->spec.path);
+	else if (!m && r)
+		snprintf(address, size, strchr(r->spec.ip, ':') ? "[%s]:%u" :
+								  "%s:%u",
+			 r->spec.ip, r->spec.port);
+	out->address = slice_of(address);
+	out->identity = (uint8_t)(r ? r->spec.identity : 0);
+	out->source = slice_of(r ? r->spec.ident_ip : "");
+}
+
 static void resource_send(struct shell *sh, const struct effect *e)
 {
 	const struct machine *m = world_machine(&sh->world, e->machine);
 	const struct session *s = world_session(&sh->world, e->session);
-	const struct resource *r = world_resource(&sh->world, e->resource);
 	int fd = e->call ? shell_take_fd(sh, e->call) : -1;
-	struct message msg = { .incarnation = e->incarnation };
+	struct message msg = {
+		.type = WIRE_TYPE_resource_port, .incarnation = e->incarnation,
+		.resource_port = { .machine = e->machine, .session = e->session,
+				   .resource = e->resource,
+				   .user = slice_of(s ? s->row.user : ""),
+				   .allowed = e->ok, .address = e->text },
+	};
 	char address[160] = "";
 
 	if (fd >= 0) {
 		msg.fds[0] = fd;
 		msg.fd_count = 1;
 	}
-	if (e->kind == EFFECT_RESOURCE_PORT) {
-		msg.type = WIRE_TYPE_resource_port;
-		msg.resource_port = (struct wire_resource_port){
-			e->machine, e->session, e->resource,
-			slice_of(s ? s->row.user : ""), e->ok };
-	} else {
-		if (m)
-			machine_address(m, 0, address, sizeof(address));
+	if (e->kind == EFFECT_RESOURCE_TARGET) {
 		msg.type = WIRE_TYPE_resource_target;
 		msg.resource_target = (struct wire_resource_target){
-			e->resource, e->machine,
-			(uint8_t)(m ? m->pool->application.endpoint : 0),
-			slice_of(address), (uint8_t)(r ? r->spec.identity : 0) };
+			.resource = e->resource, .machine = e->machine };
+		if (m)
+			machine_address(m, 0, address, sizeof(address));
+		if (e->ok)
+			resource_place(sh, e, m, address, sizeof(address),
+				       &msg.resource_target);
 	}
 	gateways_send(sh, e->gateway, &msg);
 	if (fd >= 0)

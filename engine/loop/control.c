@@ -129,12 +129,15 @@ static void on_line(struct control_client *c, const char *line, size_t length)
 
 	if (!o)
 		control_error(c, 0, "usage", NULL, err.text, NULL);
-	else if (json_object_get(o, "console"))
+	else if (!c->whois_only && json_object_get(o, "console"))
 		serial_input(c, o);
 	else if (!json_is_integer(id) || !verb)
 		control_error(c, 0, "usage", NULL,
 			      "a request is an object with integer \"id\" and text \"verb\"",
 			      NULL);
+	else if (c->whois_only && strcmp(verb, "whois") != 0)
+		control_error(c, json_integer_value(id), "read_only", NULL,
+			      "this socket answers whois and nothing else", NULL);
 	else
 		verbs_run(c, json_integer_value(id), verb, o);
 	json_decref(o);
@@ -213,7 +216,8 @@ static void client_open(struct control *ctl, struct control_client *c)
 		"api", CONTROL_API, "version", REMUDA_VERSION, "site",
 		sh->world.has_spec ? sh->world.spec.name : "", "engine",
 		sh->o.headless ? "headless" : "embedded", "rights",
-		c->may_change ? "change" : "read", "pid", (int)getpid(), "time",
+		c->whois_only ? "whois" : c->may_change ? "change" : "read",
+		"pid", (int)getpid(), "time",
 		show_time(shell_wall_ms())));
 }
 
@@ -227,16 +231,16 @@ static struct control_client *client_new(struct control *ctl)
 	return c;
 }
 
-static void on_connection(uv_stream_t *server, int status)
+static void accept_client(uv_stream_t *server, bool whois_only)
 {
 	struct control *ctl = server->data;
 	size_t clients = 0;
 
-	if (status < 0)
-		return;
 	LIST_EACH(&ctl->clients, it)
-		clients++;
+		clients += LIST_ENTRY(it, struct control_client,
+				      link)->whois_only == whois_only;
 	struct control_client *c = client_new(ctl);
+	c->whois_only = whois_only;
 	if (uv_accept(server, (uv_stream_t *)&c->pipe) < 0 ||
 	    clients >= CONTROL_CLIENTS_MAX) {
 		c->closing = true;
@@ -244,6 +248,18 @@ static void on_connection(uv_stream_t *server, int status)
 		return;
 	}
 	client_open(ctl, c);
+}
+
+static void on_connection(uv_stream_t *server, int status)
+{
+	if (status == 0)
+		accept_client(server, false);
+}
+
+static void on_whois(uv_stream_t *server, int status)
+{
+	if (status == 0)
+		accept_client(server, true);
 }
 
 static void on_flush(uv_timer_t *timer)
@@ -276,11 +292,29 @@ static void load_events(struct control *ctl)
 		ctl->event_count * sizeof(ctl->events[0]));
 }
 
+static int socket_open(struct control *ctl, uv_pipe_t *pipe, const char *name,
+		       mode_t without, uv_connection_cb on_client,
+		       struct error *err)
+{
+	char path[1200];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/%s", ctl->shell->o.run_dir, name);
+	unlink(path);
+	uv_pipe_init(&ctl->shell->loop, pipe, 0);
+	pipe->data = ctl;
+	mode_t mask = umask(without);
+	rc = uv_pipe_bind(pipe, path);
+	umask(mask);
+	if (rc == 0)
+		rc = uv_listen((uv_stream_t *)pipe, 64, on_client);
+	return rc < 0 ? error_set(err, "control socket %s: %s", path,
+				  uv_strerror(rc)) : 0;
+}
+
 int control_start(struct shell *sh, struct error *err)
 {
 	struct control *ctl = calloc(1, sizeof(*ctl));
-	char path[1200];
-	int rc;
 
 	CHECK("", ctl, "out of memory");
 	sh->control = ctl;
@@ -290,18 +324,12 @@ int control_start(struct shell *sh, struct error *err)
 	ctl->gone_machines = json_array();
 	list_init(&ctl->clients);
 	load_events(ctl);
-	snprintf(path, sizeof(path), "%s/control.sock", sh->o.run_dir);
-	unlink(path);
-	uv_pipe_init(&sh->loop, &ctl->server, 0);
-	ctl->server.data = ctl;
-	mode_t mask = umask(0117);
-	rc = uv_pipe_bind(&ctl->server, path);
-	umask(mask);
-	if (rc == 0)
-		rc = uv_listen((uv_stream_t *)&ctl->server, 64, on_connection);
-	if (rc < 0)
-		return error_set(err, "control socket %s: %s", path,
-				 uv_strerror(rc));
+	/* Owner and group; services that ask whois may be anybody on this host. */
+	if (socket_open(ctl, &ctl->server, "control.sock", 0117, on_connection,
+			err) < 0 ||
+	    socket_open(ctl, &ctl->whois_server, "whois.sock", 0111, on_whois,
+			err) < 0)
+		return -1;
 	uv_timer_init(&sh->loop, &ctl->flush);
 	ctl->flush.data = ctl;
 	uv_timer_start(&ctl->flush, on_flush, CONTROL_FLUSH_MS, CONTROL_FLUSH_MS);
@@ -319,6 +347,8 @@ void control_stop(struct shell *sh)
 	char path[1200];
 
 	snprintf(path, sizeof(path), "%s/control.sock", sh->o.run_dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/whois.sock", sh->o.run_dir);
 	unlink(path);
 }
 

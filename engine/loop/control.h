@@ -10,7 +10,7 @@
 #include "engine/loop/shell.h"
 
 enum {
-	CONTROL_CLIENTS_MAX = 256,
+	CONTROL_CLIENTS_MAX = 256,	/* of each socket */
 	CONTROL_BACKLOG_MAX = 16 << 20,	/* bytes a client may leave unread */
 	CONTROL_EVENTS = 200,		/* recent events kept for subscribers */
 	CONTROL_PART = 100,		/* items in one line: even of hostile text
@@ -24,6 +24,7 @@ struct control_client {
 	uv_pipe_t pipe;
 	uint64_t number;
 	bool may_change, closing;
+	bool whois_only;		/* came by whois.sock */
 	char who[ROW_USER_SIZE];
 	char *line;			/* received, not yet whole */
 	size_t used, size, backlog;
@@ -40,7 +41,7 @@ struct control_client {
 
 struct control {
 	struct shell *shell;
-	uv_pipe_t server;
+	uv_pipe_t server, whois_server;
 	uv_timer_t flush;
 	struct list clients;
 	uint64_t next_client;

@@ -35,6 +35,12 @@ void gateways_send(struct shell *sh, uint32_t index, const struct message *m)
 		link_send(&sh->gateways[index].link, m);
 }
 
+void gateways_hear(struct shell *sh, uint32_t index)
+{
+	if (index < sh->gateway_count && sh->gateways[index].linked)
+		link_hear(&sh->gateways[index].link);
+}
+
 static void on_hello(struct gateway_role *g, const struct message *m)
 {
 	struct event ev = { .kind = EVENT_GATEWAY_UP };
@@ -181,6 +187,45 @@ static bool to_session_event(struct gateway_role *g, const struct message *m,
 	return false;
 }
 
+static bool to_resource_event(const struct message *m, struct event *ev)
+{
+	ev->resource.incarnation = m->incarnation;
+	switch (m->type) {
+	case WIRE_TYPE_resource_used:
+		ev->kind = EVENT_RESOURCE_USED;
+		ev->resource.session = m->resource_used.session;
+		ev->resource.machine = m->resource_used.machine;
+		ev->resource.resource = m->resource_used.resource;
+		ev->resource.user = m->resource_used.user;
+		ev->resource.allowed = m->resource_used.allowed;
+		ev->resource.text = m->resource_used.text;
+		ev->resource.exchange = m->resource_used.exchange;
+		ev->resource.peer = m->resource_used.peer;
+		return true;
+	case WIRE_TYPE_resource_opened:
+		ev->kind = EVENT_RESOURCE_OPENED;
+		ev->resource.session = m->resource_opened.session;
+		ev->resource.machine = m->resource_opened.machine;
+		ev->resource.resource = m->resource_opened.resource;
+		ev->resource.exchange = m->resource_opened.exchange;
+		ev->resource.own = m->resource_opened.own;
+		ev->resource.peer = m->resource_opened.peer;
+		return true;
+	case WIRE_TYPE_resource_closed:
+		ev->kind = EVENT_RESOURCE_CLOSED;
+		ev->resource.session = m->resource_closed.session;
+		ev->resource.machine = m->resource_closed.machine;
+		return true;
+	case WIRE_TYPE_resource_held:
+		ev->kind = EVENT_RESOURCE_HELD;
+		ev->resource.session = m->resource_held.session;
+		ev->resource.machine = m->resource_held.machine;
+		ev->resource.resource = m->resource_held.resource;
+		return true;
+	}
+	return false;
+}
+
 static void on_message(struct link *l, struct message *m)
 {
 	struct gateway_role *g = l->owner;
@@ -224,15 +269,6 @@ static void on_message(struct link *l, struct message *m)
 		ev.request.gateway = g->index;
 		ev.request.conn = m->session_cancel.conn;
 		break;
-	case WIRE_TYPE_resource_used:
-		ev.kind = EVENT_RESOURCE_USED;
-		ev.resource.session = m->resource_used.session;
-		ev.resource.machine = m->resource_used.machine;
-		ev.resource.resource = m->resource_used.resource;
-		ev.resource.user = m->resource_used.user;
-		ev.resource.allowed = m->resource_used.allowed;
-		ev.resource.text = m->resource_used.text;
-		break;
 	case WIRE_TYPE_resource_target_lost:
 		ev.kind = EVENT_RESOURCE_LOST;
 		ev.resource.machine = m->resource_target_lost.machine;
@@ -240,7 +276,7 @@ static void on_message(struct link *l, struct message *m)
 		ev.resource.text = m->resource_target_lost.text;
 		break;
 	default:
-		if (to_session_event(g, m, &ev))
+		if (to_session_event(g, m, &ev) || to_resource_event(m, &ev))
 			break;
 		log_warn("gateway %u: unexpected message %s", g->index,
 			 wire_type_name(m->type));

@@ -224,3 +224,9 @@ static void link_on_poll(uv_poll_t *poll, int status, int events)
 		l->on_close(l, err.text);
 	}
 }
+
+void link_hear(struct link *l)
+{
+	if (l->fd >= 0)
+		link_on_poll(&l->poll, 0, 0);
+}

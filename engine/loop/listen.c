@@ -87,12 +87,20 @@ static bool same_address(const struct site_listener *a,
 	       a->port == b->port;
 }
 
+/* Machines come in and services ask where resources meet: at gateway 0. */
+static uint32_t gateways_of(const struct shell *sh, const struct listener *l)
+{
+	return l->spec.door >= DOOR_RESOURCE ? 1 : sh->gateway_count;
+}
+
 static void listener_open(struct shell *sh, struct listener *l)
 {
 	struct error err = { "" };
 
 	TEXT_SET(l->state, "listening");
-	for (uint32_t i = 0; i < sh->gateway_count; i++) {
+	for (uint32_t i = gateways_of(sh, l); i < sh->gateway_count; i++)
+		l->fds[i] = -1;
+	for (uint32_t i = 0; i < gateways_of(sh, l); i++) {
 		if (l->spec.path[0] && i > 0)
 			l->fds[i] = dup(l->fds[0]);
 		else
@@ -134,8 +142,10 @@ static void tell(struct shell *sh, const struct listener *l, uint32_t gateway)
 		.door = (uint8_t)l->spec.door,
 		.user_source = (uint8_t)l->spec.user_source,
 		.user = slice_of(l->spec.user),
-		.application = slice_of(l->spec.applications.count == 1 ?
-					l->spec.applications.names[0] : ""),
+		.application = slice_of(
+			l->spec.door == DOOR_RESOURCE ? l->name :
+			l->spec.applications.count == 1 ?
+			l->spec.applications.names[0] : ""),
 		.opening_ms = l->spec.opening_ms,
 		.per_source = l->spec.opening_per_source,
 	};
@@ -156,38 +166,77 @@ const struct listener *listeners_by_id(const struct shell *sh, uint64_t id)
 	return NULL;
 }
 
+const struct listener *listeners_inner(const struct shell *sh,
+				       enum site_door door, const char *name)
+{
+	for (const struct listener *l = sh->listeners; l; l = l->next)
+		if (l->spec.door == door && strcmp(l->name, name) == 0)
+			return l;
+	return NULL;
+}
+
+static void sync_one(struct shell *sh, struct listener **old,
+		     const struct site_listener *want)
+{
+	struct listener **found = old, **at = &sh->listeners;
+
+	while (*found && (strcmp((*found)->name, want->name) != 0 ||
+			  (*found)->spec.door != want->door ||
+			  !same_address(&(*found)->spec, want)))
+		found = &(*found)->next;
+	struct listener *l = *found;
+	if (l) {
+		*found = l->next;
+		l->spec = *want;
+	} else {
+		l = calloc(1, sizeof(*l));
+		CHECK("", l, "out of memory");
+		l->id = ++sh->next_listener;
+		TEXT_SET(l->name, want->name);
+		l->spec = *want;
+		listener_open(sh, l);
+	}
+	while (*at)
+		at = &(*at)->next;
+	l->next = NULL;
+	*at = l;
+	for (uint32_t g = 0; g < gateways_of(sh, l); g++)
+		if (sh->gateways[g].known)
+			tell(sh, l, g);
+}
+
+/* The doors of a resource: where machines come in, where the service asks. */
+static void sync_resource(struct shell *sh, struct listener **old,
+			  const struct site_resource *r)
+{
+	struct site_listener want = { .door = DOOR_RESOURCE,
+				      .user_source = USER_FIXED,
+				      .port = r->listen_port };
+
+	TEXT_SET(want.name, r->name);
+	TEXT_SET(want.ip, r->listen_ip);
+	if (want.port)
+		sync_one(sh, old, &want);
+	want = (struct site_listener){ .door = DOOR_IDENT,
+				       .user_source = USER_FIXED,
+				       .port = r->ident_port };
+	TEXT_SET(want.ip, r->ident_ip);
+	snprintf(want.name, sizeof(want.name), "%.50s:%u", r->ident_ip,
+		 r->ident_port);
+	if (want.port && !listeners_inner(sh, DOOR_IDENT, want.name))
+		sync_one(sh, old, &want);
+}
+
 void listeners_sync(struct shell *sh)
 {
 	const struct site_spec *spec = &sh->world.spec;
-	struct listener *old = sh->listeners, **at = &sh->listeners;
+	struct listener *old = sh->listeners;
 
 	sh->listeners = NULL;
-	for (size_t i = 0; i < spec->listener_count; i++) {
-		const struct site_listener *want = &spec->listeners[i];
-		struct listener **found = &old;
-
-		while (*found && (strcmp((*found)->name, want->name) != 0 ||
-				  !same_address(&(*found)->spec, want)))
-			found = &(*found)->next;
-		struct listener *l = *found;
-		if (l) {
-			*found = l->next;
-			l->spec = *want;
-		} else {
-			l = calloc(1, sizeof(*l));
-			CHECK("", l, "out of memory");
-			l->id = ++sh->next_listener;
-			TEXT_SET(l->name, want->name);
-			l->spec = *want;
-			listener_open(sh, l);
-		}
-		l->next = NULL;
-		*at = l;
-		at = &l->next;
-		for (uint32_t g = 0; g < sh->gateway_count; g++)
-			if (sh->gateways[g].known)
-				tell(sh, l, g);
-	}
+	for (size_t i = 0; i < spec->listener_count; i++)
+		sync_one(sh, &old, &spec->listeners[i]);
+	for (size_t i = 0; i < spec->resource_count; i++)
+		sync_resource(sh, &old, &spec->resources[i]);
 	while (old) {
 		struct listener *next = old->next;
 

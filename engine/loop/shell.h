@@ -48,6 +48,8 @@ struct link {
 void link_open(struct shell *sh, struct link *l, int fd);
 /* Queues when the socket is full, or the link gathers.  Descriptors stay the
  * caller's. */
+/* Reads what has come, without waiting for the loop. */
+void link_hear(struct link *l);
 void link_send(struct link *l, const struct message *m);
 void link_push(struct link *l);
 void link_close(struct link *l);
@@ -227,6 +229,8 @@ void hosts_restart(struct shell *sh, const char *host);
 void hosts_stop(struct shell *sh);
 
 void gateways_start(struct shell *sh);
+/* Reads at once what a gateway has said up to now. */
+void gateways_hear(struct shell *sh, uint32_t index);
 void gateways_send(struct shell *sh, uint32_t index, const struct message *m);
 /* Sends what was gathered for them. */
 void gateways_flush(struct shell *sh);
@@ -247,6 +251,9 @@ void shell_save_bundle(struct shell *sh, const char *json);
 
 void listeners_sync(struct shell *sh);
 void listeners_tell(struct shell *sh, uint32_t gateway);
+/* A door of a resource, by its name; NULL when it has none. */
+const struct listener *listeners_inner(const struct shell *sh,
+				       enum site_door door, const char *name);
 const struct listener *listeners_by_id(const struct shell *sh, uint64_t id);
 
 void keeper_start(struct shell *sh);

@@ -266,21 +266,6 @@ json_t *show_listener(const struct shell *sh, const struct listener *l)
 	return o;
 }
 
-json_t *show_resource(const struct shell *sh, const struct resource *r)
-{
-	const struct machine *m = world_machine(&sh->world, r->machine);
-	json_t *o = json_object(), *access = json_object();
-
-	for (size_t i = 0; i < r->spec.access_count; i++)
-		SET(access, r->spec.access[i].user,
-		    json_boolean(r->spec.access[i].allowed));
-	SET(o, "name", text(r->spec.name));
-	SET(o, "pool", text(r->spec.pool));
-	SET(o, "machine", m ? text(m->row.name) : json_null());
-	SET(o, "access", access);
-	return o;
-}
-
 json_t *show_gateway(const struct shell *sh, uint32_t index)
 {
 	const struct gateway_role *g = &sh->gateways[index];

@@ -17,7 +17,6 @@ json_t *show_request_row(const struct request_row *row, uint32_t place,
 			 int64_t deadline_wall_ms);
 json_t *show_request(const struct shell *sh, const struct request *r);
 json_t *show_listener(const struct shell *sh, const struct listener *l);
-json_t *show_resource(const struct shell *sh, const struct resource *r);
 json_t *show_gateway(const struct shell *sh, uint32_t index);
 json_t *show_event(const struct event_row *row);
 json_t *show_application(const struct shell *sh,

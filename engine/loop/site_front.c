@@ -125,7 +125,8 @@ static void read_access(struct reader *r, struct site_resource *out)
 
 		if (json_unpack(json_array_get(json, i), "{s:s,s:b!}", "user",
 				&user, "allowed", &allowed) < 0 ||
-		    (strcmp(user, "*") != 0 && !text_is_user(user)) ||
+		    (strcmp(user, "*") != 0 && !text_is_user(user) &&
+		     (user[0] != '@' || !text_is_name(user + 1))) ||
 		    !TEXT_SET(a->user, user)) {
 			read_bad(r, "access has a bad row");
 			return;
@@ -136,19 +137,45 @@ static void read_access(struct reader *r, struct site_resource *out)
 	}
 }
 
+/* Both or neither; out has SITE_NAME_SIZE bytes. */
+static void read_host_port(struct reader *r, const char *ip_key,
+			   const char *port_key, char *out, uint32_t *port)
+{
+	unsigned char binary[16];
+
+	read_text(r, ip_key, false, out, SITE_NAME_SIZE);
+	if (!*out)
+		return;
+	*port = (uint32_t)read_count(r, port_key, 1, 65535);
+	if (inet_pton(AF_INET, out, binary) != 1 &&
+	    inet_pton(AF_INET6, out, binary) != 1)
+		read_bad(r, "%s: \"%.45s\" is not an address", ip_key, out);
+}
+
 int take_resource(void *object, const json_t *json, struct error *err)
 {
 	static const struct word identities[] = {
 		{ "none", IDENTITY_NONE }, { "proxy", IDENTITY_PROXY },
-		{ NULL, 0 },
+		{ "ident", IDENTITY_IDENT }, { NULL, 0 },
 	};
 	struct site_resource *out = object;
 	struct reader r = read_begin("resource", json, out->name, &out->place,
 				     text_is_name, err);
 
-	READ_TEXT(&r, "pool", true, out->pool);
+	READ_TEXT(&r, "pool", false, out->pool);
+	READ_TEXT(&r, "path", false, out->path);
+	read_host_port(&r, "ip", "port", out->ip, &out->port);
+	read_host_port(&r, "listen_ip", "listen_port", out->listen_ip,
+		       &out->listen_port);
+	read_host_port(&r, "ident_ip", "ident_port", out->ident_ip,
+		       &out->ident_port);
+	if (!*out->pool + !*out->path + !*out->ip != 2)
+		read_bad(&r, "is served in no place, or in several");
 	out->identity =
 		(enum site_identity)read_word(&r, "identity", identities);
+	if ((out->identity == IDENTITY_IDENT) != (out->ident_port != 0) ||
+	    (out->ident_port && *out->path))
+		read_bad(&r, "ident does not fit");
 	read_access(&r, out);
 	return read_end(&r);
 }

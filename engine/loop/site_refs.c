@@ -142,6 +142,8 @@ int site_check_references(const struct site_spec *s, struct error *err)
 		const struct site_resource *r = &s->resources[i];
 		const struct site_pool *p = FIND(s, pools, pool_count, r->pool);
 
+		if (!*r->pool)
+			continue;
 		if (!p)
 			return missing("resource", r->name, "pool", r->pool, err);
 		if (!p->keep)

@@ -97,7 +97,7 @@ static bool arguments_known(const struct verb_call *a, const struct verb *v)
 static const struct verb *find(const char *name)
 {
 	static const struct verb *const tables[] = {
-		verbs_pool, verbs_session, verbs_site, verbs_user,
+		verbs_pool, verbs_session, verbs_site, verbs_user, verbs_resource,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)

@@ -1,5 +1,5 @@
 /*
- * Verbs about places and machines: host, pool, machine, whois.
+ * Verbs about places and machines: host, pool, machine.
  */
 #include <string.h>
 
@@ -115,54 +115,6 @@ static void run_machine_console(const struct verb_call *a)
 	serial_open(a->c, a->id, verb_text(a, "name"));
 }
 
-static const struct machine *find_whois(const struct verb_call *a)
-{
-	const struct world *w = &a->sh->world;
-	uint64_t id = (uint64_t)verb_int(a, "session", 0);
-	const struct session *s = world_session(w, id);
-
-	if (id)
-		return s ? world_machine(w, s->row.machine) : NULL;
-	/* An address: which machine's pattern gives it. */
-	const char *address = verb_text(a, "address");
-	for (size_t i = 0; address[0] && i < w->pool_count; i++)
-		LIST_EACH(&w->pools[i]->machines, it) {
-			const struct machine *m =
-				LIST_ENTRY(it, struct machine, pool_link);
-			char at[160];
-
-			shell_machine_address(m, at, sizeof(at));
-			size_t n = strcspn(at, ":");
-			if (at[0] && (strcmp(at, address) == 0 ||
-				      (strlen(address) == n &&
-				       strncmp(at, address, n) == 0)))
-				return m;
-		}
-	return world_machine_by_name(w, slice_of(verb_text(a, "name")));
-}
-
-static void run_whois(const struct verb_call *a)
-{
-	const struct machine *m = find_whois(a);
-	const struct session *s =
-		m ? world_session(&a->sh->world, m->row.session) : NULL;
-
-	if (!m) {
-		control_error(a->c, a->id, "not_found", NULL,
-			      "no machine answers to that", NULL);
-		return;
-	}
-	/* From the binding, and only while the machine carries the user. */
-	bool bound = s && m->row.state == MACHINE_IN_SESSION;
-	verb_item(a, "whois", json_pack("{s:s, s:s, s:I, s:s*, s:o, s:s*}",
-		"machine", m->row.name, "state",
-		sm_name(&machine_table, m->row.state), "incarnation",
-		(json_int_t)m->row.incarnation, "user",
-		bound ? s->row.user : NULL, "session",
-		bound ? json_integer((json_int_t)s->row.id) : json_null(),
-		"application", bound ? s->row.application : NULL));
-}
-
 const struct verb verbs_pool[] = {
 	{ "host.list", run_host_list, false, "" },
 	{ "host.show", run_host_show, false, "name " },
@@ -179,6 +131,5 @@ const struct verb verbs_pool[] = {
 	{ "machine.delete", run_machine_delete, true, "name " },
 	{ "machine.exec", guest_exec_run, true, "name argv input for " },
 	{ "machine.console", run_machine_console, true, "name " },
-	{ "whois", run_whois, false, "name session address " },
 	{ 0 },
 };

@@ -1,6 +1,6 @@
 /*
- * Verbs about the site and the engine: info, listener, application, resource,
- * gateway, engine, site, subscribe.
+ * Verbs about the site and the engine: info, listener, application, gateway,
+ * engine, site, subscribe.
  */
 #include <string.h>
 
@@ -18,7 +18,8 @@ static void run_listener_list(const struct verb_call *a)
 	json_t *items = json_array();
 
 	for (const struct listener *l = a->sh->listeners; l; l = l->next)
-		json_array_append_new(items, show_listener(a->sh, l));
+		if (l->spec.door < DOOR_RESOURCE)
+			json_array_append_new(items, show_listener(a->sh, l));
 	control_items(a->c, a->id, "listener_list", items);
 }
 
@@ -31,16 +32,6 @@ static void run_application_list(const struct verb_call *a)
 		json_array_append_new(items,
 				      show_application(a->sh, &spec->applications[i]));
 	control_items(a->c, a->id, "application_list", items);
-}
-
-static void run_resource_list(const struct verb_call *a)
-{
-	json_t *items = json_array();
-
-	for (size_t i = 0; i < a->sh->world.resource_count; i++)
-		json_array_append_new(items,
-				      show_resource(a->sh, &a->sh->world.resources[i]));
-	control_items(a->c, a->id, "resource_list", items);
 }
 
 static void run_gateway_list(const struct verb_call *a)
@@ -208,7 +199,6 @@ const struct verb verbs_site[] = {
 	{ "info", run_info, false, "" },
 	{ "listener.list", run_listener_list, false, "" },
 	{ "application.list", run_application_list, false, "" },
-	{ "resource.list", run_resource_list, false, "" },
 	{ "gateway.list", run_gateway_list, false, "" },
 	{ "engine.stop", run_engine_stop, true, "machines " },
 	{ "site.close", run_site_close, true, "" },

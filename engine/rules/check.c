@@ -394,23 +394,144 @@ static void check_allow(lua_State *L, json_t *site, json_t *o)
 	need_all(L, site, "allow", o, "listeners", "listener");
 }
 
-static void check_resource(lua_State *L, json_t *site, json_t *o)
+/* Where it is served: by a pool that keeps its machines, or outside. */
+static void check_place(lua_State *L, json_t *site, json_t *o)
 {
 	static const char kind[] = "resource";
-	json_t *pool = need(L, site, kind, o, "pools", "pool",
-			    text_of(o, "pool")), *row;
-	bool peers = json_is_true(json_object_get(site, "peers"));
-	size_t i;
+	bool outside = has(o, "ip") || has(o, "path");
+	json_t *pool;
 
+	if (outside && has(o, "pool"))
+		FAULT(L, kind, o, "leave one out",
+		      "'pool' and 'address' exclude each other");
+	if (!outside && !has(o, "pool"))
+		FAULT(L, kind, o, "write pool = \"NAME\", or address = "
+		      "\"127.0.0.1:5432\" for a service outside",
+		      "nothing says where it is served");
+	if (has(o, "path") && *text_of(o, "path") != '/')
+		FAULT(L, kind, o, "write the whole path", "address = \"unix:%s\" "
+		      "does not begin with /", text_of(o, "path"));
+	if (outside)
+		return;
+	pool = need(L, site, kind, o, "pools", "pool", text_of(o, "pool"));
 	if (!json_is_true(json_object_get(pool, "keep")))
 		FAULT(L, kind, o, "write keep = true in the pool",
 		      "pool \"%s\" does not keep its machines",
 		      text_of(o, "pool"));
-	/* With peers = true every login name is a user. */
-	json_array_foreach(json_object_get(o, "access"), i, row)
-		if (!peers && strcmp(text_of(row, "user"), "*") != 0)
-			need(L, site, kind, o, "users", "user",
-			     text_of(row, "user"));
+}
+
+/* Ident is about tcp connections, and asked for at the address they come from. */
+static void check_ident(lua_State *L, json_t *site, json_t *o)
+{
+	static const char kind[] = "resource";
+	bool ident = strcmp(text_of(o, "identity"), "ident") == 0;
+	bool tcp = has(o, "ip");
+	json_t *served;
+	size_t i;
+
+	if (ident && !has(o, "ident_ip"))
+		FAULT(L, kind, o, "write ident = \"127.0.0.1:113\": where the "
+		      "service asks",
+		      "identity = \"ident\" without an address to answer at");
+	if (!ident && has(o, "ident_ip"))
+		FAULT(L, kind, o, "write identity = \"ident\" too",
+		      "'ident' is for identity = \"ident\"");
+	if (!ident)
+		return;
+	json_array_foreach(json_object_get(site, "applications"), i, served)
+		if (has(o, "pool") && !strcmp(text_of(served, "name"), text_of(
+			    need(L, site, kind, o, "pools", "pool",
+				 text_of(o, "pool")), "application")))
+			tcp = strcmp(text_of(served, "endpoint"), "tcp") == 0;
+	if (!tcp)
+		FAULT(L, kind, o, "write identity = \"proxy\" or \"none\"",
+		      "identity = \"ident\" is for services on tcp");
+	if (tcp && has(o, "ip") && !strchr(text_of(o, "ip"), ':') !=
+				   !strchr(text_of(o, "ident_ip"), ':'))
+		FAULT(L, kind, o, "write both as IPv4 or both as IPv6",
+		      "'ident' and 'address' are of different kinds");
+}
+
+static void check_resource(lua_State *L, json_t *site, json_t *o)
+{
+	static const char kind[] = "resource";
+	bool peers = json_is_true(json_object_get(site, "peers"));
+	json_t *row;
+	size_t i;
+
+	check_place(L, site, o);
+	check_ident(L, site, o);
+	json_array_foreach(json_object_get(o, "access"), i, row) {
+		const char *user = text_of(row, "user");
+
+		if (user[0] == '@')
+			need(L, site, kind, o, "groups", "group", user + 1);
+		/* With peers = true every login name is a user. */
+		else if (!peers && strcmp(user, "*") != 0)
+			need(L, site, kind, o, "users", "user", user);
+	}
+}
+
+/* Is a resource this application may reach known to listen for addresses? */
+static bool reaches_by_address(json_t *site, json_t *application)
+{
+	json_t *resources = json_object_get(site, "resources"), *r;
+	size_t i;
+
+	json_array_foreach(resources, i, r)
+		if (has(r, "listen_ip") &&
+		    names_hold(json_object_get(application, "resources"),
+			       text_of(r, "name")))
+			return true;
+	return false;
+}
+
+/* The source address tells whose machine it is: no two may have the same. */
+static void check_own_address(lua_State *L, json_t *taken, json_t *pool,
+			      const char *pattern)
+{
+	static const char kind[] = "pool";
+	char name[128], address[256];
+
+	for (int64_t i = 1; i <= count_of(pool, "max"); i++) {
+		const char *other;
+
+		snprintf(name, sizeof(name), "%s-%02lld", text_of(pool, "name"),
+			 (long long)i);
+		text_expand(slice_of(pattern), (uint32_t)i, name, address,
+			    sizeof(address));
+		other = json_string_value(json_object_get(taken, address));
+		if (strcmp(address, "10.0.2.15") == 0)
+			FAULT(L, kind, pool, "give each machine an address of its "
+			      "own, such as tcp:10.0.7.{index}:25", "10.0.2.15 is "
+			      "every guest's address under user-mode networking; a "
+			      "resource that listens cannot tell them apart");
+		if (other)
+			FAULT(L, kind, pool, "give each machine an address of its "
+			      "own, such as tcp:10.0.7.{index}:25", "%s and %s "
+			      "both have the address %s; a resource that listens "
+			      "cannot tell them apart", other, name, address);
+		json_object_set_new(taken, address, json_string(name));
+	}
+}
+
+static void check_addresses(lua_State *L, json_t *site)
+{
+	json_t *pools = json_object_get(site, "pools"), *pool;
+	json_t *taken = json_object();
+	size_t i;
+
+	/* Its bin is the site's: a fault leaves by longjmp. */
+	json_object_set_new(site, "addresses", taken);
+	json_array_foreach(pools, i, pool) {
+		json_t *a = need(L, site, "pool", pool, "applications",
+				 "application", text_of(pool, "application"));
+		const char *pattern = text_of(a, "endpoint_host");
+
+		if (*pattern && reaches_by_address(site, a))
+			check_own_address(L, taken, pool, pattern);
+	}
+	json_object_del(site, "addresses");
 }
 
 void check_site(lua_State *L, json_t *site)
@@ -437,6 +558,7 @@ void check_site(lua_State *L, json_t *site)
 		check_allow(L, site, o);
 	json_array_foreach(json_object_get(site, "resources"), i, o)
 		check_resource(L, site, o);
+	check_addresses(L, site);
 	json_array_foreach(json_object_get(site, "listeners"), i, o)
 		check_listener(L, site, o, i);
 }

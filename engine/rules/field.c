@@ -301,12 +301,14 @@ static void set_endpoint(lua_State *L, const struct field_owner *o,
 static void set_address(lua_State *L, const struct field_owner *o,
 			const struct field *f)
 {
-	const char *text = plain_text(L, 200);
-	char copy[256], *ip = copy;
+	const char *text = plain_text(L, 200), *before = f->words ? f->words : "";
+	char copy[256], *ip = copy, ip_key[32], port_key[32];
 	unsigned char binary[16];
 
+	snprintf(ip_key, sizeof(ip_key), "%sip", before);
+	snprintf(port_key, sizeof(port_key), "%sport", before);
 	TEXT_SET(copy, text ? text : "");
-	if (strncmp(copy, "unix:", 5) == 0 && copy[5]) {
+	if (!f->words && strncmp(copy, "unix:", 5) == 0 && copy[5]) {
 		if (strlen(copy + 5) > SOCKET_PATH_MAX)
 			sandbox_fail(L, o->place, "use a shorter path", "%s: the "
 				     "socket path has %zu characters, %d fit",
@@ -327,10 +329,11 @@ static void set_address(lua_State *L, const struct field_owner *o,
 		good = inet_pton(AF_INET, ip, binary) == 1;
 	}
 	if (!good)
-		wrong(L, o, f, "an IP address and a port such as "
+		wrong(L, o, f, f->words ? "an IP address and a port such as "
+		      "\"10.0.7.1:5432\"" : "an IP address and a port such as "
 		      "\"127.0.0.1:7070\" or \"[::1]:7070\", or \"unix:PATH\"");
-	put_text(o, "ip", ip);
-	json_object_set_new(o->out, "port", json_integer(port));
+	put_text(o, ip_key, ip);
+	json_object_set_new(o->out, port_key, json_integer(port));
 }
 
 static void set_source(lua_State *L, const struct field_owner *o,
@@ -415,8 +418,9 @@ static void add_access(lua_State *L, const struct field_owner *o, json_t **rows,
 static void set_access(lua_State *L, const struct field_owner *o,
 		       const struct field *f)
 {
-	static const char want[] = "a table such as { anna = true, [\"*\"] = "
-				   "false } or { \"anna\", \"ben\" }";
+	static const char want[] = "a table such as { anna = true, "
+				   "[\"@students\"] = true, [\"*\"] = false } "
+				   "or { \"anna\", \"ben\" }";
 	static json_t *rows[SITE_JSON_COUNT_MAX];
 	json_t *list = json_array();
 	size_t count = 0;
@@ -432,7 +436,8 @@ static void set_access(lua_State *L, const struct field_owner *o,
 			wrong(L, o, f, want);
 		lua_pushvalue(L, named ? -2 : -1);
 		const char *user = plain_text(L, 63);
-		if (!user || (strcmp(user, "*") != 0 && !text_is_user(user)))
+		if (!user || (strcmp(user, "*") != 0 && !text_is_user(user) &&
+			      (user[0] != '@' || !text_is_name(user + 1))))
 			wrong(L, o, f, want);
 		add_access(L, o, rows, &count, user, allowed);
 		lua_pop(L, 1);

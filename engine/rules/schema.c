@@ -135,9 +135,13 @@ static const struct field allow_fields[] = {
 };
 
 static const struct field resource_fields[] = {
-	NAME("pool"),
+	{ .name = "pool", .type = FIELD_NAME },
+	{ .name = "address", .type = FIELD_ADDRESS },
+	/* words: what stands before "ip" and "port" in the JSON. */
+	{ .name = "listen", .type = FIELD_ADDRESS, .words = "listen_" },
+	{ .name = "ident", .type = FIELD_ADDRESS, .words = "ident_" },
 	{ .name = "access", .type = FIELD_ACCESS, .required = true },
-	WORD("identity", "proxy|none|!ident", "proxy"),
+	WORD("identity", "proxy|none|ident", "proxy"),
 	{ .name = NULL },
 };
 

@@ -44,9 +44,12 @@
  *   "allows": [ { "name": "rule-1", "file", "line", "users": ["anna"] | "*",
  *     "groups": ["students"], "applications": ["mail"] | "*",
  *     "listeners": ["front"] | "*" } ],
- *   "resources": [ { "name", "file", "line", "pool",
- *     "identity": "proxy" | "none",
- *     "access": [ { "user": "anna" | "*", "allowed": true } ] } ] }
+ *   "resources": [ { "name", "file", "line", "pool" |
+ *     "ip": "127.0.0.1", "port": 5432 | "path": "/run/x.sock",
+ *     "listen_ip", "listen_port", "ident_ip", "ident_port",
+ *     "identity": "proxy" | "none" | "ident",
+ *     "access": [ { "user": "anna" | "@students" | "*", "allowed": true } ] } ] }
+ *     listen_*, ident_*: left out when not set
  *     access is sorted by user
  */
 #ifndef REMUDA_RULES_SITE_H

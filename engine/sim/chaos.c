@@ -122,6 +122,8 @@ static void change_site(struct sim *s)
 		TEXT_SET(p->host, h->name);	/* for machines to come */
 	if (s->site.resource_count && sim_chance(s, 50))
 		site_toggle_resource(s, p->application);
+	if (s->site.resource_count && sim_chance(s, 50))
+		s->site.resources[0].access[sim_between(s, 0, 3)].allowed ^= 1;
 	post_send(s, post_new(s, EVENT_SITE), NULL, 0);
 }
 
@@ -223,6 +225,8 @@ static void trouble(struct sim *s, struct item *it)
 	(void)it;
 	if (s->settling)
 		return;
+	for (int i = 0; i < 4; i++)
+		resource_knock(s);
 	guest_trouble(s);
 	host_trouble(s);
 	role_trouble(s);

@@ -332,6 +332,7 @@ static void accepts(struct sim *s, struct item *it)
 		return;
 	}
 	c->accepted = true;
+	map_put(&s->accepted, c->session, s);
 	c->state = CONN_FLOWING;
 	c->moved_ms = s->now_ms;
 	c->ends_ms = c->longest_ms ?
@@ -450,12 +451,5 @@ void conns_life_ended(struct sim *s, const struct life *l)
 		if (c->state == CONN_FLOWING && (c->channel || sim_chance(s, 50)))
 			conn_finish(s, c, END_MACHINE);
 	}
-	for (size_t i = s->ports.count; i-- > 0;) {
-		struct port *p = s->ports.items[i];
-
-		if (p->machine == l->machine) {
-			array_remove(&s->ports, i);
-			free(p);
-		}
-	}
+	resource_ports_lost(s, l);
 }

@@ -198,6 +198,11 @@ static const char *resources_missing(const struct sim *s)
 		const struct pool *p = world_pool(&s->world,
 						  slice_of(r->spec.pool));
 
+		if (!r->spec.pool[0]) {
+			if (!s->target_known)
+				return "a resource is outside and gateway 0 does not know";
+			continue;
+		}
 		if (p && has_running(s, p) && !s->target_machine)
 			return "a resource has a machine and gateway 0 no target";
 		const struct machine *m =

@@ -146,6 +146,8 @@ static void hello(struct sim *s, uint32_t gateway, bool fresh)
 	if (s->swarm.records_first)
 		send_records(s, gateway);
 	report(s, gateway);
+	if (gateway == 0)
+		resource_report(s);
 	p = post_new(s, EVENT_GATEWAY_READY);
 	p->ev.gateway.index = gateway;
 	gateway_post(s, gateway, p);
@@ -230,6 +232,7 @@ void gateway_die(struct sim *s, uint32_t gateway)
 	if (gateway == 0) {
 		array_free(&s->ports);
 		s->target_machine = 0;
+		s->target_known = false;
 	}
 	if (!s->running)
 		return;
@@ -240,53 +243,6 @@ void gateway_die(struct sim *s, uint32_t gateway)
 	}
 	sim_at(s, g->out_ms + GATEWAY_RESTART_MS, restarts, NULL, gateway,
 	       ++g->start);
-}
-
-/* ---- resources: ports and targets meet at gateway 0 ------------------------ */
-
-static void port_open(struct sim *s, const struct order *o)
-{
-	struct port *p;
-
-	for (size_t i = 0; i < s->ports.count; i++) {
-		const struct port *old = s->ports.items[i];
-
-		if (old->machine == o->e.machine &&
-		    old->session != o->e.session)
-			sim_broken(s, "S16", "machine %llu keeps a port of session/%llu in session/%llu",
-				   (unsigned long long)old->machine,
-				   (unsigned long long)old->session,
-				   (unsigned long long)o->e.session);
-	}
-	if (!life_by_id(s, o->life))
-		return;	/* the descriptor reads end-of-file */
-	p = calloc(1, sizeof(*p));
-	CHECK("", p, "out of memory");
-	p->session = o->e.session;
-	p->machine = o->e.machine;
-	text_copy_slice(p->resource, sizeof(p->resource), o->e.resource);
-	array_add(&s->ports, p);
-	if (sim_chance(s, 30)) {
-		struct post *use = post_new(s, EVENT_RESOURCE_USED);
-
-		use->ev.resource.session = o->e.session;
-		use->ev.resource.machine = o->e.machine;
-		use->ev.resource.resource = post_text(use, p->resource);
-		use->ev.resource.allowed = o->e.ok;
-		gateway_post(s, 0, use);
-	}
-}
-
-static void ports_close(struct sim *s, uint64_t session)
-{
-	for (size_t i = s->ports.count; i-- > 0;) {
-		struct port *p = s->ports.items[i];
-
-		if (p->session == session) {
-			array_remove(&s->ports, i);
-			free(p);
-		}
-	}
 }
 
 /* ---- what the engine says ---------------------------------------------------- */
@@ -326,15 +282,16 @@ static void handle(struct sim *s, struct order *o)
 		confirmed(s, o);
 		return;
 	case EFFECT_RESOURCE_PORT:
-		port_open(s, o);
+		resource_port(s, o);
 		return;
 	case EFFECT_RESOURCE_CLOSE:
-		ports_close(s, o->e.session);
+		resource_close(s, o);
 		return;
 	case EFFECT_RESOURCE_TARGET:
 		text_copy_slice(s->target_resource, sizeof(s->target_resource),
 				o->e.resource);
 		s->target_machine = o->e.machine;
+		s->target_known = o->e.ok;
 		return;
 	default:	/* WAITING is for people */
 		return;

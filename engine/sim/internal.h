@@ -143,9 +143,13 @@ struct conn {
 	uint64_t bytes_in, bytes_out;
 };
 
-struct port {			/* a machine's resource port at gateway 0 */
-	uint64_t session, machine;
-	char resource[ROW_NAME_SIZE];
+struct port {			/* a machine's way to a resource at gateway 0 */
+	uint64_t session, machine, incarnation;
+	uint64_t life;		/* its stream leads to, when address is empty */
+	uint64_t exchange;	/* its open connection, 0 = none */
+	char resource[ROW_NAME_SIZE], user[ROW_USER_SIZE];
+	char address[ROW_NAME_SIZE];
+	bool allowed;
 };
 
 struct sim_gateway {
@@ -228,9 +232,11 @@ struct sim {
 	struct sim_gateway gateways[GATEWAYS_MAX];
 	struct array conns, ports;
 	char target_resource[ROW_NAME_SIZE];
-	uint64_t target_machine;
+	uint64_t target_machine, next_exchange;
+	bool target_known;	/* gateway 0 can reach the resource */
 
 	struct map bound;	/* hash of (machine, incarnation) -> session */
+	struct map accepted;	/* sessions a machine accepted */
 	struct map stopped;	/* sessions that were sent a STOP */
 	struct map closed;	/* sessions whose gateway saw them end in order */
 	/* Machines replaced for their version at this instant, of this pool. */
@@ -275,6 +281,8 @@ void site_names_add(struct site_names *n, const char *name);
 void *site_room(size_t count, size_t size);
 /* What users may take of a listener's, operators aside. */
 int64_t site_extend_ms(const struct sim *s, const char *listener);
+bool resource_access(const struct sim *s, const struct site_resource *r,
+		     const char *user);
 void site_release(struct site_spec *site);
 const struct site_pool *site_pool_of(const struct sim *s, const char *pool);
 
@@ -282,6 +290,8 @@ const struct site_pool *site_pool_of(const struct sim *s, const char *pool);
 const char *site_user_name(uint32_t i);
 uint32_t site_draw_limit(struct sim *s);
 void people_draw(struct sim *s, struct site_spec *site);
+bool people_in(const struct site_spec *site, const char *group,
+	       const char *user);
 bool people_allow(const struct sim *s, const struct conn *c);
 /* An operator's word reached the engine; a crash leaves what was stored. */
 void people_command(struct sim *s, const struct event *ev);
@@ -368,6 +378,15 @@ void conn_finish(struct sim *s, struct conn *c, enum session_end how);
 void conns_extended(struct sim *s, uint64_t session, int64_t ms);
 /* The machine's side of every connection to that domain breaks. */
 void conns_life_ended(struct sim *s, const struct life *l);
+
+/* ---- resource.c: ways to resources at gateway 0 --------------------------------------- */
+void resource_port(struct sim *s, const struct order *o);
+void resource_close(struct sim *s, const struct order *o);
+void resource_report(struct sim *s);
+void resource_ports_lost(struct sim *s, const struct life *l);
+/* Some guest asks for the resource. */
+void resource_knock(struct sim *s);
+void oracle_port(struct sim *s, const struct effect *e);
 
 /* ---- chaos.c: what happens by itself ---------------------------------------------------- */
 void chaos_start(struct sim *s);

@@ -113,6 +113,15 @@ static bool names_have(const struct site_names *n, const char *name)
 	return n->all;
 }
 
+bool people_in(const struct site_spec *site, const char *group,
+	       const char *user)
+{
+	for (size_t i = 0; i < site->group_count; i++)
+		if (strcmp(site->groups[i].name, group) == 0)
+			return names_have(&site->groups[i].members, user);
+	return false;
+}
+
 static bool is_disabled(const struct sim *s, const char *user)
 {
 	for (int i = 0; i < USERS; i++)

@@ -269,6 +269,9 @@ static void perform(struct sim *s, const struct effect *e)
 		oracle_assign(s, e);
 		/* fall through */
 	case EFFECT_RESOURCE_PORT:
+		if (e->kind == EFFECT_RESOURCE_PORT)
+			oracle_port(s, e);
+		/* fall through */
 	case EFFECT_RESOURCE_TARGET:
 		if (e->call)
 			o->life = oracle_fd_out(s, e->call,

@@ -330,6 +330,7 @@ static void sim_fini(struct sim *s)
 	map_fini(&s->fds);
 	map_fini(&s->tokens);
 	map_fini(&s->bound);
+	map_fini(&s->accepted);
 	map_fini(&s->stopped);
 	map_fini(&s->closed);
 	store_fini(&s->store);

@@ -173,6 +173,8 @@ static void draw_application(struct sim *s, struct site_application *a, int i,
 	snprintf(a->name, sizeof(a->name), "app%d", i);
 	a->endpoint = sim_chance(s, 50) ? ENDPOINT_CHANNEL : ENDPOINT_TCP;
 	a->port = 80;
+	if (a->endpoint == ENDPOINT_TCP)
+		TEXT_SET(a->host, "10.9.{index}.{machine}");
 	a->identity = (enum site_identity)sim_between(s, IDENTITY_NONE,
 						      IDENTITY_AGENT);
 	a->agent = a->identity == IDENTITY_AGENT || sim_chance(s, 70);
@@ -249,9 +251,28 @@ static void draw_listeners(struct sim *s, struct site_spec *site)
 	}
 }
 
+bool resource_access(const struct sim *s, const struct site_resource *r,
+		     const char *user)
+{
+	bool rest = false, yes = false, no = false;
+
+	for (size_t i = 0; i < r->access_count; i++) {
+		const struct site_access *a = &r->access[i];
+
+		if (strcmp(a->user, user) == 0)
+			return a->allowed;
+		rest = rest || (a->user[0] == '*' && a->allowed);
+		if (a->user[0] == '@' && people_in(&s->world.spec, a->user + 1,
+						   user))
+			*(a->allowed ? &yes : &no) = true;
+	}
+	return !no && (yes || rest);
+}
+
 /* A pool that outlives sessions and serves the others through gateway 0. */
 static void draw_resource(struct sim *s, struct site_spec *site)
 {
+	static const char *const rows[] = { "*", "@group0", "@group1", "ben" };
 	struct site_application *a =
 		&site->applications[site->application_count++];
 	struct site_pool *p = &site->pools[site->pool_count++];
@@ -267,14 +288,19 @@ static void draw_resource(struct sim *s, struct site_spec *site)
 	site->resources = site_room(1, sizeof(*site->resources));
 	struct site_resource *r = &site->resources[0];
 	TEXT_SET(r->name, "store");
-	TEXT_SET(r->pool, p->name);
-	r->identity = IDENTITY_PROXY;
-	r->access_count = 2;
-	r->access = site_room(2, sizeof(*r->access));
-	TEXT_SET(r->access[0].user, "*");
-	r->access[0].allowed = sim_chance(s, 50);
-	TEXT_SET(r->access[1].user, site_user_name(1));
-	r->access[1].allowed = sim_chance(s, 50);
+	if (sim_chance(s, 70))
+		TEXT_SET(r->pool, p->name);
+	else
+		TEXT_SET(r->ip, "192.0.2.1"), r->port = 5432;
+	if (sim_chance(s, 60))
+		r->listen_port = 5432;
+	r->identity = r->port ? IDENTITY_IDENT : IDENTITY_PROXY;
+	r->access_count = 4;
+	r->access = site_room(4, sizeof(*r->access));
+	for (int i = 0; i < 4; i++) {
+		TEXT_SET(r->access[i].user, rows[i]);
+		r->access[i].allowed = sim_chance(s, 50);
+	}
 }
 
 void site_draw(struct sim *s)

@@ -191,7 +191,12 @@ static void of_event(struct sim *s, const struct event *ev)
 		break;
 	case EVENT_RESOURCE_USED:
 	case EVENT_RESOURCE_LOST:
+	case EVENT_RESOURCE_OPENED:
+	case EVENT_RESOURCE_CLOSED:
+	case EVENT_RESOURCE_HELD:
 		number(s, "machine", ev->resource.machine);
+		number(s, "session", ev->resource.session);
+		number(s, "exchange", ev->resource.exchange);
 		break;
 	case EVENT_VOLUME_MADE:
 		text(s, "name", ev->volume.name);

@@ -22,7 +22,7 @@
  * Verbs (arguments in brackets are optional):
  *   info                                     kind info
  *   host.list  pool.list  machine.list [pool]  listener.list  application.list  resource.list
- *     gateway.list
+ *     resource.show name  gateway.list
  *   session.list [user,machine,application,listener,pool]: those that live; with history=true, pages,
  *     newest first, also [state,search,since_ms,until_ms,limit,before]: assigned in [since, until),
  *     search in the reason whatever the case
@@ -40,7 +40,8 @@
  *   user.why name application [listener]     what the user would get on each listener
  *   user.disable name [end_sessions]  user.enable name
  *   session.extend session=N for="30m"
- *   whois name|session|address
+ *   whois name|session|address               address: of a machine, or "ip:port" of an open
+ *     connection to a resource, as the service or the machine sees it
  *   engine.stop [machines="stay"]            machines stay up (the only choice now)
  *   site.reload
  *   site.show [version=HASH]                 kind site_text: pieces {file,text} in order, of the
@@ -75,7 +76,11 @@
  *             end_text request_key incarnation
  *   request:  id ref user application listener peer state place requested deadline wait_ms code text
  *   listener: name door address user application state
- *   resource: name pool machine access
+ *   resource: name pool machine address identity ident listen listen_state access{who:bool} open
+ *             connections[{user machine session own peer since}] (the first 100) refused
+ *             refusals[{time user machine peer text}] (the last 5, newest first)
+ *   whois:    machine state incarnation user session application since resource; user, session
+ *             and what follows only while a session is on the machine
  *   gateway:  index pid state("up"|"gone"|"starting") sessions adopted
  *   hour:     hour (its start) sessions (begun) closed lost failed (ended) refused cancelled waited
  *             wait_mean_ms wait_p50_ms wait_p95_ms (null without sessions; a class's upper end)

@@ -64,16 +64,21 @@ enum {
 #define WIRE_session_notice(F) F(u64, session) F(i64, left_ms) F(text, text)
 /* The machine was cleaned (ok) or given up; pass CONFIRMED or ERROR on. */
 #define WIRE_session_confirmed(F) F(u64, session) F(u8, ok) F(text, text)
-/* + fd: a machine's port for one resource, for the time of one session. */
+/* A machine's way to one resource, for the time of one session: a port (+ fd),
+ * or the numeric address its connections come from.  Neither: only `allowed`
+ * of what was given before changes; a way not allowed any more is cut. */
 #define WIRE_resource_port(F)                                                  \
 	F(u64, machine) F(u64, session) F(text, resource) F(text, user)        \
-	F(u8, allowed)
+	F(u8, allowed) F(text, address)
+/* Cut all of them, then answer resource_closed. */
 #define WIRE_resource_close(F) F(u64, machine) F(u64, session)
-/* Where a resource is served.  channel: + fd.  Replaces an older target;
- * machine 0 = nowhere now. */
+/* Where a resource is served.  channel: + fd; tcp: address "ip:port"; unix:
+ * address is a path.  machine 0: outside.  Replaces an older target, unless it
+ * is the same; endpoint 0 = nowhere now.  source: the address to come from
+ * (ident), without a port, or empty. */
 #define WIRE_resource_target(F)                                                \
 	F(text, resource) F(u64, machine) F(u8, endpoint) F(text, address)     \
-	F(u8, identity)
+	F(u8, identity) F(text, source)
 /* First message of an engine on a rendezvous connection: proof is the hex
  * HMAC-SHA256 of "gateway-adopt INDEX TERM" under the site key. */
 #define WIRE_gateway_adopt(F) F(u32, index) F(u64, term) F(text, proof)
@@ -120,9 +125,21 @@ enum {
 #define WIRE_session_bytes(F) F(u64, session) F(u64, bytes_in) F(u64, bytes_out)
 /* The client asks for ms more before its session's longest time is over. */
 #define WIRE_session_extend(F) F(u64, session) F(u64, machine) F(i64, ms)
+/* An exchange ended, or (exchange 0) was refused before it began; session 0:
+ * the caller at address `peer` is nobody's machine. */
 #define WIRE_resource_used(F)                                                  \
 	F(u64, session) F(u64, machine) F(text, resource) F(text, user)        \
-	F(u8, allowed) F(u64, bytes_in) F(u64, bytes_out) F(text, text)
+	F(u8, allowed) F(u64, bytes_in) F(u64, bytes_out) F(text, text)        \
+	F(u64, exchange) F(text, peer)
+/* An exchange began; again for each open one between hello and ready.  own:
+ * "ip:port" the service sees, or empty; peer: the machine's, or empty. */
+#define WIRE_resource_opened(F)                                                \
+	F(u64, exchange) F(u64, session) F(u64, machine) F(text, resource)     \
+	F(text, own) F(text, peer)
+/* No way of that session's to a resource is open. */
+#define WIRE_resource_closed(F) F(u64, machine) F(u64, session)
+/* A way this gateway holds, between hello and ready. */
+#define WIRE_resource_held(F) F(u64, machine) F(u64, session) F(text, resource)
 /* The channel of a resource target was closed or stopped answering. */
 #define WIRE_resource_target_lost(F) F(text, resource) F(u64, machine) F(text, text)
 
@@ -256,6 +273,7 @@ enum {
 	M(26, session_failed) M(27, session_ended) M(28, session_bytes)        \
 	M(29, resource_used) M(30, resource_target_lost)                       \
 	M(31, session_extend) M(32, gateway_pong)                              \
+	M(36, resource_opened) M(37, resource_closed) M(38, resource_held)     \
 	M(40, host_open) M(41, domain_create) M(42, domain_destroy)            \
 	M(43, agent_ping) M(44, agent_exec) M(45, agent_write)                 \
 	M(46, channel_open) M(47, console_open) M(48, tcp_probe)               \
@@ -278,6 +296,9 @@ enum wire_door {
 	WIRE_DOOR_NATIVE = 2,	/* frames (engine/wire/native.h) */
 	WIRE_DOOR_CONNECT = 3,	/* HTTP CONNECT (engine/wire/http_connect.h) */
 	WIRE_DOOR_SOCKS5 = 4,	/* RFC 1928 (engine/wire/socks5.h) */
+	/* No doors of users; gateway 0 only. */
+	WIRE_DOOR_RESOURCE = 20,	/* machines come in; application = resource */
+	WIRE_DOOR_IDENT = 21,		/* RFC 1413 */
 };
 enum wire_user_source {
 	WIRE_USER_FIXED = 1,	/* the listener names the user */
@@ -293,6 +314,7 @@ enum wire_identity {
 	WIRE_IDENTITY_NONE = 1,
 	WIRE_IDENTITY_PROXY = 2,	/* PROXY v2 header (decisions.md 19) */
 	WIRE_IDENTITY_AGENT = 3,	/* accept hook, then as NONE */
+	WIRE_IDENTITY_IDENT = 4,	/* resources: the service asks by RFC 1413 */
 };
 enum wire_end {
 	WIRE_END_CLOSED = 1,	/* orderly, both directions or by the machine */

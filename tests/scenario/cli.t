@@ -502,7 +502,8 @@ is((run("plain", "session", "list", "--csv"))[1] =~ s/\n.*//sr,
 	"id,user,application,machine,state,requested,assigned,accepted,ended,ends,wait_ms,accept_ms,clean_ms,bytes_in,bytes_out,peer,listener,end_text",
 	"CSV has fields and raw numbers");
 ($code, $out) = run("plain", "resource", "list", "--csv");
-is($out, "name,pool,machine,access\ndb,mail,,\"alice,bob\"\n", "CSV quotes, null is empty");
+is($out, "name,pool,machine,address,listen,identity,open,refused,access\n" .
+	"db,mail,,,,,,,\"alice,bob\"\n", "CSV quotes, null is empty");
 ($code, $out, $err) = run("plain", "ls", "--sort", "stat");
 is("$code $err", "2 error: no column \"stat\". Did you mean \"STATE\"?\n", "a column that does not exist");
 ($code, $out) = run("parts", "ls", "-o", "name");

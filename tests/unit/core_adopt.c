@@ -200,7 +200,6 @@ static void test_ended_before(void)
 				       .session = { .gateway = 1, .session = 9,
 						    .machine = 5,
 						    .incarnation = 3 } });
-	lab_wait(&lab, 10);
 	ok(lab_effect(&lab, EFFECT_DOMAIN_DESTROY), "now it is cleaned");
 	lab_close(&lab);
 }

@@ -48,7 +48,12 @@ static const char full[] =
 	"allow { users = { \"anna\" }, groups = { \"all\" },\n"
 	"    applications = \"mail\", listeners = { \"kiosk\", \"six\" } }\n"
 	"allow { groups = { \"students\" } }\n"
-	"allow { }\n";
+	"allow { }\n"
+	"resource \"db\" { address = \"[::1]:5432\", listen = \"10.0.7.254:5432\",\n"
+	"    identity = \"ident\", ident = \"[::1]:113\",\n"
+	"    access = { [\"@students\"] = true } }\n"
+	"resource \"web\" { address = \"unix:/run/web.sock\", identity = \"none\",\n"
+	"    access = { \"anna\" } }\n";
 
 static const struct module_text modules[] = {
 	{ "applications.mail", "scripts/applications/mail.lua",
@@ -181,7 +186,15 @@ static void test_full(struct role *r)
 	ok(!s.allows[1].users.all && s.allows[1].applications.all &&
 	   s.allows[1].listeners.all, "with a group named, only its members");
 	ok(s.allows[2].users.all, "with nobody named, everybody");
-	is_int(s.resource_count, 1, "one resource");
+	is_int(s.resource_count, 3, "three resources");
+	is_text(s.resources[1].ip, "::1", "one is outside");
+	is_int(s.resources[1].port, 5432, "its port");
+	is_text(s.resources[1].listen_ip, "10.0.7.254", "listens for machines");
+	is_int(s.resources[1].listen_port, 5432, "there");
+	is_int(s.resources[1].identity, IDENTITY_IDENT, "the service asks");
+	is_int(s.resources[1].ident_port, 113, "at that port");
+	is_text(s.resources[1].access[0].user, "@students", "a group has access");
+	is_text(s.resources[2].path, "/run/web.sock", "another on a socket");
 	is_int(s.resources[0].access_count, 5, "five rows of access");
 	is_text(s.resources[0].access[0].user, "*", "sorted: first");
 	ok(!s.resources[0].access[0].allowed, "nobody else");
@@ -211,6 +224,8 @@ static void test_full(struct role *r)
 #define FROM "pool \"p\" { application = \"a\", serve = 2, from = \""
 #define CLOUD "write cloud_init = { user_data = [[#cloud-config\n...]], meta = { " \
 	"KEY = \"TEXT\" } }"
+#define OUTSIDE "resource \"r\" { address = \"127.0.0.1:5432\""
+#define LISTEN ", listen = \"10.0.7.254:5432\", access = {} }\n"
 #define USERS "user \"u\" {}\n"
 #define DOOR "listener \"l\" { door = \"direct\", address = \"127.0.0.1:1\", "
 
@@ -496,7 +511,46 @@ static const struct {
 	  "declare listener \"l\" { ... }" },
 	{ SITE "resource \"r\" { pool = \"p\", access = { u = 1 } }\n", "site.lua", 2,
 	  "resource \"r\": 'access' must be a table such as { anna = true, "
-	  "[\"*\"] = false } or { \"anna\", \"ben\" }, not 1", "" },
+	  "[\"@students\"] = true, [\"*\"] = false } or { \"anna\", \"ben\" }, "
+	  "not 1", "" },
+	{ SITE "resource \"r\" { access = {} }\n", "site.lua", 2,
+	  "resource \"r\": nothing says where it is served", "write pool = "
+	  "\"NAME\", or address = \"127.0.0.1:5432\" for a service outside" },
+	{ SITE APP POOL ", keep = true }\nresource \"r\" { pool = \"p\", address = "
+	  "\"127.0.0.1:1\", access = {} }\n", "site.lua", 4, "resource \"r\": 'pool' "
+	  "and 'address' exclude each other", "leave one out" },
+	{ SITE "resource \"r\" { address = \"unix:x.sock\", access = {} }\n",
+	  "site.lua", 2, "resource \"r\": address = \"unix:x.sock\" does not begin "
+	  "with /", "write the whole path" },
+	{ SITE OUTSIDE ", listen = \"unix:/x\", access = {} }\n", "site.lua", 2,
+	  "resource \"r\": 'listen' must be an IP address and a port such as "
+	  "\"10.0.7.1:5432\", not \"unix:/x\"", "" },
+	{ SITE OUTSIDE ", identity = \"ident\", access = {} }\n", "site.lua", 2,
+	  "resource \"r\": identity = \"ident\" without an address to answer at",
+	  "write ident = \"127.0.0.1:113\": where the service asks" },
+	{ SITE OUTSIDE ", ident = \"127.0.0.1:113\", access = {} }\n", "site.lua", 2,
+	  "resource \"r\": 'ident' is for identity = \"ident\"",
+	  "write identity = \"ident\" too" },
+	{ SITE "resource \"r\" { address = \"unix:/x\", identity = \"ident\", ident = "
+	  "\"127.0.0.1:113\", access = {} }\n", "site.lua", 2, "resource \"r\": "
+	  "identity = \"ident\" is for services on tcp",
+	  "write identity = \"proxy\" or \"none\"" },
+	{ SITE OUTSIDE ", identity = \"ident\", ident = \"[::1]:113\", access = {} }\n",
+	  "site.lua", 2, "resource \"r\": 'ident' and 'address' are of different "
+	  "kinds", "write both as IPv4 or both as IPv6" },
+	{ SITE OUTSIDE ", access = { [\"@g\"] = true } }\n", "site.lua", 2,
+	  "resource \"r\": there is no group \"g\"", "declare group \"g\" { ... }" },
+	{ SITE OUTSIDE LISTEN "application \"a\" { endpoint = \"tcp:10.0.7.5:25\", "
+	  "resources = { \"r\" } }\npool \"p\" { application = \"a\", serve = 1, max = "
+	  "2, kernel = \"k\" }\n", "site.lua", 4, "pool \"p\": p-01 and p-02 both have "
+	  "the address 10.0.7.5; a resource that listens cannot tell them apart",
+	  "give each machine an address of its own, such as tcp:10.0.7.{index}:25" },
+	{ SITE OUTSIDE LISTEN "application \"a\" { endpoint = \"tcp:10.0.2.15:25\", "
+	  "resources = { \"r\" } }\npool \"p\" { application = \"a\", serve = 1, "
+	  "kernel = \"k\" }\n", "site.lua", 4, "pool \"p\": 10.0.2.15 is every "
+	  "guest's address under user-mode networking; a resource that listens "
+	  "cannot tell them apart",
+	  "give each machine an address of its own, such as tcp:10.0.7.{index}:25" },
 };
 
 static void test_mistakes(struct role *r)

@@ -64,12 +64,18 @@ static const char good[] =
 	"\"listeners\":\"*\"}],"
 	"\"resources\":[{\"name\":\"files\"," PLACE ",\"pool\":\"mail\","
 	"\"identity\":\"proxy\",\"access\":[{\"user\":\"*\",\"allowed\":false},"
-	"{\"user\":\"anna\",\"allowed\":true}]}]}";
+	"{\"user\":\"anna\",\"allowed\":true}]},"
+	"{\"name\":\"db\"," PLACE ",\"ip\":\"127.0.0.1\",\"port\":5432,"
+	"\"listen_ip\":\"10.0.7.254\",\"listen_port\":5432,"
+	"\"ident_ip\":\"127.0.0.1\",\"ident_port\":113,"
+	"\"identity\":\"ident\",\"access\":[{\"user\":\"@team\","
+	"\"allowed\":true}]}]}";
 
 /* What may be left out, and then is not an error. */
 static const char *const optional[] = {
 	"initrd", "cmdline", "volume_mib", "password", "token", "uid", "login",
-	"idle_ms", "warn_ms", "extend_ms", NULL,
+	"idle_ms", "warn_ms", "extend_ms", "listen_ip", "listen_port",
+	NULL,
 };
 
 static bool is_optional(const char *key)
