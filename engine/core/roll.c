@@ -25,11 +25,22 @@ static uint32_t being_made(const struct pool *p)
 	       p->counts[MACHINE_PREPARING] + p->counts[MACHINE_CLEANING];
 }
 
+/* One that is held or in session is not waited for with a machine more: it
+ * would come and go for ever. */
+static bool can_be_replaced(const struct pool *p)
+{
+	LIST_EACH(&p->in_state[MACHINE_READY], it)
+		if (machine_is_outdated(LIST_ENTRY(it, struct machine,
+						   state_link)))
+			return true;
+	return false;
+}
+
 uint32_t roll_surge(const struct pool *p)
 {
 	/* Where nothing is free but the spare ones, one more makes room. */
 	return p->rolling && !p->roll_paused && p->spare > 0 &&
-			       p->ready_count <= p->spare ?
+			       p->ready_count <= p->spare && can_be_replaced(p) ?
 		       1 : 0;
 }
 
