@@ -140,7 +140,7 @@ enum cli_value {
 	X(WITH_KEY, "with-key", 0, NULL, SWITCH, false, "with_key",             \
 	  "with site.key, by which machines are known as ours")                \
 	X(FORCE, "force", 0, NULL, SWITCH, false, "force",                      \
-	  "over what is there, which is kept aside")                           \
+	  "although users are on it; over what is there, which is kept")       \
 	X(OBJECT, "object", 0, "OBJECT", TEXT, false, "object",                \
 	  "only about this object: machine/mail-07")                           \
 	X(LIMIT, "limit", 0, "N", NUMBER, false, "limit",                      \

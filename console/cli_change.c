@@ -239,3 +239,11 @@ int cli_run_change(struct cli *cli)
 	json_decref(changes);
 	return code;
 }
+
+/* Answered when the last file is gone. */
+int cli_run_site_destroy(struct cli *cli)
+{
+	if (!cli_has(cli, FLAG_TIMEOUT))
+		cli->timeout_ms = 600000;
+	return cli_run_change(cli);
+}

@@ -34,7 +34,8 @@ static void note_empty(const struct cli *cli, const struct cli_view *view,
 		cli_note(cli, "no %s", view->many);
 }
 
-int cli_run_list(struct cli *cli)
+/* verb: another than the command's own, or NULL. */
+static int ask_list(struct cli *cli, const char *verb)
 {
 	const struct cli_view *view = view_of(cli);
 	struct error err = { "" };
@@ -45,6 +46,10 @@ int cli_run_list(struct cli *cli)
 
 	if (!request)
 		return cli_fail(cli, CLI_USAGE, NULL, NULL, "%s", err.text);
+	if (verb) {
+		json_object_set_new(request, "verb", json_string(verb));
+		json_object_del(request, "dry_run");
+	}
 	answer = cli_ask(cli, request, &code);
 	if (!answer)
 		return code;
@@ -59,6 +64,19 @@ int cli_run_list(struct cli *cli)
 		note_empty(cli, view, json_array_size(items));
 	json_decref(answer);
 	return code;
+}
+
+int cli_run_list(struct cli *cli)
+{
+	return ask_list(cli, NULL);
+}
+
+/* Removes only what was asked for twice: by the command and by --yes. */
+int cli_run_gc(struct cli *cli)
+{
+	bool remove = cli_has(cli, FLAG_YES) && !cli_has(cli, FLAG_DRY_RUN);
+
+	return ask_list(cli, remove ? NULL : "gc.plan");
 }
 
 /* "machine/mail-07" of a machine is mail-07. */

@@ -55,6 +55,7 @@ struct cli_place cli_place(const struct cli *cli);
 /* ---- the commands, as the table names them ----------------------------- */
 
 int cli_run_list(struct cli *cli);		/* cli_list.c */
+int cli_run_gc(struct cli *cli);
 int cli_run_show(struct cli *cli);
 int cli_run_history(struct cli *cli);		/* cli_history.c */
 int cli_run_now_or_history(struct cli *cli);
@@ -65,6 +66,7 @@ int cli_run_restore(struct cli *cli);
 int cli_run_site_show(struct cli *cli);		/* cli_site.c */
 int cli_run_events(struct cli *cli);		/* cli_follow.c */
 int cli_run_watch(struct cli *cli);
+int cli_run_site_destroy(struct cli *cli);	/* cli_change.c */
 int cli_run_change(struct cli *cli);		/* cli_change.c */
 int cli_run_machine_console(struct cli *cli);	/* cli_serial.c */
 int cli_run_machine_exec(struct cli *cli);	/* cli_exec.c */

@@ -244,6 +244,16 @@ static const struct cli_column site_version_columns[] = {
 	{ .title = NULL },
 };
 
+static const struct cli_column leftover_columns[] = {
+	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
+	COLUMN("KIND", "kind", TEXT, ON_ALL, 1),
+	COLUMN("HOST", "host", TEXT, ON_ALL, 1),
+	COLUMN("BYTES", "bytes", TEXT, ON_ALL, 2, NUMBER),
+	COLUMN("RESULT", "result", TEXT, ON_ALL, 0),
+	COLUMN("PATH", "path", TEXT, ON_ALL, 3),
+	{ .title = NULL },
+};
+
 #define VIEW(one, by)                                                          \
 	static const struct cli_view one##_view = {                            \
 		.columns = one##_columns, .noun = #one, .key = (by),           \
@@ -265,6 +275,10 @@ static const struct cli_view hour_view = {
 static const struct cli_view site_version_view = {
 	.columns = site_version_columns, .noun = "site_version",
 	.key = "version", .many = "versions",
+};
+static const struct cli_view leftover_view = {
+	.columns = leftover_columns, .noun = "leftover",
+	.key = "name", .many = "leftovers",
 };
 VIEW(user, "name");
 VIEW(group, "name");
@@ -462,6 +476,10 @@ const struct cli_command cli_commands[] = {
 	{ .noun = "site", .verb = "close", .control = "site.close",
 	  .changes = true, .confirm = CONFIRM_ALWAYS, .run = cli_run_change,
 	  .help = "destroy all machines, then stop the engine" },
+	{ .noun = "site", .verb = "destroy", .control = "site.destroy",
+	  .changes = true, .confirm = CONFIRM_ALWAYS, .flags = FLAG_BIT(FORCE),
+	  .run = cli_run_site_destroy,
+	  .help = "destroy all machines and every file of theirs, then stop the engine" },
 	{ .verb = "backup", .arguments = { { .name = "FILE" } },
 	  .flags = FLAG_BIT(WITH_KEY), .control = "backup", .changes = true,
 	  .run = cli_run_backup,
@@ -469,6 +487,9 @@ const struct cli_command cli_commands[] = {
 	{ .verb = "restore", .arguments = { { .name = "FILE" } },
 	  .flags = FLAG_BIT(FORCE), .run = cli_run_restore, .changes = true,
 	  .help = "the site's store from a backup; its engine must not run" },
+	{ .verb = "gc", .flags = FLAG_BIT(DRY_RUN), .control = "gc.run",
+	  .changes = true, .view = &leftover_view, .run = cli_run_gc,
+	  .help = "show what is left over of machines that are gone; --yes removes it" },
 	{ .verb = "attach",
 	  .arguments = { { .name = "SOCKET", .optional = true } },
 	  .run = cli_run_attach,

@@ -270,30 +270,3 @@ enum job_next clone_look(struct job *job)
 	};
 	return answer_message(job, &done);
 }
-
-enum job_next clone_delete(struct job *job)
-{
-	const struct wire_volume_delete *d = &job->m.volume_delete;
-	struct error err = { "" };
-	struct host_facts facts;
-	struct storage_volume v = { .inode = d->inode };
-	struct storage st;
-	virConnectPtr conn = host_take(&job->role->host, &facts, &err);
-
-	if (!conn)
-		return answer(job, WIRE_FAILED, err.text);
-	enum wire_result result = storage_open(&st, conn, &facts,
-					       &job->role->host.site, &err);
-	if (result == WIRE_OK) {
-		if (text_copy_slice(v.name, sizeof(v.name), d->name) &&
-		    text_copy_slice(v.key, sizeof(v.key), d->key)) {
-			result = storage_delete(&st, &v, d->since_wall_ms, &err);
-		} else {
-			error_set(&err, "volume_delete: too long a name");
-			result = WIRE_FAILED;
-		}
-		storage_close(&st);
-	}
-	virConnectClose(conn);
-	return answer(job, result, result == WIRE_OK ? NULL : err.text);
-}

@@ -25,5 +25,9 @@ void clone_free(struct domain_spec *spec);
 enum job_next clone_look(struct job *job);
 /* Done when no file of that key and inode is there; storage.h. */
 enum job_next clone_delete(struct job *job);
+/* One volume_seen for each file of the pool. */
+enum job_next clone_list(struct job *job);
+/* Done when the pool was empty and is no more. */
+enum job_next clone_remove_pool(struct job *job);
 
 #endif

@@ -85,6 +85,8 @@ static const struct call {
 	{ WIRE_TYPE_channel_open, JOB_LOCAL, false, channel_open },
 	{ WIRE_TYPE_console_open, JOB_DOMAIN, false, console_open },
 	{ WIRE_TYPE_volume_delete, JOB_DOMAIN, false, clone_delete },
+	{ WIRE_TYPE_volume_list, JOB_DOMAIN, false, clone_list },
+	{ WIRE_TYPE_pool_remove, JOB_DOMAIN, false, clone_remove_pool },
 	{ WIRE_TYPE_base_look, JOB_DOMAIN, false, clone_look },
 	{ WIRE_TYPE_host_poll, JOB_HOST, false, domain_poll },
 };

@@ -165,23 +165,23 @@ static char *volume_xml(const char *name, const char *format, uint64_t capacity,
 }
 
 /* What was made, by the words of the file system where that is ours. */
-static enum wire_result read_made(const struct storage *st, virStorageVolPtr vol,
-				  const char *name, struct storage_volume *out,
-				  struct error *err)
+enum wire_result storage_read(const struct storage *st, virStorageVolPtr vol,
+			      struct storage_volume *out, struct error *err)
 {
+	const char *name = virStorageVolGetName(vol);
 	const char *key = virStorageVolGetKey(vol);
 	struct stat file;
 
 	*out = (struct storage_volume){ .inode = STORAGE_INODE_REMOTE };
-	if (!key || !text_copy(out->key, sizeof(out->key), key) ||
+	if (!key || !name || !text_copy(out->key, sizeof(out->key), key) ||
 	    !TEXT_SET(out->name, name)) {
-		error_set(err, "volume %s has no key", name);
+		error_set(err, "a volume without key or name");
 		return WIRE_UNKNOWN;
 	}
 	if (!st->local)
 		return WIRE_OK;
 	if (lstat(key, &file) < 0) {
-		error_errno(err, "volume %s was made and cannot be seen", key);
+		error_errno(err, "volume %s cannot be seen", key);
 		return WIRE_UNKNOWN;
 	}
 	out->inode = file.st_ino;
@@ -228,7 +228,7 @@ static enum wire_result make(struct storage *st, const char *name,
 		result = virt_error(err, what);
 	}
 	xmlFree(xml);
-	return *vol ? read_made(st, *vol, name, out, err) : result;
+	return *vol ? storage_read(st, *vol, out, err) : result;
 }
 
 enum wire_result storage_overlay(struct storage *st, const char *name,

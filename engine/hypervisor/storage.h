@@ -88,6 +88,10 @@ enum wire_result storage_copy(struct storage *st, const char *name,
 			      uint64_t capacity, struct storage_volume *out,
 			      struct error *err);
 
+/* Which file a volume is. */
+enum wire_result storage_read(const struct storage *st, virStorageVolPtr vol,
+			      struct storage_volume *out, struct error *err);
+
 /*
  * Done when no file with this key and inode is there (any more).  inode 0: its
  * making was intended and perhaps done (key unknown): then a file of that name

@@ -86,7 +86,7 @@ static void on_call_done(struct host_role *r, struct message *m)
 		char text[300];
 
 		text_copy_slice(text, sizeof(text), m->call_done.text);
-		if (guest_exec_done(sh, m))
+		if (guest_exec_done(sh, m) || gc_on_done(sh, r->host, m))
 			return;
 		control_on_console(sh, m->request,
 				   m->call_done.result == WIRE_OK, fd, text);
@@ -147,6 +147,9 @@ static void on_message(struct link *l, struct message *m)
 		ev.domain.state = (enum domain_state)m->domain_seen.state;
 		ev.domain.ours = m->domain_seen.owner == WIRE_OWNER_OURS;
 		break;
+	case WIRE_TYPE_volume_seen:
+		gc_on_volume(r->shell, r->host, m);
+		return;
 	case WIRE_TYPE_volume_made:
 		volumes_on_made(r->shell, &m->volume_made);
 		return;
@@ -180,6 +183,7 @@ static void host_down(struct host_role *r)
 		shell_step(r->shell, &ev);
 	}
 	r->ready = false;
+	gc_on_host_lost(r->shell, r->host);
 	uv_timer_start(&r->restart, on_restart, RESTART_MS, 0);
 }
 

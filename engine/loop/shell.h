@@ -180,6 +180,8 @@ struct shell {
 	struct control *control;
 	char boot[64];			/* of this computer; "" once it is saved */
 	struct reload reload;
+	struct reload destroy;		/* who waits for the site's end */
+	struct gc *gc;			/* being looked for, or NULL */
 	struct keeper keeper;
 	struct backup *backup;		/* being made, or NULL */
 	char site_error[600];		/* of the last reload, or "" */
@@ -221,6 +223,15 @@ void volumes_describe(const struct shell *sh, const struct machine *m,
 		      struct wire_domain_create *d);
 void volumes_act(struct shell *sh, const struct effect *e);
 void volumes_on_made(struct shell *sh, const struct wire_volume_made *v);
+
+/* ---- gc.c: what is left over ------------------------------------------------------------- */
+struct gc;
+void gc_on_volume(struct shell *sh, const char *host, const struct message *m);
+/* True when the call was one of its own. */
+bool gc_on_done(struct shell *sh, const char *host, const struct message *m);
+void gc_on_host_lost(struct shell *sh, const char *host);
+/* The last machine of a site to be destroyed is gone. */
+void gc_end_site(struct shell *sh);
 
 /* ---- hosts.c, gateways.c, rules_link.c, listen.c, auth.c ----------------------------- */
 void hosts_sync(struct shell *sh);	/* a role for each host of the site */

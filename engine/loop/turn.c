@@ -252,7 +252,9 @@ void shell_turn(struct shell *sh)
 	sh->turns++;
 	sh->pending = false;
 	sh->in_turn = false;
-	if (sh->closing && !sh->world.machines.used) {
+	if (sh->destroy.client && !sh->world.machines.used) {
+		gc_end_site(sh);
+	} else if (sh->closing && !sh->world.machines.used) {
 		log_info("the last machine is gone: the site is closed");
 		shell_stop(sh, 0);
 	}

@@ -98,6 +98,7 @@ static const struct verb *find(const char *name)
 {
 	static const struct verb *const tables[] = {
 		verbs_pool, verbs_session, verbs_site, verbs_user, verbs_resource,
+		verbs_gc,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)

@@ -25,7 +25,7 @@ struct verb {
 };
 
 extern const struct verb verbs_pool[], verbs_session[], verbs_site[],
-	verbs_user[], verbs_resource[];
+	verbs_user[], verbs_resource[], verbs_gc[];
 
 /* An argument, or "", or absent, or false. */
 const char *verb_text(const struct verb_call *a, const char *name);

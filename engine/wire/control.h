@@ -49,6 +49,8 @@
  *   backup path [with_key=true]              answered when the file is whole
  *   site.history [limit]                     kind site_history: id version who time bytes, newest first
  *   site.close                               destroys all machines, then the engine stops
+ *   gc.plan  gc.run                          kind leftover_list: name kind host bytes inode path result
+ *   site.destroy [force]                     the same when the last file is gone, then the engine stops
  *   machine.exec name argv[...] [input] [for="30 s"]   kind machine_exec: code out err (bytes as for
  *     machine.console); on machines held, quarantined or with a user
  *   machine.console name                     then lines {"console":"mail-07","data":"..."}:

@@ -170,6 +170,10 @@ enum {
 /* Can machines be made from it?  Answer: code = number of disks, plus
  * WIRE_BASE_NVRAM; out = a stamp that changes when its files do. */
 #define WIRE_base_look(F) F(text, from) F(text, image)
+/* One volume_seen, with this call's id, for each file of the site's pool. */
+#define WIRE_volume_list(F) F(u8, unused)
+/* Ends the site's pool, which must be empty. */
+#define WIRE_pool_remove(F) F(u8, unused)
 #define WIRE_agent_ping(F) F(u64, machine) F(text, uuid)
 /* argv: NUL-terminated words one after another.  out/errout are capped. */
 #define WIRE_agent_exec(F)                                                     \
@@ -222,6 +226,8 @@ enum {
 /* A volume named in a domain_create is there; before that call's answer. */
 #define WIRE_volume_made(F)                                                    \
 	F(u64, machine) F(text, name) F(text, key) F(u64, inode)
+/* bytes: on disk. */
+#define WIRE_volume_seen(F) F(text, name) F(text, key) F(u64, inode) F(u64, bytes)
 /* A hint only (reliability.md finding 5): kind: enum wire_hint. */
 #define WIRE_domain_hint(F) F(text, uuid) F(u8, kind)
 
@@ -277,9 +283,10 @@ enum {
 	M(40, host_open) M(41, domain_create) M(42, domain_destroy)            \
 	M(43, agent_ping) M(44, agent_exec) M(45, agent_write)                 \
 	M(46, channel_open) M(47, console_open) M(48, tcp_probe)               \
-	M(49, host_poll) M(50, volume_delete) M(51, base_look) M(54, domain_save) M(55, domain_restore)              \
+	M(49, host_poll) M(50, volume_delete) M(51, base_look)                \
+	M(52, volume_list) M(53, pool_remove) M(54, domain_save) M(55, domain_restore)              \
 	M(60, host_state) M(61, call_done) M(62, domain_seen)                  \
-	M(63, domain_hint) M(64, volume_made)                                                     \
+	M(63, domain_hint) M(64, volume_made) M(65, volume_seen)                                                     \
 	M(80, bundle_load) M(81, bundle_module) M(82, hook_run)                \
 	M(83, step_result) M(84, hook_kill)                                    \
 	M(90, bundle_need) M(91, bundle_done) M(92, bundle_error)              \

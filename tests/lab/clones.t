@@ -74,7 +74,7 @@ application "cloud" (hooks(function(machine)
 	machine:exec{ "/bin/sh", "-c", "set -e; insmod /lib/modules/cdrom.ko; insmod /lib/modules/isofs.ko; mkdir /seed; mount -t iso9660 -o ro /dev/vdb /seed" }
 end))
 $pools
-listener "front" { door = "native", address = "unix:native.sock", user = "peer", applications = { "shell" }, wait = "60 s" }
+listener "front" { door = "native", address = "unix:native.sock", user = "peer", applications = "*", wait = "60 s" }
 LUA
 }
 my $any = q{pool "any" { application = "shell", serve = 0, max = 1, kernel = "vmlinuz" }};
@@ -218,8 +218,45 @@ site($any);
 is((remuda('site reload'))[0], 0, 'a site without machines');
 ok(wait_for('no machine', 60, sub { !machines() }), 'all are gone');
 is_deeply([ glob "$dir/state/images/*" ], [], 'and every file of ours');
+
+# ---- what no row names: shown, then removed ---------------------------------------------
+{
+	must("qemu-img create -q -f qcow2 $dir/state/images/x-07.3.qcow2 1M");
+	my $plan = remuda_json('gc --dry-run');
+	is_deeply([ map { "$_->{kind} $_->{name} $_->{result}" } @{ $plan->{items} // [] } ],
+		[ 'volume x-07.3.qcow2 left over' ], 'gc --dry-run shows the file no row names');
+	like(remuda('gc'), qr/x-07\.3\.qcow2/, 'so does gc');
+	ok(-f "$dir/state/images/x-07.3.qcow2", 'and both leave it there');
+	$plan = remuda_json('gc --yes');
+	is($plan->{items}[0]{result}, 'removed', 'gc --yes removes it');
+	ok(!-e "$dir/state/images/x-07.3.qcow2", 'it is gone');
+	is_deeply(remuda_json('gc')->{items}, [], 'and nothing is left over');
+}
 waitpid $monkey, 0;
 is(slurp("$dir/monkey.log"), "untouched\n", 'whatever others had beside is untouched');
 is(sha("$dir/bases/$_"), $before{$_}, "$_ is as it was") for sort keys %before;
-is((run_out("$Lab::top/" . ($ENV{BUILD} // 'build') . '/remuda engine stop'))[0], 0, 'the engine stops');
+
+# ---- the end of a site ----------------------------------------------------------------------
+utime 0, 0, "$dir/bases/second.raw";
+site($clones =~ s/serve = 4/serve = 1/r);
+is((remuda('site reload'))[0], 0, 'one clone again');
+ok(wait_for('a clone', $wait, sub { ready('x', 1) }), 'is ready') or diag slurp("$dir/state/engine.log");
+{
+	is_deeply(remuda_json('gc')->{items}, [], 'what a machine uses is not left over');
+	my $c = connect_start('clone');
+	print { $c->{in} } "cat /disk/who\n";
+	is(scalar(readline $c->{out}), "x-01\n", 'a user is on it, and reads its disk');
+	my ($rc, $out) = remuda('site destroy --yes');
+	ok($rc, 'site destroy refuses while a session is live');
+	like($out, qr/1 sessions are live.*--force/, 'and says so');
+	is(scalar(machines('x')), 1, 'the machine stays');
+	($rc, $out) = remuda('site destroy --yes --force');
+	is($rc, 0, 'site destroy --force') or diag $out, slurp("$dir/state/engine.log");
+	waitpid $c->{pid}, 0;
+	ok(wait_for('the end', 30, sub { !kill 0, $Lab::engine }), 'the engine ends');
+	ok(!-e "$dir/state/$_", "$_ is gone") for qw(images volumes);
+	is(must("$virsh list --all --name") =~ s/\s//gr, 'debian', 'no domain but the operator\'s');
+	unlike(must("$virsh pool-list --all --name"), qr/remuda/, 'no pool of ours');
+	is(sha("$dir/bases/$_"), $before{$_}, "$_ is as it was") for sort keys %before;
+}
 done_testing;
