@@ -83,7 +83,7 @@ static void draw_facts(struct view *v, struct grid *g, struct rect r)
 {
 	const json_t *p = v->item;
 	int end = r.col + r.cols, bar = r.cols / 2, col = r.col + 1;
-	char text[64];
+	char text[64], tier[64] = "";
 
 	col += view_field(g, r.row, col, end - col, "application",
 			  item_text(p, "application"));
@@ -96,11 +96,14 @@ static void draw_facts(struct view *v, struct grid *g, struct rect r)
 		   item_text(p, "endpoint"));
 
 	view_pool_bar(g, r.row + 1, r.col + 1, bar, p);
+	if (item_int(p, "saved", 0) || item_int(p, "saved_wanted", 0))
+		snprintf(tier, sizeof(tier), "  %" PRId64 " of %" PRId64 " saved",
+			 item_int(p, "saved", 0), item_int(p, "saved_wanted", 0));
 	grid_printf(g, r.row + 1, r.col + bar + 3, end - r.col - bar - 3,
-		    ROLE_NORMAL, "%" PRId64 " in use  %" PRId64 " ready  %"
+		    ROLE_NORMAL, "%" PRId64 " in use  %" PRId64 " ready%s  %"
 		    PRId64 " starting  %" PRId64 " bad", item_int(p, "in_use",
-		    0), item_int(p, "ready", 0), item_int(p, "starting", 0),
-		    item_int(p, "bad", 0));
+		    0), item_int(p, "ready", 0), tier,
+		    item_int(p, "starting", 0), item_int(p, "bad", 0));
 
 	col = r.col + 1;
 	col += number(g, r.row + 2, col, end - col, "serve", p, "serve");

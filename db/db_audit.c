@@ -38,6 +38,9 @@ static const struct {
 	{ "S4, a ready machine is clean and free",
 	  "SELECT 'machine ' || name FROM machine WHERE state = 'ready' "
 	  "AND (dirty <> 0 OR session IS NOT NULL)" },
+	{ "S4, a saved machine is clean and has its image",
+	  "SELECT 'machine ' || name FROM machine WHERE state = 'saved' "
+	  "AND (dirty <> 0 OR session IS NOT NULL OR image <> 'made')" },
 	{ "S6, no session is ahead of a machine that left the round",
 	  "SELECT 'session ' || s.id FROM session s JOIN machine m "
 	  "ON m.id = s.machine WHERE s.incarnation > m.incarnation "

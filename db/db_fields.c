@@ -94,6 +94,11 @@ static const char *const machine_wish_words[] = {
 	[WISH_HOLD] = "hold",
 	[WISH_RETIRE] = "retire",
 };
+static const char *const image_words[] = {
+	[IMAGE_NONE] = "none",
+	[IMAGE_DOUBT] = "doubt",
+	[IMAGE_MADE] = "made",
+};
 static const char *const rung_words[] = {
 	[RUNG_CLEAN] = "clean",
 	[RUNG_REVERT] = "revert",
@@ -134,6 +139,7 @@ static const struct {
 } word_lists[DB_KINDS] = {
 	[DB_MACHINE_STATE] = WORDS(machine_state_words),
 	[DB_MACHINE_WISH] = WORDS(machine_wish_words),
+	[DB_MACHINE_IMAGE] = WORDS(image_words),
 	[DB_RUNG] = WORDS(rung_words),
 	[DB_SESSION_STATE] = WORDS(session_state_words),
 	[DB_REQUEST_STATE] = WORDS(request_state_words),

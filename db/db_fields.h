@@ -31,7 +31,10 @@
 	X(19, prepare_ms, prepare_ms, DB_I64)                                  \
 	X(20, clean_ms, clean_ms, DB_I64)                                      \
 	X(21, sessions, sessions, DB_U64)                                      \
-	X(22, version, version, DB_TEXT)
+	X(22, version, version, DB_TEXT)                                       \
+	X(23, image, image, DB_MACHINE_IMAGE)                                  \
+	X(24, image_built, image_built, DB_U64)                                \
+	X(25, image_key, image_key, DB_TEXT)
 
 #define SESSION_FIXED(X)                                                       \
 	X(2, machine, machine, DB_U64)                                         \

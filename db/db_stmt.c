@@ -214,6 +214,7 @@ static int bind_field(struct db_statement *st, int index,
 	case DB_MACHINE_STATE:
 	case DB_MACHINE_WISH:
 	case DB_RUNG:
+	case DB_MACHINE_IMAGE:
 	case DB_SESSION_STATE:
 	case DB_REQUEST_STATE:
 	case DB_VOLUME_KIND:
@@ -338,6 +339,7 @@ static bool read_field(sqlite3_stmt *stmt, int i, const struct db_field *f,
 	case DB_MACHINE_STATE:
 	case DB_MACHINE_WISH:
 	case DB_RUNG:
+	case DB_MACHINE_IMAGE:
 	case DB_SESSION_STATE:
 	case DB_REQUEST_STATE:
 	case DB_SEVERITY:

@@ -25,6 +25,7 @@ EMBED(db_sql_0006, "0006-machine-version.sql");
 EMBED(db_sql_0007, "0007-boot.sql");
 EMBED(db_sql_0008, "0008-volume.sql");
 EMBED(db_sql_0009, "0009-session-checks.sql");
+EMBED(db_sql_0010, "0010-image.sql");
 
 const struct db_migration db_migrations[] = {
 	{ .version = 1, .name = "0001-first", .sql = db_sql_0001 },
@@ -36,6 +37,7 @@ const struct db_migration db_migrations[] = {
 	{ .version = 7, .name = "0007-boot", .sql = db_sql_0007 },
 	{ .version = 8, .name = "0008-volume", .sql = db_sql_0008 },
 	{ .version = 9, .name = "0009-session-checks", .sql = db_sql_0009 },
+	{ .version = 10, .name = "0010-image", .sql = db_sql_0010 },
 };
 const int db_migration_count =
 	(int)(sizeof(db_migrations) / sizeof(db_migrations[0]));

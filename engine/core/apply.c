@@ -246,7 +246,8 @@ static void restore_machine(struct world *w, struct effects *fx,
 		m->host = h;
 		list_add_tail(&h->machines, &m->host_link);
 	}
-	m->created = row->state != MACHINE_DEFINED;
+	m->created = row->state != MACHINE_DEFINED &&
+		     row->state != MACHINE_SAVED && row->state != MACHINE_WAKING;
 	m->agent_up = m->prepared = m->created;
 	if (row->session) {
 		m->bound_incarnation = row->incarnation;
@@ -263,6 +264,10 @@ static void settle_machine(struct world *w, struct effects *fx,
 	if (m->row.state == MACHINE_BOOTING || m->row.state == MACHINE_PREPARING)
 		machine_begin_clean(w, fx, m, RUNG_REBUILD,
 				    "the engine was restarted while it came up");
+	else if (m->row.state == MACHINE_WAKING ||
+		 (m->row.state == MACHINE_SAVING && m->row.image != IMAGE_MADE))
+		machine_begin_clean(w, fx, m, clean_below(m),
+				    "the engine was restarted in the middle of it");
 	else if ((m->row.state == MACHINE_RESERVED ||
 		  m->row.state == MACHINE_IN_SESSION) &&
 		 (!s || session_is_final(s)))
@@ -385,6 +390,15 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 		roll_begin(w, fx, w->pools[i]);
 	LIST_EACH(&w->live, it)	/* idle and warn may have changed */
 		limit_arm(w, LIST_ENTRY(it, struct session, live_link));
+	for (size_t i = 0; i < w->pool_count; i++) {
+		/* Untrusted now, they may have to go. */
+		LIST_EACH(&w->pools[i]->in_state[MACHINE_SAVED], it)
+			machine_kick(w, fx, LIST_ENTRY(it, struct machine,
+						       state_link));
+		LIST_EACH(&w->pools[i]->in_state[MACHINE_READY], it)
+			machine_update_ready(w, LIST_ENTRY(it, struct machine,
+							   state_link));
+	}
 	w->has_spec = true;
 	world_event(w, fx, SEVERITY_INFO, false, "SITE", "site", w->spec.name,
 		    "applied: %zu pools, %zu applications, %zu listeners",

@@ -63,6 +63,10 @@ static void job_done(struct world *w, struct effects *fx, struct machine *m,
 	text_copy_slice(text, sizeof(text), ev->done.text);
 	if (m->job == JOB_VOLUME)
 		volume_on_deleted(fx, m, ev->done.result);
+	if (m->job == JOB_SAVE)
+		text_copy_slice(m->row.image_key, sizeof(m->row.image_key),
+				ev->done.out);
+	m->evidence = m->job == JOB_RESTORE ? ev->done.evidence : 0;
 	m->job = JOB_NONE;
 	m->call = 0;
 	machine_on_job(w, fx, m, ev->done.result, text);

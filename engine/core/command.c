@@ -158,6 +158,7 @@ static void restart(struct world *w, struct effects *fx, struct machine *m,
 	snprintf(text, size, "machine/%s will be destroyed and made anew",
 		 m->row.name);
 	m->row.failures = 0;
+	image_doubt(m);
 	if (s && !session_is_final(s)) {
 		session_dismiss(fx, s, "stopped",
 				"the operator restarts the machine");

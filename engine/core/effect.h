@@ -28,7 +28,9 @@
 	X(HOST_POLL, ACT, "ask host for its domains; call, poll")             \
 	X(HOST_RESTART, ACT, "kill the host's role: it does not answer")      \
 	X(DOMAIN_CREATE, ACT, "machine, call, incarnation")                   \
-	X(DOMAIN_DESTROY, ACT, "machine or uuid in text; call")               \
+	X(DOMAIN_DESTROY, ACT, "machine or uuid in text; call; ok: its image too") \
+	X(DOMAIN_SAVE, ACT, "machine, call, incarnation")                     \
+	X(DOMAIN_RESTORE, ACT, "machine, call; incarnation of the new domain") \
 	X(BASE_LOOK, ACT, "call; look at the base of the pool in text")       \
 	X(VOLUME_DELETE, ACT, "machine, call; row volume")                    \
 	X(AGENT_PING, ACT, "machine, call")                                   \

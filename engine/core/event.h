@@ -49,6 +49,14 @@ enum event_kind {
 };
 
 enum call_result { CALL_OK, CALL_FAILED, CALL_UNKNOWN };
+/* What a restore proved; equals enum wire_evidence. */
+enum restore_evidence {
+	EVIDENCE_OLD_ENDED = 1,
+	EVIDENCE_OLD_UNLINKED = 2,
+	EVIDENCE_NEW_OVERLAY = 4,
+	EVIDENCE_NEW_PROCESS = 8,
+	EVIDENCE_ALL = 15,
+};
 enum domain_state { DOMAIN_RUNNING = 1, DOMAIN_PAUSED, DOMAIN_OFF };
 enum domain_hint { HINT_STARTED = 1, HINT_STOPPED, HINT_AGENT_UP,
 		   HINT_AGENT_DOWN, HINT_OTHER };
@@ -111,6 +119,9 @@ struct event {
 		struct {
 			struct slice host;
 			bool up;
+			/* While up: what untrusted machines ask for. */
+			bool kvm, isolated;
+			struct slice labels;	/* who labels, or why nobody */
 			struct slice text;
 		} host;
 		struct {
@@ -118,6 +129,7 @@ struct event {
 			enum call_result result;
 			int64_t code;
 			struct slice out, errout, text;
+			uint32_t evidence;	/* of a restore */
 			bool has_fd;	/* kept by the shell under the call id */
 		} done;
 		struct {

@@ -30,6 +30,7 @@ static void host_set(struct world *w, struct effects *fx, struct host *h,
 		machine_update_ready(w, m);
 		if (state == HOST_UP)
 			machine_kick(w, fx, m);
+		pool_unbalance(w, m->pool);
 	}
 }
 
@@ -60,6 +61,20 @@ void host_on_state(struct world *w, struct effects *fx, const struct event *ev)
 	if (!ev->host.up) {
 		host_set(w, fx, h, HOST_NOT_ANSWERING, ev->host.text);
 		return;
+	}
+	h->kvm = ev->host.kvm;
+	h->isolated = ev->host.isolated;
+	text_copy_slice(h->labels, sizeof(h->labels), ev->host.labels);
+	h->known = true;
+	for (size_t i = 0; i < w->pool_count; i++)
+		if (w->pools[i]->host == h)
+			pool_unbalance(w, w->pools[i]);
+	LIST_EACH(&h->machines, it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, host_link);
+
+		machine_update_ready(w, m);
+		if (m->row.state == MACHINE_DEFINED)
+			machine_kick(w, fx, m);
 	}
 	/* Up counts from the first poll: only then is known what runs. */
 	text_copy_slice(h->version, sizeof(h->version), ev->host.text);
@@ -208,6 +223,10 @@ void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
 	LIST_EACH(&h->machines, it) {
 		struct machine *m = LIST_ENTRY(it, struct machine, host_link);
 
+		if (m->row.state == MACHINE_SAVED && m->seen_poll == h->poll &&
+		    h->poll > m->trust_poll)
+			machine_begin_clean(w, fx, m, clean_below(m),
+					    "a domain of it runs, though it is saved");
 		if (!poll_speaks_of(h, m))
 			continue;
 		if (m->seen_poll == h->poll) {

@@ -43,13 +43,16 @@ void machine_arm(struct world *w, struct machine *m);
 /* Leaves its session behind: cleaning by the pool's rung, or the fast way. */
 void machine_begin_clean(struct world *w, struct effects *fx,
 			 struct machine *m, enum rung rung, const char *why);
-enum rung machine_first_rung(const struct machine *m);
 void machine_cancel_calls(struct world *w, struct effects *fx,
 			  struct machine *m);
 void machine_forget_calls(struct world *w, struct machine *m);
 bool machine_expects_domain(const struct machine *m);
 /* May be assigned right now. */
 bool machine_is_free(const struct machine *m);
+/* Its host gives an untrusted machine what it needs (see pool_refuses). */
+bool machine_is_isolated(const struct machine *m);
+/* The CHECK of that, for whatever starts a domain. */
+void machine_check_isolated(const struct machine *m);
 /* Puts on or takes off its pool's list of free machines. */
 void machine_update_ready(struct world *w, struct machine *m);
 void machine_check(const struct world *w, const struct machine *m);
@@ -63,6 +66,31 @@ void roll_step(struct world *w, struct effects *fx, struct pool *p);
 /* How many free ones may go now, and how many more than wanted there may be. */
 uint32_t roll_decide(const struct pool *p);
 uint32_t roll_surge(const struct pool *p);
+/* ---- image.c: machines on disk ------------------------------------------ */
+/* It has an image, of what its pool's machines are built from now. */
+bool image_fits(const struct machine *m);
+/* Prepared, it goes to disk before it is offered. */
+bool image_wanted(const struct machine *m);
+/* A ready machine could still be saved: nobody used it since its boot. */
+bool image_possible(const struct machine *m);
+void image_save(struct world *w, struct effects *fx, struct machine *m);
+/* A ready machine back to its image: the domain ends, the image stays. */
+void image_sleep(struct world *w, struct effects *fx, struct machine *m);
+void image_wake(struct world *w, struct effects *fx, struct machine *m,
+		const char *why);
+/* Begins JOB_RESTORE, for a machine that wakes or is reverted. */
+void image_restore(struct world *w, struct effects *fx, struct machine *m);
+/* The answer of the restore has every piece of evidence (decisions.md 11). */
+bool image_proven(const struct machine *m);
+void image_restored(struct machine *m);
+/* Its files may be there still, and are not to be restored. */
+void image_doubt(struct machine *m);
+/* They are gone. */
+void image_forget(struct machine *m);
+/* In saving, saved and waking. */
+void image_kick(struct world *w, struct effects *fx, struct machine *m);
+void image_on_job(struct world *w, struct effects *fx, struct machine *m,
+		  enum call_result result, const char *text);
 
 /* ---- volume.c: files of machines --------------------------------------- */
 /* Makes the durable intent of a volume; number: of the disk (from 1), or the
@@ -95,6 +123,10 @@ void base_forget(struct world *w, struct pool *p);
 void base_intend(struct world *w, struct effects *fx, struct machine *m);
 
 /* ---- clean.c: the rungs ------------------------------------------------ */
+/* What comes after the clean hook: back to the image, or made anew. */
+enum rung clean_below(const struct machine *m);
+/* The first rung after a session, or when nothing is sure. */
+enum rung clean_first_rung(const struct machine *m);
 void clean_kick(struct world *w, struct effects *fx, struct machine *m);
 void clean_on_job(struct world *w, struct effects *fx, struct machine *m,
 		  enum call_result result, const char *text);
@@ -133,6 +165,14 @@ void pool_remove(struct pool *p, struct machine *m);
 void pool_free(struct pool *p);
 uint32_t pool_busy(const struct pool *p);
 uint32_t pool_alive(const struct pool *p);
+/* How many run or will in a moment; how many should. */
+uint32_t pool_running(const struct pool *p);
+uint32_t pool_target(const struct pool *p);
+/*
+ * Untrusted machines only where they are isolated: true, with the reason and
+ * what would fix it, when the pool's host does not give that.
+ */
+bool pool_refuses(const struct pool *p, char *why, size_t why_size);
 /* What sizing would do now: +n create, -n retire; why for people. */
 int pool_decide(const struct pool *p, char *why, size_t why_size);
 

@@ -49,8 +49,18 @@ void machine_on_timer(struct world *w, struct effects *fx, struct machine *m)
 
 static void kick_defined(struct world *w, struct effects *fx, struct machine *m)
 {
-	if (base_is_usable(w, fx, m->pool) && !list_linked(&m->boot_link))
+	bool refused = m->host->known && !machine_is_isolated(m);
+
+	if (m->row.wish == WISH_RETIRE || refused) {
+		machine_move(w, fx, m, MACHINE_RETIRING, "not needed any more");
+		machine_kick(w, fx, m);
+		return;
+	}
+	/* Where the host is not known yet, host_on_state kicks again. */
+	if (machine_is_isolated(m) && base_is_usable(w, fx, m->pool) &&
+	    !list_linked(&m->boot_link))
 		list_add_tail(&m->host->boot_queue, &m->boot_link);
+	pool_unbalance(w, m->pool);
 }
 
 /* A boot slot is ours. */
@@ -58,6 +68,7 @@ static void start_boot(struct world *w, struct effects *fx, struct machine *m)
 {
 	machine_move(w, fx, m, MACHINE_BOOTING, "starting on %s",
 		     m->host->spec.name);
+	machine_check_isolated(m);
 	m->created = m->agent_up = m->prepared = m->seen = m->touched = false;
 	m->row.built = m->row.incarnation;
 	TEXT_SET(m->row.version, m->pool->spec.version);
@@ -69,12 +80,38 @@ static void start_boot(struct world *w, struct effects *fx, struct machine *m)
 	machine_arm(w, m);
 }
 
+/* Who waits for a machine comes before warm-up; else first in, first out. */
+static struct machine *next_to_boot(const struct world *w, const struct host *h)
+{
+	for (size_t i = 0; i < w->pool_count; i++) {
+		const struct pool *p = w->pools[i];
+
+		if (!p->waiting_count)
+			continue;
+		LIST_EACH(&p->in_state[MACHINE_DEFINED], it) {
+			struct machine *m =
+				LIST_ENTRY(it, struct machine, state_link);
+
+			if (m->host == h && list_linked(&m->boot_link))
+				return m;
+		}
+	}
+	return LIST_ENTRY(h->boot_queue.next, struct machine, boot_link);
+}
+
 void host_kick_waiting(struct world *w, struct effects *fx, struct host *h)
 {
 	while (h->state == HOST_UP && h->polled && !list_empty(&h->boot_queue) &&
-	       h->booting < h->spec.boot_parallel)
-		start_boot(w, fx, LIST_ENTRY(h->boot_queue.next, struct machine,
-					     boot_link));
+	       h->booting < h->spec.boot_parallel) {
+		struct machine *m = next_to_boot(w, h);
+
+		list_remove(&m->boot_link);
+		/* Its pool or its host may have changed while it waited. */
+		if (machine_is_isolated(m))
+			start_boot(w, fx, m);
+		else
+			machine_kick(w, fx, m);
+	}
 }
 
 static void kick_booting(struct world *w, struct effects *fx, struct machine *m)
@@ -96,6 +133,21 @@ static void kick_booting(struct world *w, struct effects *fx, struct machine *m)
 	machine_kick(w, fx, m);
 }
 
+static void prepared(struct world *w, struct effects *fx, struct machine *m)
+{
+	m->row.prepare_ms = w->now_ms - m->state_ms;
+	world_event(w, fx, SEVERITY_INFO, false, "READY", "machine", m->row.name,
+		    "booted in %lld ms, prepared in %lld ms",
+		    (long long)m->row.boot_ms, (long long)m->row.prepare_ms);
+	if (image_wanted(m)) {
+		image_save(w, fx, m);
+		return;
+	}
+	machine_move(w, fx, m, MACHINE_READY, "prepared");
+	if (!PLANTED(L2_WISH_FORGOTTEN))
+		machine_kick(w, fx, m);
+}
+
 static void kick_preparing(struct world *w, struct effects *fx,
 			   struct machine *m)
 {
@@ -112,10 +164,7 @@ static void kick_preparing(struct world *w, struct effects *fx,
 		machine_arm(w, m);
 		return;
 	}
-	m->row.prepare_ms = w->now_ms - m->state_ms;
-	machine_move(w, fx, m, MACHINE_READY, "prepared");
-	if (!PLANTED(L2_WISH_FORGOTTEN))
-		machine_kick(w, fx, m);
+	prepared(w, fx, m);
 }
 
 static void kick_ready(struct world *w, struct effects *fx, struct machine *m)
@@ -137,7 +186,7 @@ static void kick_parked(struct world *w, struct effects *fx, struct machine *m)
 		machine_move(w, fx, m, MACHINE_RETIRING, "taken away");
 		machine_kick(w, fx, m);
 	} else if (m->row.state == MACHINE_HELD && m->row.wish == WISH_RUN) {
-		machine_begin_clean(w, fx, m, machine_first_rung(m),
+		machine_begin_clean(w, fx, m, clean_first_rung(m),
 				    "put back into the pool");
 	}
 }
@@ -152,13 +201,7 @@ void machine_kick(struct world *w, struct effects *fx, struct machine *m)
 	}
 	switch ((enum machine_state)m->row.state) {
 	case MACHINE_DEFINED:
-		if (m->row.wish == WISH_RETIRE) {
-			machine_move(w, fx, m, MACHINE_RETIRING, "not needed any more");
-			machine_kick(w, fx, m);
-		} else {
-			kick_defined(w, fx, m);
-			pool_unbalance(w, m->pool);
-		}
+		kick_defined(w, fx, m);
 		return;
 	case MACHINE_BOOTING:
 		kick_booting(w, fx, m);
@@ -179,13 +222,15 @@ void machine_kick(struct world *w, struct effects *fx, struct machine *m)
 	case MACHINE_RETIRING:
 		if (m->host->state == HOST_UP)
 			job_start(w, fx, m, JOB_DESTROY, EFFECT_DOMAIN_DESTROY,
-				  60000);
+				  60000)->ok = true;
 		return;
-	case MACHINE_RESERVED:
-	case MACHINE_IN_SESSION:
 	case MACHINE_SAVING:
 	case MACHINE_SAVED:
 	case MACHINE_WAKING:
+		image_kick(w, fx, m);
+		return;
+	case MACHINE_RESERVED:
+	case MACHINE_IN_SESSION:
 	case MACHINE_GONE:
 	case MACHINE_STATES:
 		return;
@@ -217,13 +262,7 @@ static void on_prepare_hook(struct world *w, struct effects *fx,
 		m->retry_ms = w->now_ms + READY_INTERVAL_MS;
 		machine_arm(w, m);
 	} else {
-		m->row.prepare_ms = w->now_ms - m->state_ms;
-		machine_move(w, fx, m, MACHINE_READY, "prepared and checked");
-		world_event(w, fx, SEVERITY_INFO, false, "READY",
-			    "machine", m->row.name, "booted in %lld ms, prepared in %lld ms",
-			    (long long)m->row.boot_ms,
-			    (long long)m->row.prepare_ms);
-		machine_kick(w, fx, m);
+		prepared(w, fx, m);
 	}
 }
 
@@ -252,6 +291,10 @@ void machine_on_job(struct world *w, struct effects *fx, struct machine *m,
 	case MACHINE_CLEANING:
 		clean_on_job(w, fx, m, result, text);
 		return;
+	case MACHINE_SAVING:
+	case MACHINE_WAKING:
+		image_on_job(w, fx, m, result, text);
+		return;
 	case MACHINE_RETIRING:
 		if (result == CALL_OK && volumes_delete(w, fx, m)) {
 			return;
@@ -267,9 +310,7 @@ void machine_on_job(struct world *w, struct effects *fx, struct machine *m,
 		return;
 	case MACHINE_DEFINED:
 	case MACHINE_READY:
-	case MACHINE_SAVING:
 	case MACHINE_SAVED:
-	case MACHINE_WAKING:
 	case MACHINE_IN_SESSION:
 	case MACHINE_HELD:
 	case MACHINE_QUARANTINED:

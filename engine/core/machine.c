@@ -20,7 +20,8 @@ static const struct sm_state states[MACHINE_STATES] = {
 		.holds = "domain being created, then waiting for its agent" },
 	[MACHINE_PREPARING] = {
 		.name = "preparing",
-		.allowed = SM_TO(MACHINE_READY) | SM_TO(MACHINE_CLEANING),
+		.allowed = SM_TO(MACHINE_READY) | SM_TO(MACHINE_SAVING) |
+			   SM_TO(MACHINE_CLEANING),
 		.holds = "prepare hook, then ready hook until it agrees" },
 	[MACHINE_READY] = {
 		.name = "ready",
@@ -31,10 +32,12 @@ static const struct sm_state states[MACHINE_STATES] = {
 	[MACHINE_SAVING] = {
 		.name = "saving",
 		.allowed = SM_TO(MACHINE_SAVED) | SM_TO(MACHINE_CLEANING),
-		.holds = "RAM going to disk for the cold tier" },
+		.holds = "no user since prepare; RAM going to disk, or its "
+			 "domain ends because its image is there" },
 	[MACHINE_SAVED] = {
 		.name = "saved",
-		.allowed = SM_TO(MACHINE_WAKING) | SM_TO(MACHINE_RETIRING),
+		.allowed = SM_TO(MACHINE_WAKING) | SM_TO(MACHINE_CLEANING) |
+			   SM_TO(MACHINE_RETIRING),
 		.holds = "clean, RAM image on disk, no domain" },
 	[MACHINE_WAKING] = {
 		.name = "waking",
@@ -127,7 +130,21 @@ bool machine_is_free(const struct machine *m)
 {
 	return m->row.state == MACHINE_READY && m->row.wish == WISH_RUN &&
 	       m->seen && !m->row.dirty && m->job == JOB_NONE &&
-	       m->host->state == HOST_UP && !m->pool->removed;
+	       m->host->state == HOST_UP && !m->pool->removed &&
+	       machine_is_isolated(m);
+}
+
+bool machine_is_isolated(const struct machine *m)
+{
+	return !m->pool->spec.untrusted ||
+	       (m->host->known && m->host->kvm && m->host->isolated) ||
+	       PLANTED(A4_NOT_ISOLATED);
+}
+
+void machine_check_isolated(const struct machine *m)
+{
+	CHECK("A4", machine_is_isolated(m), "untrusted %s would run on %s, which does not isolate it",
+	      m->row.name, m->host->spec.name);
 }
 
 void machine_update_ready(struct world *w, struct machine *m)
@@ -212,21 +229,10 @@ void machine_move(struct world *w, struct effects *fx, struct machine *m,
 bool machine_expects_domain(const struct machine *m)
 {
 	return m->created && m->row.state != MACHINE_CLEANING &&
+	       m->row.state != MACHINE_SAVING &&
 	       m->row.state != MACHINE_RETIRING &&
 	       m->row.state != MACHINE_QUARANTINED &&
 	       m->row.state != MACHINE_GONE;
-}
-
-enum rung machine_first_rung(const struct machine *m)
-{
-	if (!m->created || m->pool->spec.recycle == RECYCLE_REBUILD ||
-	    machine_is_outdated(m))
-		return RUNG_REBUILD;
-	if (m->pool->spec.recycle == RECYCLE_NONE)
-		return RUNG_NONE;
-	/* The hook confirms a session; without one there is nothing to confirm. */
-	return hook_defined(m, HOOK_CLEAN) && m->row.session ? RUNG_CLEAN :
-							       RUNG_REBUILD;
 }
 
 void machine_begin_clean(struct world *w, struct effects *fx,
@@ -336,6 +342,18 @@ void machine_check(const struct world *w, const struct machine *m)
 		CHECK("S5", m->row.dirty, "%s has a user and counts as clean",
 		      m->row.name);
 	}
+	if (state == MACHINE_SAVED)
+		CHECK("S4", !m->row.dirty && !m->created && !m->row.session &&
+			    m->row.image == IMAGE_MADE,
+		      "%s is saved and has no image, or a domain", m->row.name);
+	if (state == MACHINE_SAVING || state == MACHINE_WAKING)
+		CHECK("S4", !m->row.dirty && !m->row.session,
+		      "%s is %s and dirty", m->row.name,
+		      sm_name(&machine_table, state));
+	if (state == MACHINE_READY)
+		CHECK("S6", m->row.built <= m->row.incarnation,
+		      "%s is offered in an incarnation before its domain's",
+		      m->row.name);
 	if (state == MACHINE_CLEANING)
 		CHECK("S5", m->row.dirty, "%s is cleaned and counts as clean",
 		      m->row.name);

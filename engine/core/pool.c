@@ -1,8 +1,10 @@
 /*
  * Pool sizing (spec 1.1): `serve` machines are kept, `spare` of them free and
  * ready, `max` bounds growth.  Refill counts what is free or on its way to be,
- * on the event, never total machines.  pool_decide is the pure choice; the
- * rest carries it out.
+ * on the event, never total machines.  Below them `saved` sleep on disk: they
+ * are woken when those that run do not suffice, and made good by a boot.
+ * pool_decide (how many) and decide_tier (which run) are the pure choices; the
+ * rest carries them out.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,19 +37,67 @@ uint32_t pool_alive(const struct pool *p)
 	       p->leaving;
 }
 
-int pool_decide(const struct pool *p, char *why, size_t why_size)
+bool pool_refuses(const struct pool *p, char *why, size_t why_size)
 {
-	uint32_t alive = pool_alive(p), total = pool_total(p);
+	const struct host *h = p->host;
+
+	if (!p->spec.untrusted || !h->known || (h->kvm && h->isolated) ||
+	    PLANTED(A4_NOT_ISOLATED))
+		return false;
+	snprintf(why, why_size,
+		 "untrusted machines need %s%s%s on host %s%s%.90s; use a host with both, or take untrusted out",
+		 h->kvm ? "" : "KVM", h->kvm || h->isolated ? "" : " and ",
+		 h->isolated ? "" : "a security label each", h->spec.name,
+		 h->isolated ? "" : ": ", h->isolated ? "" : h->labels);
+	return true;
+}
+
+/* Not now: it has no machines at all. */
+static bool is_off(const struct pool *p)
+{
+	char why[ROW_TEXT_SIZE];
+
+	return p->removed || p->closing || pool_refuses(p, why, sizeof(why));
+}
+
+uint32_t pool_target(const struct pool *p)
+{
 	uint32_t needed = pool_busy(p) + p->spare + p->waiting_count;
 	uint32_t target = p->serve > needed ? p->serve : needed;
 
+	if (is_off(p))
+		return 0;
 	target += roll_surge(p);
-	if (target > p->max)
-		target = p->max;
-	if (p->removed || p->closing)
-		target = 0;
+	return target > p->max ? p->max : target;
+}
+
+static uint32_t cold_target(const struct pool *p)
+{
+	return is_off(p) ? 0 : p->spec.saved;
+}
+
+uint32_t pool_running(const struct pool *p)
+{
+	uint32_t n = pool_busy(p) + p->counts[MACHINE_READY] +
+		     p->counts[MACHINE_CLEANING] + p->counts[MACHINE_WAKING];
+
+	return n > p->leaving ? n - p->leaving : 0;
+}
+
+int pool_decide(const struct pool *p, char *why, size_t why_size)
+{
+	uint32_t alive = pool_alive(p), total = pool_total(p);
+	uint32_t target = pool_target(p) + cold_target(p);
+	uint32_t most = p->max + p->spec.saved;
+
+	/* A host that was never met can neither be trusted nor blamed. */
+	if (p->spec.untrusted && !p->host->known && !p->removed && !p->closing) {
+		snprintf(why, why_size, "host %s has not said yet whether it isolates machines",
+			 p->host->spec.name);
+		return 0;
+	}
 	if (alive < target) {
-		uint32_t room = p->max > total ? p->max - total : 0;
+		uint32_t room = most > total ? most - total : 0;
 		uint32_t n = target - alive < room ? target - alive : room;
 
 		snprintf(why, why_size,
@@ -56,12 +106,26 @@ int pool_decide(const struct pool *p, char *why, size_t why_size)
 			 alive, target, p->max);
 		return (int)n;
 	}
-	if (alive > target)
+	why[0] = '\0';
+	if (!pool_refuses(p, why, why_size) && alive > target)
 		snprintf(why, why_size, "%u is more than the %u wanted", alive,
 			 target);
-	else
-		why[0] = '\0';
 	return -(int)(alive - target);
+}
+
+/* How many of the saved to wake (+), of the running to save (-). */
+static int decide_tier(const struct pool *p)
+{
+	uint32_t running = pool_running(p), target = pool_target(p);
+	uint32_t sleeping = p->counts[MACHINE_SAVED] + p->counts[MACHINE_SAVING];
+	uint32_t cold = cold_target(p);
+
+	if (running < target)
+		return (int)(target - running);
+	if (running == target || sleeping >= cold)
+		return 0;
+	return -(int)(running - target < cold - sleeping ? running - target :
+							   cold - sleeping);
 }
 
 void pool_unbalance(struct world *w, struct pool *p)
@@ -133,25 +197,42 @@ static void create_one(struct world *w, struct effects *fx, struct pool *p)
 	machine_kick(w, fx, m);
 }
 
-/* Least loss first: what has not booted, then what idles longest. */
+/* The first of that state, of those that may go; the list has the one longest
+ * in it first. */
+static struct machine *first_of(const struct world *w, const struct pool *p,
+				enum machine_state state, bool idle_only)
+{
+	LIST_EACH(&p->in_state[state], it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, state_link);
+
+		if (m->row.wish != WISH_RUN)
+			continue;
+		return idle_only && w->now_ms - m->state_ms <
+					    p->spec.shrink_after_ms ? NULL : m;
+	}
+	return NULL;
+}
+
+/* Least loss first: what has not booted, what is saved beyond the tier, then
+ * what idles longest. */
 static struct machine *choose_victim(const struct world *w,
 				     const struct pool *p, bool idle_only)
 {
 	static const enum machine_state order[] = { MACHINE_DEFINED,
-		MACHINE_BOOTING, MACHINE_PREPARING, MACHINE_READY };
+		MACHINE_BOOTING, MACHINE_PREPARING, MACHINE_SAVED,
+		MACHINE_READY };
 
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		LIST_EACH(&p->in_state[order[i]], it) {
-			struct machine *m =
-				LIST_ENTRY(it, struct machine, state_link);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		bool surplus = order[i] == MACHINE_SAVED &&
+			       p->counts[MACHINE_SAVED] > cold_target(p);
 
-			if (m->row.wish != WISH_RUN)
-				continue;
-			if (!idle_only || w->now_ms - m->state_ms >=
-						  p->spec.shrink_after_ms)
-				return m;
-			break;	/* the others came later */
-		}
+		if (order[i] == MACHINE_SAVED && !surplus)
+			continue;
+		struct machine *m = first_of(w, p, order[i],
+					     idle_only && !surplus);
+		if (m)
+			return m;
+	}
 	return NULL;
 }
 
@@ -167,6 +248,39 @@ void machine_retire(struct world *w, struct effects *fx, struct machine *m)
 		machine_kick(w, fx, m);
 }
 
+/* Wakes what is wanted; puts to sleep what idles.  What is left to do. */
+static int balance_tiers(struct world *w, struct effects *fx, struct pool *p,
+			 bool idle_only)
+{
+	int tier = decide_tier(p);
+
+	LIST_EACH(&p->in_state[MACHINE_SAVED], it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, state_link);
+
+		if (tier <= 0 || PLANTED(L3_SLEEPS_ON))
+			break;
+		if (m->row.wish != WISH_RUN || m->host->state != HOST_UP ||
+		    !image_fits(m) || !machine_is_isolated(m))
+			continue;
+		image_wake(w, fx, m, p->waiting_count ? "a request waits" :
+							"too few run");
+		tier--;
+	}
+	for (; tier < 0; tier++) {
+		struct machine *m = first_of(w, p, MACHINE_READY, idle_only);
+
+		if (!m || m->host->state != HOST_UP || m->job != JOB_NONE)
+			break;
+		if (image_fits(m))
+			image_sleep(w, fx, m);
+		else if (image_possible(m))
+			image_save(w, fx, m);
+		else
+			machine_retire(w, fx, m);	/* one is made in its place */
+	}
+	return tier;
+}
+
 static void pool_balance(struct world *w, struct effects *fx, struct pool *p)
 {
 	queue_serve(w, fx, p);
@@ -177,8 +291,7 @@ static void pool_balance(struct world *w, struct effects *fx, struct pool *p)
 	for (; n > 0; n--)
 		create_one(w, fx, p);
 	/* Above `serve` a burst may come again: wait till machines idle. */
-	bool idle_only = !p->removed && !p->closing && pool_alive(p) > p->serve &&
-			 !p->shrink_now;
+	bool idle_only = !is_off(p) && pool_alive(p) > p->serve && !p->shrink_now;
 	for (; n < 0; n++) {
 		struct machine *m = choose_victim(w, p, idle_only);
 
@@ -186,10 +299,11 @@ static void pool_balance(struct world *w, struct effects *fx, struct pool *p)
 			break;
 		machine_retire(w, fx, m);
 	}
-	if (n < 0 && idle_only)
+	int tier = balance_tiers(w, fx, p, idle_only);
+	if ((n < 0 || tier < 0) && idle_only)
 		timer_set(&w->timers, &p->shrink_timer,
 			  w->now_ms + p->spec.shrink_after_ms);
-	p->shrink_now = p->shrink_now && n < 0;
+	p->shrink_now = p->shrink_now && (n < 0 || tier < 0);
 	roll_step(w, fx, p);
 }
 

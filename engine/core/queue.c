@@ -64,7 +64,8 @@ void queue_refuse(struct world *w, struct effects *fx, struct request *r,
 /* The pool that serves an application and has a machine, or can make one. */
 static struct pool *choose_pool(const struct world *w, const char *application)
 {
-	struct pool *best = NULL;
+	struct pool *best = NULL, *refusing = NULL;
+	char why[ROW_TEXT_SIZE];
 
 	for (size_t i = 0; i < w->pool_count; i++) {
 		struct pool *p = w->pools[i];
@@ -74,10 +75,12 @@ static struct pool *choose_pool(const struct world *w, const char *application)
 			continue;
 		if (p->ready_count)
 			return p;
-		if (!best || p->waiting_count < best->waiting_count)
+		if (pool_refuses(p, why, sizeof(why)))
+			refusing = p;
+		else if (!best || p->waiting_count < best->waiting_count)
 			best = p;
 	}
-	return best;
+	return best ? best : refusing;
 }
 
 /* Policy before anything is reserved.  Returns true when allowed. */
@@ -102,6 +105,8 @@ static bool admit(struct world *w, struct request *r, struct refusal *no)
 		snprintf(no->text, sizeof(no->text),
 			 "no pool serves application \"%.60s\"",
 			 r->row.application);
+	} else if (pool_refuses(r->pool, no->text, sizeof(no->text))) {
+		/* The pool's reason is the request's. */
 	} else if (r->pool->waiting_count >= QUEUE_MAX) {
 		TEXT_SET(no->code, "queue_full");
 		snprintf(no->text, sizeof(no->text),

@@ -22,7 +22,8 @@ bool machine_is_outdated(const struct machine *m)
 static uint32_t being_made(const struct pool *p)
 {
 	return p->counts[MACHINE_DEFINED] + p->counts[MACHINE_BOOTING] +
-	       p->counts[MACHINE_PREPARING] + p->counts[MACHINE_CLEANING];
+	       p->counts[MACHINE_PREPARING] + p->counts[MACHINE_SAVING] +
+	       p->counts[MACHINE_WAKING] + p->counts[MACHINE_CLEANING];
 }
 
 /* One that is held or in session is not waited for with a machine more: it
@@ -67,18 +68,22 @@ uint32_t roll_decide(const struct pool *p)
 	if (most && free > p->spare)
 		return free - p->spare < most ? free - p->spare : most;
 	/* At max there is no room for one more: then spare gives way. */
-	return most && free && being_made(p) == 0 && pool_total(p) >= p->max ?
+	return most && free && being_made(p) == 0 && pool_total(p) >= p->max + p->spec.saved ?
 		       1 : 0;
 }
 
-/* Counts what is left to replace, and ends the roll when that is nothing. */
+/* Counts what is left to replace, and ends the roll when that is nothing.  One
+ * that is held is made anew when it is released; one that leaves, leaves. */
 static uint32_t outdated_left(const struct pool *p)
 {
 	uint32_t left = 0;
 
-	LIST_EACH(&p->machines, it)
-		left += machine_is_outdated(
-			LIST_ENTRY(it, struct machine, pool_link));
+	LIST_EACH(&p->machines, it) {
+		const struct machine *m =
+			LIST_ENTRY(it, struct machine, pool_link);
+
+		left += m->row.wish == WISH_RUN && machine_is_outdated(m);
+	}
 	return left;
 }
 
@@ -104,6 +109,11 @@ static void retry_quarantined(struct world *w, struct effects *fx,
 
 		if (!machine_is_outdated(m) || m->row.wish != WISH_RUN)
 			continue;
+		/* Where the pool is no more, it stays outdated for ever. */
+		if (m->host != p->host) {
+			machine_retire(w, fx, m);
+			continue;
+		}
 		m->row.failures = 0;
 		machine_begin_clean(w, fx, m, RUNG_REBUILD,
 				    "a new version: tried again");
@@ -119,12 +129,26 @@ static void replace(struct world *w, struct effects *fx, struct machine *m)
 				    "of an earlier version");
 }
 
+/* On disk they serve nobody and can never be woken: all at once, paused or
+ * not when somebody waits. */
+static void replace_saved(struct world *w, struct effects *fx, struct pool *p)
+{
+	LIST_EACH(&p->in_state[MACHINE_SAVED], it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, state_link);
+
+		if (machine_is_outdated(m) && m->row.wish == WISH_RUN &&
+		    (!p->roll_paused || p->waiting_count))
+			replace(w, fx, m);
+	}
+}
+
 void roll_step(struct world *w, struct effects *fx, struct pool *p)
 {
 	if (!p->rolling || p->removed || p->closing)
 		return;
 	if (!p->roll_paused)
 		retry_quarantined(w, fx, p);
+	replace_saved(w, fx, p);
 	uint32_t most = room(p), free = roll_decide(p);
 	LIST_EACH(&p->in_state[MACHINE_READY], it) {
 		struct machine *m = LIST_ENTRY(it, struct machine, state_link);

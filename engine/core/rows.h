@@ -23,6 +23,7 @@ enum {
 	ROW_VOLUME_SIZE = 128,	/* name of a volume */
 	ROW_PATH_SIZE = 1024,
 	ROW_STAMP_SIZE = 64,
+	ROW_IMAGE_SIZE = 128,	/* what an image is bound to, for people */
 };
 
 /* decisions.md 10.  The table with edges and meanings is in machine.c. */
@@ -54,6 +55,13 @@ enum machine_wish {
 /* How a machine becomes clean; rows name the rung being climbed. */
 enum rung { RUNG_CLEAN, RUNG_REVERT, RUNG_REBUILD, RUNG_NONE };
 
+/* A machine's image on disk (image.c). */
+enum machine_image {
+	IMAGE_NONE,
+	IMAGE_DOUBT,	/* files of it may be there; never to be restored */
+	IMAGE_MADE,
+};
+
 struct machine_row {
 	uint64_t id;
 	char name[ROW_NAME_SIZE];	/* pool and slot: mail-07 */
@@ -61,8 +69,10 @@ struct machine_row {
 	char host[ROW_NAME_SIZE];
 	char uuid[ROW_UUID_SIZE];	/* stable for the slot */
 	uint32_t slot;			/* from 1, unique in the pool */
-	uint64_t incarnation;		/* completed cleanings */
-	uint64_t built;			/* incarnation its domain was made at */
+	uint64_t incarnation;		/* grows with each cleaning and waking */
+	/* The incarnation its domain was made at; one ahead of incarnation from
+	 * the order to restore an image until that is proven. */
+	uint64_t built;
 	int state;			/* enum machine_state */
 	int wish;			/* enum machine_wish */
 	int rung;			/* while cleaning: enum rung */
@@ -78,6 +88,9 @@ struct machine_row {
 	uint64_t sessions;		/* served so far */
 	/* Of what its domain was made: site_pool.version then; "" = unknown. */
 	char version[ROW_VERSION_SIZE];
+	int image;			/* enum machine_image, of that domain */
+	uint64_t image_built;		/* built of the domain it was made of */
+	char image_key[ROW_IMAGE_SIZE];	/* QEMU, machine type, processor */
 };
 
 enum volume_kind {

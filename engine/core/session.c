@@ -183,15 +183,16 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 		    true, final == SESSION_CLOSED ? "LEAVE" : "LOST",
 		    "user", s->row.user, "left %s%s%s", m->row.name, text[0] ? ": " : "",
 		    text);
-	enum rung rung = machine_first_rung(m);
+	enum rung rung = clean_first_rung(m);
+	bool in_place = rung == RUNG_CLEAN || rung == RUNG_NONE;
 	/* Unread bytes may stand in a port that was not drained. */
-	if (s->told && !s->drained && !s->untouched &&
+	if (in_place && s->told && !s->drained && !s->untouched &&
 	    !PLANTED(S4_PORT_UNDRAINED) &&
 	    m->pool->application.endpoint == ENDPOINT_CHANNEL)
-		rung = RUNG_REBUILD;
+		rung = clean_below(m);
 	/* Its gateway may be at it still. */
-	if (s->held && !PLANTED(S2_NOT_LET_GO))
-		rung = RUNG_REBUILD;
+	if (in_place && s->held && !PLANTED(S2_NOT_LET_GO))
+		rung = clean_below(m);
 	machine_begin_clean(w, fx, m, rung,
 			    final == SESSION_CLOSED ? "session ended" : text);
 }

@@ -52,6 +52,7 @@ enum site_recycle {
 	RECYCLE_CLEAN = 1,	/* the clean hook, confirmed */
 	RECYCLE_REBUILD = 2,
 	RECYCLE_NONE = 3,	/* the machine keeps nothing of a user */
+	RECYCLE_REVERT = 4,	/* back to its image of after prepare */
 };
 enum site_door {
 	DOOR_DIRECT = 1,
@@ -149,6 +150,7 @@ struct site_pool {
 	uint64_t memory_mib;		/* 0 with from: as there */
 	uint64_t volume_mib;		/* 0: no data disk */
 	enum site_recycle recycle;
+	uint32_t saved;			/* kept on disk beside those that run */
 	bool keep;			/* machines outlive sessions and keep their volume */
 	bool untrusted;
 	int64_t boot_deadline_ms;

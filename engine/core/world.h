@@ -57,6 +57,9 @@ struct host {
 	int64_t poll_sent_ms;
 	bool poll_again;	/* a hint came while one was out */
 	bool polled;		/* one poll has been answered */
+	/* What it said of itself when last met (known): see pool_refuses. */
+	bool known, kvm, isolated;
+	char labels[ROW_TEXT_SIZE];
 	uint32_t booting;	/* machines in BOOTING and PREPARING */
 	struct list machines;
 	struct list boot_queue;	/* machines that wait for a boot slot */
@@ -100,6 +103,7 @@ struct pool {
 	uint64_t base_call;		/* the look under way, 0 = none */
 	struct timer base_timer;	/* the next look */
 	int64_t boot_ms;		/* of the last machine that came up */
+	int64_t wake_ms;		/* of the last one that was woken */
 	uint64_t changed;
 };
 
@@ -112,6 +116,8 @@ enum job {
 	JOB_HOOK,	/* which one: machine.hook */
 	JOB_OPEN,	/* channels for a session */
 	JOB_VOLUME,	/* delete the last of machine.volumes */
+	JOB_SAVE,
+	JOB_RESTORE,
 };
 
 struct machine {
@@ -130,6 +136,7 @@ struct machine {
 	enum hook_verb step_verb;
 	bool confirmed;		/* a CONFIRM step of this hook came back right */
 	uint32_t opens;		/* channels still to open */
+	uint32_t evidence;	/* of the last restore: enum restore_evidence */
 	bool created;		/* its domain was made or found running */
 	bool agent_up;
 	bool prepared;		/* prepare hook done in this life */

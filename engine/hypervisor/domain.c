@@ -14,6 +14,7 @@
 #include "engine/base/log.h"
 #include "engine/hypervisor/answer.h"
 #include "engine/hypervisor/clone.h"
+#include "engine/hypervisor/image.h"
 #include "engine/hypervisor/ownership.h"
 #include "engine/hypervisor/role.h"
 #include "engine/hypervisor/virt.h"
@@ -268,5 +269,8 @@ enum job_next domain_destroy(struct job *job)
 	virConnectClose(conn);
 	if (result == WIRE_OK)
 		known_forget(&job->role->known, job->uuid);
+	if (result == WIRE_OK && job->m.domain_destroy.image.length)
+		result = image_delete(job->role, &facts,
+				      job->m.domain_destroy.image, &err);
 	return answer(job, result, result == WIRE_OK ? NULL : err.text);
 }

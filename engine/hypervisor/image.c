@@ -18,20 +18,41 @@
 #include "engine/hypervisor/domain.h"
 #include "engine/hypervisor/ownership.h"
 #include "engine/hypervisor/role.h"
+#include "engine/hypervisor/storage.h"
 #include "engine/hypervisor/virt.h"
 #include "engine/hypervisor/xml.h"
 
-static int read_path(char out[DOMAIN_PATH_MAX], struct slice path,
-		     const struct host_facts *facts, struct error *err)
+/* A plain name in the site's folder. */
+static int image_path(char out[DOMAIN_PATH_MAX], struct slice name,
+		      const struct role *role, const struct host_facts *facts,
+		      struct error *err)
 {
-	if (!text_copy_slice(out, DOMAIN_PATH_MAX, path) || out[0] != '/')
-		return error_set(err, "an image needs an absolute path of at most %d bytes",
-				 DOMAIN_PATH_MAX - 1);
-	if (facts->kind != HOST_QEMU)
-		return error_set(err, "this host cannot save machines (it is no QEMU)");
+	char file[STORAGE_NAME_MAX];
+
+	if (!text_copy_slice(file, sizeof(file), name) || !file[0] ||
+	    strchr(file, '/') || file[0] == '.')
+		return error_set(err, "an image needs a plain file name");
+	if (facts->kind != HOST_QEMU || !role->host.site.storage[0])
+		return error_set(err, "this host cannot save machines (it is no QEMU, or has no folder for them)");
 	if (!facts->local)
 		return error_set(err, "machines can be saved on local hosts only");
+	if (snprintf(out, DOMAIN_PATH_MAX, "%s/%s", role->host.site.storage,
+		     file) >= DOMAIN_PATH_MAX)
+		return error_set(err, "the path of an image is too long");
 	return 0;
+}
+
+enum wire_result image_delete(const struct role *role,
+			      const struct host_facts *facts, struct slice name,
+			      struct error *err)
+{
+	char path[DOMAIN_PATH_MAX];
+
+	if (image_path(path, name, role, facts, err) < 0)
+		return WIRE_FAILED;
+	if (unlink(path) < 0 && errno != ENOENT)
+		return error_errno(err, "image %s", path), WIRE_FAILED;
+	return WIRE_OK;
 }
 
 /* What an image is bound to, of a domain's XML on this host as it is now. */
@@ -113,7 +134,8 @@ static enum wire_result save(struct job *job, virConnectPtr conn,
 	enum wire_result result = WIRE_OK;
 	xmlDocPtr doc;
 
-	if (read_path(path, job->m.domain_save.image, facts, err) < 0)
+	if (image_path(path, job->m.domain_save.image, job->role, facts,
+		       err) < 0)
 		return WIRE_FAILED;
 	doc = parse_domain(virDomainGetXMLDesc(job->domain, 0),
 			   "the domain does not describe itself", err);
@@ -270,7 +292,8 @@ static enum wire_result restore(struct job *job, virConnectPtr conn,
 
 	if (!domain_is_uuid(job->uuid))
 		return error_set(err, "not a uuid in small letters"), WIRE_FAILED;
-	if (read_path(path, job->m.domain_restore.image, facts, err) < 0)
+	if (image_path(path, job->m.domain_restore.image, job->role, facts,
+		       err) < 0)
 		return WIRE_FAILED;
 	char *xml = changed_xml(job, conn, facts, path, err);
 	if (!xml)

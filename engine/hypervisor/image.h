@@ -31,6 +31,13 @@ enum job_next domain_save(struct job *job);
  */
 enum job_next domain_restore(struct job *job);
 
+struct role;
+struct host_facts;
+/* Done when the file is not there; the domain has ended before. */
+enum wire_result image_delete(const struct role *role,
+			      const struct host_facts *facts, struct slice name,
+			      struct error *err);
+
 /* resume.c: the guest's part of a restore, steps RESUME_* of job->step. */
 enum { RESUME_FIRST = 1, RESUME_LAST = 9 };
 /* WIRE_OK with *done: the guest is itself again.  Not done: run again. */

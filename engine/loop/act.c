@@ -113,14 +113,46 @@ static void domain_create(struct shell *sh, const struct effect *e,
 	to_host(sh, m->host->spec.name, &msg);
 }
 
+/* MACHINE.BUILT.ram, as engine/hypervisor/storage.h names volumes. */
+static void image_name(const struct machine *m, char *out, size_t size)
+{
+	snprintf(out, size, "%s.%llu.ram", m->row.name,
+		 (unsigned long long)m->row.image_built);
+}
+
+static void domain_image(struct shell *sh, const struct effect *e,
+			 const struct machine *m)
+{
+	struct message msg = { .request = e->call, .incarnation = e->incarnation };
+	char image[ROW_NAME_SIZE + 32];
+
+	image_name(m, image, sizeof(image));
+	if (e->kind == EFFECT_DOMAIN_SAVE) {
+		msg.type = WIRE_TYPE_domain_save;
+		msg.domain_save = (struct wire_domain_save){
+			m->row.id, slice_of(m->row.name), slice_of(m->row.uuid),
+			slice_of(image) };
+	} else {
+		msg.type = WIRE_TYPE_domain_restore;
+		msg.domain_restore = (struct wire_domain_restore){
+			m->row.id, slice_of(m->row.name), slice_of(m->row.uuid),
+			slice_of(image), slice_of(m->row.image_key) };
+	}
+	to_host(sh, m->host->spec.name, &msg);
+}
+
 static void domain_destroy(struct shell *sh, const struct effect *e,
 			   const struct machine *m)
 {
 	struct message msg = { .type = WIRE_TYPE_domain_destroy,
 			       .request = e->call, .incarnation = e->incarnation };
-	char host[SITE_NAME_SIZE];
+	char host[SITE_NAME_SIZE], image[ROW_NAME_SIZE + 32];
 
 	text_copy_slice(host, sizeof(host), e->host);
+	if (m && e->ok && m->row.image != IMAGE_NONE) {
+		image_name(m, image, sizeof(image));
+		msg.domain_destroy.image = slice_of(image);
+	}
 	msg.domain_destroy.machine = e->machine;
 	msg.domain_destroy.name = m ? slice_of(m->row.name) : e->resource;
 	msg.domain_destroy.uuid = m ? slice_of(m->row.uuid) : e->text;
@@ -387,6 +419,10 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_BASE_LOOK:
 	case EFFECT_VOLUME_DELETE:
 		volumes_act(sh, e);
+		return;
+	case EFFECT_DOMAIN_SAVE:
+	case EFFECT_DOMAIN_RESTORE:
+		domain_image(sh, e, m);
 		return;
 	case EFFECT_AGENT_PING:
 	case EFFECT_AGENT_EXEC:

@@ -79,6 +79,7 @@ static void on_call_done(struct host_role *r, struct message *m)
 			  .out = m->call_done.out,
 			  .errout = m->call_done.errout,
 			  .text = m->call_done.text,
+			  .evidence = m->call_done.evidence,
 			  .has_fd = fd >= 0 },
 	};
 
@@ -106,6 +107,8 @@ static void learn_facts(struct host_role *r, const struct wire_host_state *s)
 	r->cpus = s->cpus;
 	r->memory_mib = s->memory_mib;
 	r->kvm = s->kvm;
+	r->isolated = s->isolated;
+	text_copy_slice(r->labels, sizeof(r->labels), s->labels);
 	r->known = true;
 }
 
@@ -125,6 +128,9 @@ static void on_message(struct link *l, struct message *m)
 		ev.kind = EVENT_HOST_STATE;
 		ev.host.host = slice_of(r->host);
 		ev.host.up = m->host_state.up;
+		ev.host.kvm = m->host_state.kvm;
+		ev.host.isolated = m->host_state.isolated;
+		ev.host.labels = m->host_state.labels;
 		ev.host.text = m->host_state.up ? m->host_state.version :
 						  m->host_state.text;
 		log_info("host %s: %s %.*s%s", r->host,

@@ -83,7 +83,8 @@ struct host_role {
 	char version[64], hostname[128];
 	uint32_t cpus;
 	uint64_t memory_mib;
-	bool kvm, known;
+	bool kvm, isolated, known;
+	char labels[192];
 	struct host_role *next;
 };
 

@@ -67,13 +67,16 @@ json_t *show_host(const struct shell *sh, const struct host *h)
 		SET(o, "cpus", json_integer(r->cpus));
 		SET(o, "memory_mib", json_integer((json_int_t)r->memory_mib));
 		SET(o, "kvm", json_boolean(r->kvm));
+		SET(o, "isolated", json_boolean(r->isolated));
+		SET(o, "labels", text(r->labels));
 	}
 	SET(o, "since", show_time(h->since_wall_ms));
 	SET(o, "removed", json_boolean(h->removed && !machines));
 	return o;
 }
 
-static const char *const recycles[] = { "", "clean", "rebuild", "none" };
+static const char *const recycles[] = { "", "clean", "rebuild", "none",
+					 "revert" };
 static const char *const endpoints[] = { "", "channel", "tcp", "unix" };
 static const char *const identities[] = { "", "none", "proxy", "agent" };
 
@@ -105,7 +108,10 @@ json_t *show_pool(const struct shell *sh, const struct pool *p)
 	SET(o, "in_use", json_integer(n[MACHINE_RESERVED] + n[MACHINE_IN_SESSION]));
 	SET(o, "ready", json_integer(p->ready_count));
 	SET(o, "starting", json_integer(n[MACHINE_DEFINED] + n[MACHINE_BOOTING] +
-					n[MACHINE_PREPARING] + n[MACHINE_CLEANING]));
+					n[MACHINE_PREPARING] + n[MACHINE_CLEANING] +
+					n[MACHINE_SAVING] + n[MACHINE_WAKING]));
+	SET(o, "saved", json_integer(n[MACHINE_SAVED]));
+	SET(o, "saved_wanted", json_integer(p->spec.saved));
 	SET(o, "bad", json_integer(n[MACHINE_QUARANTINED] + n[MACHINE_HELD] +
 				   n[MACHINE_RETIRING]));
 	SET(o, "waiting", json_integer(p->waiting_count));
@@ -115,6 +121,8 @@ json_t *show_pool(const struct shell *sh, const struct pool *p)
 	SET(o, "vcpus", json_integer(p->spec.vcpus));
 	SET(o, "memory_mib", json_integer((json_int_t)p->spec.memory_mib));
 	SET(o, "boot_ms", duration(p->boot_ms));
+	SET(o, "wake_ms", duration(p->wake_ms));
+	SET(o, "untrusted", json_boolean(p->spec.untrusted));
 	SET(o, "reason", text(p->reason));
 	SET(o, "removed", json_boolean(p->removed && list_empty(&p->machines)));
 	return o;
@@ -124,7 +132,10 @@ json_t *show_machine(const struct shell *sh, const struct machine *m)
 {
 	static const char *const wishes[] = { "run", "hold", "retire" };
 	static const char *const jobs[] = { "", "create", "destroy", "ping",
-					    "hook", "open", "volume" };
+					    "hook", "open", "volume", "save",
+					    "restore" };
+	static const char *const rungs[] = { "clean", "revert", "rebuild",
+					     "none" };
 	static const char *const hooks[] = { "", "prepare", "ready", "accept",
 					     "clean" };
 	const struct session *s = world_session(&sh->world, m->row.session);
@@ -146,6 +157,10 @@ json_t *show_machine(const struct shell *sh, const struct machine *m)
 	SET(o, "reason", text(m->row.reason));
 	SET(o, "since", show_time(m->row.since_wall_ms));
 	SET(o, "job", text(m->job == JOB_HOOK ? hooks[m->hook] : jobs[m->job]));
+	SET(o, "rung", m->row.state == MACHINE_CLEANING ?
+		json_string(rungs[m->row.rung]) : json_null());
+	SET(o, "image", m->row.image == IMAGE_MADE ? text(m->row.image_key) :
+						     json_null());
 	SET(o, "boot_ms", duration(m->row.boot_ms));
 	SET(o, "prepare_ms", duration(m->row.prepare_ms));
 	SET(o, "clean_ms", duration(m->row.clean_ms));

@@ -114,7 +114,8 @@ int take_pool(void *object, const json_t *json, struct error *err)
 {
 	static const struct word recycles[] = {
 		{ "clean", RECYCLE_CLEAN }, { "rebuild", RECYCLE_REBUILD },
-		{ "none", RECYCLE_NONE }, { NULL, 0 },
+		{ "none", RECYCLE_NONE }, { "revert", RECYCLE_REVERT },
+		{ NULL, 0 },
 	};
 	struct site_pool *p = object;
 	struct reader r = read_begin("pool", json, p->name, &p->place,
@@ -136,6 +137,7 @@ int take_pool(void *object, const json_t *json, struct error *err)
 		read_bad(&r, "needs vcpus and memory_mib");
 	p->volume_mib = (uint64_t)read_count_or(&r, "volume_mib", 0, 16 << 20, 0);
 	p->recycle = (enum site_recycle)read_word(&r, "recycle", recycles);
+	p->saved = (uint32_t)read_count_or(&r, "saved", 0, 1000, 0);
 	p->keep = read_flag(&r, "keep");
 	p->untrusted = read_flag(&r, "untrusted");
 	p->boot_deadline_ms = read_count(&r, "boot_deadline_ms", 1, READ_DAY_MS);

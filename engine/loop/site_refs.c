@@ -73,9 +73,17 @@ static int check_pools(const struct site_spec *s, struct error *err)
 		    !(a->hooks & 1u << SITE_HOOK_CLEAN))
 			return error_set(err, "site: pool \"%s\": there is no "
 					 "clean hook", p->name);
-		if (p->untrusted && p->recycle != RECYCLE_REBUILD)
+		if (p->untrusted && p->recycle != RECYCLE_REBUILD &&
+		    p->recycle != RECYCLE_REVERT)
 			return error_set(err, "site: pool \"%s\": untrusted "
-					 "machines must be rebuilt", p->name);
+					 "machines must be reverted or rebuilt",
+					 p->name);
+		if ((p->saved || p->recycle == RECYCLE_REVERT) &&
+		    (!a->agent || p->keep || p->volume_mib || p->from[0] ||
+		     p->image[0]))
+			return error_set(err, "site: pool \"%s\": machines "
+					 "with images need the agent, and "
+					 "have no disk", p->name);
 	}
 	return 0;
 }

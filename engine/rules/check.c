@@ -177,6 +177,31 @@ static void check_disk(lua_State *L, json_t *o)
 		json_object_set_new(o, "memory_mib", json_integer(128));
 }
 
+/* what: the field that makes the pool's machines have images, or NULL. */
+static void check_images(lua_State *L, const json_t *app, json_t *o,
+			 const char *what)
+{
+	static const char kind[] = "pool";
+
+	if (!what)
+		return;
+	if (!json_is_true(json_object_get(app, "agent")))
+		FAULT(L, kind, o, "write agent = true in the application, or recycle = \"rebuild\"",
+		      "%s needs the guest agent: without it a restored machine keeps "
+		      "the clock and the random numbers of its image", what);
+	if (json_is_true(json_object_get(o, "keep")))
+		FAULT(L, kind, o, "leave one out",
+		      "%s and keep = true exclude each other: an image goes back "
+		      "to what prepare left", what);
+	const char *disk = has(o, "volume_mib") ? "volume" :
+			   has(o, "from") ? "from" :
+			   has(o, "image") ? "image" : NULL;
+	if (disk)
+		FAULT(L, kind, o, "leave one out, or write recycle = \"rebuild\"",
+		      "%s and %s exclude each other: a disk is not part of a "
+		      "machine's saved state yet", what, disk);
+}
+
 static void check_recycle(lua_State *L, const json_t *site, json_t *o)
 {
 	static const char kind[] = "pool";
@@ -190,8 +215,12 @@ static void check_recycle(lua_State *L, const json_t *site, json_t *o)
 		FAULT(L, kind, o, "write one, or recycle = \"rebuild\"",
 		      "recycle = \"clean\" needs a clean hook in application "
 		      "\"%s\"", name);
-	if (untrusted && strcmp(recycle, "rebuild") != 0)
-		FAULT(L, kind, o, "write recycle = \"rebuild\"",
+	check_images(L, app, o, strcmp(recycle, "revert") == 0 ?
+				"recycle = \"revert\"" :
+				count_of(o, "saved") ? "saved" : NULL);
+	if (untrusted && strcmp(recycle, "rebuild") != 0 &&
+	    strcmp(recycle, "revert") != 0)
+		FAULT(L, kind, o, "write recycle = \"revert\" or \"rebuild\"",
 		      "untrusted = true with recycle = \"%s\": what an untrusted "
 		      "user leaves behind cannot be cleaned", recycle);
 }

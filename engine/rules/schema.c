@@ -82,12 +82,12 @@ static const struct field pool_fields[] = {
 	COUNT("vcpus", 1, 256, NULL),		/* default: 1, or as in from */
 	MEMORY("memory", 16, 4 << 20, NULL),	/* 128 MiB, or as in from */
 	MEMORY("volume", 1, 16 << 20, NULL),
-	WORD("recycle", "clean|rebuild|none|!revert", "rebuild"),
+	WORD("recycle", "clean|revert|rebuild|none", "rebuild"),
+	COUNT("saved", 0, 1000, "0"),
 	FLAG("keep", "false"),
 	FLAG("untrusted", "false"),
 	DURATION("boot_deadline", SECOND, HOUR, "60 s"),
 	DURATION("shrink_after", SECOND, 30LL * DAY, "5 min"),
-	LATER("saved", "every machine of a pool runs"),
 	{ .name = NULL },
 };
 

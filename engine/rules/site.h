@@ -22,7 +22,8 @@
  *   "pools": [ { "name", "file", "line", "application", "serve", "spare",
  *     "max", "host", "kernel", "initrd", "cmdline", "template", "from", "image",
  *     "copy": false, "disk_mib", "user_data", "meta_data", "network_config", "vcpus",
- *     "memory_mib", "volume_mib", "recycle": "clean" | "rebuild" | "none",
+ *     "memory_mib", "volume_mib", "recycle": "clean" | "revert" |
+ *     "rebuild" | "none", "saved",
  *     "keep", "untrusted", "boot_deadline_ms", "shrink_after_ms" } ],
  *     kernel, initrd, cmdline, template, from, image, disk_mib, volume_mib and
  *     the texts of cloud-init are left out when not set; vcpus and memory_mib

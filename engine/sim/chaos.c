@@ -117,6 +117,8 @@ static void change_site(struct sim *s)
 	if (sim_chance(s, 25))	/* made of something else; perhaps undone */
 		snprintf(p->version, sizeof(p->version), "v%d",
 			 (int)sim_between(s, 1, 3));
+	if (!p->keep && p->saved && sim_chance(s, 30))
+		p->saved = (uint32_t)sim_between(s, 0, 2);
 	h->boot_parallel = (uint32_t)sim_between(s, 1, 4);
 	if (!p->keep && s->swarm.hosts > 1 && sim_chance(s, 10))
 		TEXT_SET(p->host, h->name);	/* for machines to come */
@@ -164,6 +166,8 @@ static void host_trouble(struct sim *s)
 		h->stuck = true;
 	if (h->up && sim_fault(s, SIM_HOST_DIES, 0))
 		host_die(s, i);
+	if (sim_fault(s, SIM_QEMU_UPGRADED, 0))
+		h->qemu++;
 	if (sim_fault(s, SIM_GHOST, 0)) {
 		uint64_t id = 0xffff00000000 + ++s->next_ghost;
 

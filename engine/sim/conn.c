@@ -306,6 +306,7 @@ static void flows(struct sim *s, struct item *it)
 	}
 	oracle_touch(s, l, c->session);
 	l->residue = c->session;
+	l->used = true;
 	if (c->channel)
 		l->port = c->session;
 	c->bytes_in += (uint64_t)sim_between(s, 1, 1000);
@@ -375,6 +376,7 @@ static void dial(struct sim *s, struct conn *c, int64_t accept_ms)
 	oracle_touch(s, l, c->session);
 	c->touched = true;
 	l->residue = c->session;
+	l->used = true;
 	if (c->channel)
 		l->port = c->session;
 	if (sim_fault(s, SIM_ACCEPT_NEVER, c->machine))

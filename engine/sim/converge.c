@@ -63,11 +63,20 @@ static const char *sessions_missing(const struct sim *s)
 					NULL;
 }
 
-static const char *machine_missing(const struct machine *m)
+static const char *machine_missing(const struct sim *s, const struct machine *m)
 {
+	const struct image *im;
+
 	switch ((enum machine_state)m->row.state) {
 	case MACHINE_READY:
 		if (m->row.wish != WISH_RUN)
+			break;
+		return NULL;
+	case MACHINE_SAVED:
+		im = disk_of(s, m->row.uuid, m->row.image_built);
+		if (m->row.wish != WISH_RUN || !im ||
+		    (!is_version(im, version_of(&m->pool->spec)) &&
+		     !m->pool->roll_paused))
 			break;
 		return NULL;
 	case MACHINE_HELD:
@@ -92,12 +101,20 @@ static const char *machines_missing(const struct sim *s)
 	for (size_t i = 0; i < s->world.pool_count; i++)
 		LIST_EACH(&s->world.pools[i]->machines, it) {
 			const char *no = machine_missing(
-				LIST_ENTRY(it, struct machine, pool_link));
+				s, LIST_ENTRY(it, struct machine, pool_link));
 
 			if (no)
 				return no;
 		}
 	return NULL;
+}
+
+static bool is_isolated(const struct sim *s, const struct host *h)
+{
+	for (uint32_t i = 0; i < s->swarm.hosts; i++)
+		if (strcmp(s->hosts[i].name, h->spec.name) == 0)
+			return s->hosts[i].isolated;
+	return false;
 }
 
 static const char *pools_missing(const struct sim *s)
@@ -107,17 +124,22 @@ static const char *pools_missing(const struct sim *s)
 		uint32_t parked = p->counts[MACHINE_HELD] +
 				  p->counts[MACHINE_QUARANTINED];
 		uint32_t ready = p->counts[MACHINE_READY];
+		uint32_t saved = p->counts[MACHINE_SAVED], cold = p->spec.saved;
 		uint32_t want = p->serve > p->spare ? p->serve : p->spare;
 
 		if (want > p->max)
 			want = p->max;
-		if (p->removed || p->closing)
-			want = 0;
-		if (ready == want || (ready < want && ready + parked >= p->max))
+		if (p->removed || p->closing ||
+		    (p->spec.untrusted && !is_isolated(s, p->host)))
+			want = cold = 0;
+		if (ready == want && saved == cold)
+			continue;
+		if (ready <= want && saved <= cold &&
+		    ready + saved + parked >= p->max + p->spec.saved)
 			continue;
 		snprintf(text, sizeof(text),
-			 "pool %s has %u ready and %u parked, wants %u (max %u)",
-			 p->spec.name, ready, parked, want, p->max);
+			 "pool %s has %u ready, %u saved and %u parked, wants %u and %u (max %u)",
+			 p->spec.name, ready, saved, parked, want, cold, p->max);
 		return text;
 	}
 	return NULL;
@@ -168,14 +190,37 @@ static const char *domains_missing(const struct sim *s)
 		const struct machine *m = world_machine(&s->world, l->machine);
 
 		foreign += !l->ours;
+		if (l->ours && m && m->row.state == MACHINE_SAVED) {
+			snprintf(text, sizeof(text), "domain %s runs, its machine is saved",
+				 l->name);
+			return text;
+		}
 		if (!l->ours || (m && strcmp(m->row.uuid, l->uuid) == 0 &&
-				 l->incarnation == m->row.built))
+				 (l->incarnation == m->row.built ||
+				  m->row.state == MACHINE_QUARANTINED)))
 			continue;
 		snprintf(text, sizeof(text), "domain %s is ours and nobody's",
 			 l->name);
 		return text;
 	}
 	return foreign == s->foreign ? NULL : "a foreign domain is gone";
+}
+
+static const char *images_missing(const struct sim *s)
+{
+	for (size_t i = 0; i < s->images.count; i++) {
+		const struct image *im = s->images.items[i];
+		const struct machine *m = world_machine(&s->world, im->machine);
+
+		if (m && strcmp(m->row.uuid, im->uuid) == 0 &&
+		    m->row.image != IMAGE_NONE && m->row.image_built == im->built)
+			continue;
+		snprintf(text, sizeof(text), "an image of machine %llu (%llu) is nobody's",
+			 (unsigned long long)im->machine,
+			 (unsigned long long)im->built);
+		return text;
+	}
+	return NULL;
 }
 
 /* A machine that is paused is ready for all the engine knows. */
@@ -231,7 +276,7 @@ const char *converge_missing(struct sim *s, const char **name)
 	if ((no = domains_missing(s)))
 		return no;
 	*name = "S11";
-	if ((no = volumes_missing(s)))
+	if ((no = volumes_missing(s)) || (no = images_missing(s)))
 		return no;
 	*name = "L2";
 	if ((no = machines_missing(s)))

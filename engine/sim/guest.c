@@ -22,6 +22,7 @@ static void leave(struct sim *s, struct life *l, uint64_t session)
 {
 	oracle_touch(s, l, session);
 	l->residue = session;
+	l->used = true;
 }
 
 static void remember(struct life *l, uint64_t session, uint64_t nonce)

@@ -118,6 +118,8 @@ static void says_up(struct sim *s, struct item *it)
 	h->up = true;
 	p->ev.host.host = post_text(p, h->name);
 	p->ev.host.up = !sim_fault(s, SIM_POLL_FAIL, 0);
+	p->ev.host.kvm = p->ev.host.isolated = h->isolated;
+	p->ev.host.labels = post_text(p, h->isolated ? "apparmor" : "no label");
 	p->ev.host.text = post_text(p, p->ev.host.up ? "simulated" :
 						       "no connection yet");
 	if (!p->ev.host.up)
@@ -183,6 +185,7 @@ static void answer(struct sim *s, const struct order *o,
 	p->ev.done.call = o->e.call;
 	p->ev.done.result = a->result;
 	p->ev.done.code = a->code;
+	p->ev.done.evidence = a->evidence;
 	p->ev.done.out = post_text(p, a->out);
 	p->ev.done.text = post_text(p, a->text);
 	if (sim_fault(s, SIM_CALL_UNKNOWN, m)) {
@@ -257,9 +260,11 @@ static void run_create(struct sim *s, const struct order *o)
 		answer_plain(s, o, CALL_FAILED, why);
 		return;
 	}
+	oracle_isolated(s, o);
 	struct life *l = life_new(s, o->host, o->e.machine, o->uuid, o->name,
 				  true);
 	l->incarnation = o->e.incarnation;
+	l->version = o->version;
 	hint(s, l, HINT_STARTED);
 	answer_plain(s, o, CALL_OK, "");
 }
@@ -272,6 +277,8 @@ static void run_destroy(struct sim *s, const struct order *o)
 		oracle_destroy(s, o, l);
 		life_end(s, l);
 	}
+	if (o->e.ok && o->image)
+		disk_delete(s, o->uuid, o->image_built);
 	answer_plain(s, o, CALL_OK, "");
 }
 
@@ -316,6 +323,20 @@ static void run_in_guest(struct sim *s, const struct order *o)
 	answer(s, o, &a, 0);
 }
 
+static void run_image(struct sim *s, const struct order *o)
+{
+	struct guest_answer a = { .text = "" };
+	const char *no = o->e.kind == EFFECT_DOMAIN_SAVE ?
+				 disk_save(s, o, &a) : disk_restore(s, o, &a);
+
+	if (no) {
+		a.result = CALL_FAILED;
+		a.text = no;
+		a.evidence = 0;
+	}
+	answer(s, o, &a, 0);
+}
+
 static void carry_out(struct sim *s, const struct order *o)
 {
 	const struct sim_host *h = &s->hosts[o->host];
@@ -336,6 +357,9 @@ static void carry_out(struct sim *s, const struct order *o)
 		run_volume_delete(s, o);
 	else if (o->e.kind == EFFECT_BASE_LOOK)
 		run_base_look(s, o);
+	else if (o->e.kind == EFFECT_DOMAIN_SAVE ||
+		 o->e.kind == EFFECT_DOMAIN_RESTORE)
+		run_image(s, o);
 	else
 		run_in_guest(s, o);
 }
@@ -378,6 +402,10 @@ static int64_t work_ms(struct sim *s, const struct order *o)
 	if (o->e.kind == EFFECT_DOMAIN_DESTROY ||
 	    o->e.kind == EFFECT_VOLUME_DELETE)
 		return sim_between(s, 10, 500);
+	if (o->e.kind == EFFECT_DOMAIN_SAVE)
+		return sim_between(s, 300, 2000);
+	if (o->e.kind == EFFECT_DOMAIN_RESTORE)
+		return sim_between(s, 200, 900);
 	return sim_between(s, 1, 30);
 }
 

@@ -67,8 +67,13 @@ struct order {
 	uint64_t epoch;		/* of the role it was sent to */
 	uint32_t host;
 	char uuid[ROW_UUID_SIZE], name[ROW_NAME_SIZE];
-	bool channel, agent_identity, has_resources;
+	bool channel, agent_identity, has_resources, untrusted;
 	int64_t longest_ms, idle_ms;
+	/* What the site and the machine's row said when it was sent. */
+	uint32_t version;
+	char image_key[16];
+	uint64_t image_built;
+	bool image;
 	uint64_t nonce;
 	uint64_t life;		/* the descriptor leads to */
 	bool has_base;
@@ -88,6 +93,9 @@ struct life {			/* of a domain: from its start to its end */
 	bool ours;
 	enum domain_state state;
 	int64_t agent_ms;	/* when its agent is up; INT64_MAX: never */
+	uint32_t version;	/* of what it was built from */
+	bool used;		/* a user's bytes went in, cleaned up or not */
+	bool unproven;		/* restored, and the proof is not whole */
 	/* Sessions whose user left something; 0 = nothing. */
 	uint64_t residue;	/* in the guest */
 	uint64_t port;		/* in its session port */
@@ -104,8 +112,19 @@ struct sim_file {		/* in the storage pool of a host */
 	bool foreign;
 };
 
+struct image {			/* of a machine, on its host's disk */
+	uint64_t machine, built;
+	char uuid[ROW_UUID_SIZE];
+	uint32_t version;
+	char key[16];
+	uint64_t residue;
+	bool damaged;
+};
+
 struct sim_host {
 	char name[ROW_NAME_SIZE];
+	bool isolated;		/* KVM and labels */
+	unsigned qemu;		/* its version */
 	bool up, stuck;
 	uint64_t epoch;
 	int64_t frozen_ms;	/* until */
@@ -216,7 +235,8 @@ struct sim {
 	uint32_t disabled;	/* bits: users, by the engine's last word */
 	uint32_t absent;	/* bits: pools taken out of it */
 	struct sim_host hosts[HOSTS_MAX];
-	struct array lives;
+	struct array lives, images;
+	struct map wanted;	/* call of a create or restore -> 1 + version */
 	struct map lanes;	/* machine -> struct lane: its calls, in order */
 	uint32_t foreign;	/* domains that must survive */
 	struct array files;
@@ -283,6 +303,8 @@ void *site_room(size_t count, size_t size);
 int64_t site_extend_ms(const struct sim *s, const char *listener);
 bool resource_access(const struct sim *s, const struct site_resource *r,
 		     const char *user);
+/* Its version as a number; 0 = unknown. */
+uint32_t version_of(const struct site_pool *p);
 void site_release(struct site_spec *site);
 const struct site_pool *site_pool_of(const struct sim *s, const char *pool);
 
@@ -337,6 +359,7 @@ struct guest_answer {
 	char out[80];
 	const char *text;
 	bool silent;
+	uint32_t evidence;
 };
 void guest_exec(struct sim *s, struct life *l, const struct order *o,
 		struct guest_answer *a);
@@ -350,6 +373,15 @@ void volume_delete(struct sim *s, const struct order *o);
 enum call_result base_answer(struct sim *s, struct guest_answer *a);
 void volumes_trouble(struct sim *s);
 const char *volumes_missing(const struct sim *s);
+/* ---- disk.c -------------------------------------------------------------------------- */
+struct image *disk_of(const struct sim *s, const char *uuid, uint64_t built);
+void disk_delete(struct sim *s, const char *uuid, uint64_t built);
+bool is_version(const struct image *im, uint32_t wanted);
+/* Both return why not, or NULL. */
+const char *disk_save(struct sim *s, const struct order *o,
+		       struct guest_answer *a);
+const char *disk_restore(struct sim *s, const struct order *o,
+			  struct guest_answer *a);
 
 /* ---- rules.c ---------------------------------------------------------------------- */
 void rules_start(struct sim *s);
@@ -406,6 +438,11 @@ void oracle_unlink(struct sim *s, const struct order *o,
 		   const struct sim_file *f);
 /* A volume's row goes. */
 void oracle_volume_gone(struct sim *s, const struct volume_row *row);
+void oracle_save(struct sim *s, const struct life *l);
+void oracle_restore(struct sim *s, const struct order *o,
+		    const struct image *im);
+/* A domain of that order is about to run. */
+void oracle_isolated(struct sim *s, const struct order *o);
 /* A user's bytes are about to enter that domain. */
 void oracle_touch(struct sim *s, const struct life *l, uint64_t session);
 void oracle_restart(struct sim *s);

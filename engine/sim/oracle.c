@@ -40,6 +40,9 @@ static void new_session(struct sim *s, const struct session_row *row)
 		sim_broken(s, "S4", "%s is given to session/%llu with what session/%llu left",
 			   row->machine_name, ull(row->id),
 			   ull(residue(s, l, row->pool)));
+	if (l && l->unproven)
+		sim_broken(s, "S4", "%s is given to session/%llu, restored without proof",
+			   row->machine_name, ull(row->id));
 	for (size_t i = 0; i < s->store.session_list.count; i++) {
 		const struct session_row *r = s->store.session_list.items[i];
 		bool final = sm_is_final(&session_table, r->state);
@@ -243,6 +246,32 @@ void oracle_volume_gone(struct sim *s, const struct volume_row *row)
 			sim_broken(s, "S11", "the row of %s goes, its file stays",
 				   f->name);
 	}
+}
+
+void oracle_save(struct sim *s, const struct life *l)
+{
+	if (l->used || l->residue)
+		sim_broken(s, "S4", "an image of %s is made after it had a user",
+			   l->name);
+}
+
+void oracle_isolated(struct sim *s, const struct order *o)
+{
+	if (o->untrusted && !s->hosts[o->host].isolated)
+		sim_broken(s, "A4", "untrusted %s runs on %s, which isolates nothing",
+			   o->name, s->hosts[o->host].name);
+}
+
+void oracle_restore(struct sim *s, const struct order *o,
+		    const struct image *im)
+{
+	oracle_isolated(s, o);
+	if (im->residue)
+		sim_broken(s, "S4", "%s is restored with what session/%llu left",
+			   o->name, ull(im->residue));
+	if (!is_version(im, o->version))
+		sim_broken(s, "S6", "%s is restored from an image of version %u, wanted is %u",
+			   o->name, im->version, o->version);
 }
 
 void oracle_touch(struct sim *s, const struct life *l, uint64_t session)

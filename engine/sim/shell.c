@@ -13,6 +13,22 @@
 
 enum { RESTART_LOW_MS = 100, RESTART_HIGH_MS = 3000, WALL_BASE_MS = 1000000000 };
 
+/* The site may change again before the turn's acts are performed. */
+static void note_wanted(struct sim *s, const struct effect *e)
+{
+	const struct machine *m = world_machine(&s->world, e->machine);
+
+	if (m && (e->kind == EFFECT_DOMAIN_CREATE ||
+		  e->kind == EFFECT_DOMAIN_RESTORE))
+		map_put(&s->wanted, e->call, (void *)(uintptr_t)(
+				1 + version_of(&m->pool->spec)));
+}
+
+static uint32_t wanted_version(struct sim *s, const struct effect *e)
+{
+	return (uint32_t)(uintptr_t)map_get(&s->wanted, e->call) - 1;
+}
+
 static void step(struct sim *s, struct event *ev)
 {
 	size_t from = s->fx.count;
@@ -27,6 +43,7 @@ static void step(struct sim *s, struct event *ev)
 	for (size_t i = from; i < s->fx.count; i++) {
 		c->effects[s->fx.items[i].kind]++;
 		trace_effect(s, &s->fx.items[i]);
+		note_wanted(s, &s->fx.items[i]);
 	}
 	world_check(&s->world);
 }
@@ -51,6 +68,7 @@ void engine_crash(struct sim *s)
 	/* Its descriptors and commands end with the process. */
 	map_fini(&s->fds);
 	map_fini(&s->tokens);
+	map_fini(&s->wanted);
 	for (uint32_t i = 0; i < s->swarm.hosts; i++)
 		host_die(s, i);
 	rules_die(s);
@@ -225,6 +243,11 @@ static struct order *order_of(struct sim *s, const struct effect *e)
 		o->has_resources = a->resources.count > 0;
 		o->longest_ms = a->longest_ms;
 		o->idle_ms = a->idle_ms;
+		o->untrusted = m->pool->spec.untrusted;
+		o->version = wanted_version(s, e);
+		TEXT_SET(o->image_key, m->row.image_key);
+		o->image_built = m->row.image_built;
+		o->image = m->row.image != IMAGE_NONE;
 	} else {
 		text_copy_slice(o->uuid, sizeof(o->uuid), e->text);
 	}
@@ -250,6 +273,8 @@ static void perform(struct sim *s, const struct effect *e)
 	case EFFECT_DOMAIN_DESTROY:
 	case EFFECT_BASE_LOOK:
 	case EFFECT_VOLUME_DELETE:
+	case EFFECT_DOMAIN_SAVE:
+	case EFFECT_DOMAIN_RESTORE:
 	case EFFECT_AGENT_PING:
 	case EFFECT_AGENT_EXEC:
 	case EFFECT_AGENT_WRITE:

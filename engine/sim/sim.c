@@ -329,6 +329,7 @@ static void sim_fini(struct sim *s)
 	map_fini(&s->lanes);
 	map_fini(&s->fds);
 	map_fini(&s->tokens);
+	map_fini(&s->wanted);
 	map_fini(&s->bound);
 	map_fini(&s->accepted);
 	map_fini(&s->stopped);
@@ -342,6 +343,7 @@ static void sim_fini(struct sim *s)
 	array_free(&s->held);
 	array_free(&s->conns);
 	array_free(&s->ports);
+	array_free(&s->images);
 	for (int i = 0; i < GATEWAYS_MAX; i++) {
 		array_free(&s->gateways[i].records);
 		array_free(&s->gateways[i].sent);

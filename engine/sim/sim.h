@@ -45,6 +45,10 @@
 	X(EXEC_HANG, "a guest command never returns")                          \
 	X(CONFIRM_WRONG, "the guest gives back a wrong nonce")                 \
 	X(CONFIRM_STALE, "the guest gives back an earlier session")            \
+	X(IMAGE_DAMAGED, "an image cannot be restored")                        \
+	X(RESTORE_DEAD, "a restored guest does not come back to life")         \
+	X(RESTORE_UNPROVEN, "a restore lacks a piece of its evidence")         \
+	X(QEMU_UPGRADED, "a host's QEMU is another: its images are void")      \
 	X(CHANNEL_FAIL, "a channel cannot be opened")                          \
 	X(HOOK_LOST, "the child of a hook dies")                               \
 	X(HOOK_HANG, "a hook never returns")                                   \

@@ -18,6 +18,8 @@ static const uint16_t most[SIM_FAULTS] = {
 	[SIM_HOST_STUCK] = 15, [SIM_HOST_DIES] = 40, [SIM_GUEST_DIES] = 150,
 	[SIM_GUEST_OFF] = 60, [SIM_GUEST_PAUSED] = 60, [SIM_SAID_TWICE] = 300, [SIM_AGENT_SLOW] = 300, [SIM_AGENT_NEVER] = 200,
 	[SIM_EXEC_FAIL] = 200, [SIM_EXEC_HANG] = 150, [SIM_CONFIRM_WRONG] = 250,
+	[SIM_IMAGE_DAMAGED] = 150, [SIM_RESTORE_DEAD] = 150,
+	[SIM_RESTORE_UNPROVEN] = 150, [SIM_QEMU_UPGRADED] = 30,
 	[SIM_CONFIRM_STALE] = 250, [SIM_CHANNEL_FAIL] = 200,
 	[SIM_HOOK_LOST] = 150, [SIM_HOOK_HANG] = 100, [SIM_HOOK_LIES] = 200,
 	[SIM_HOOK_TWICE] = 100, [SIM_READY_NO] = 500, [SIM_RULES_DIE] = 40,
@@ -154,6 +156,14 @@ struct site_spec site_copy(const struct site_spec *site, uint32_t absent)
 	return c;
 }
 
+uint32_t version_of(const struct site_pool *p)
+{
+	unsigned n = 0;
+
+	sscanf(p->version, "v%u", &n);
+	return n;
+}
+
 void site_release(struct site_spec *site)
 {
 	site_spec_fini(site);
@@ -218,6 +228,12 @@ static void draw_pool(struct sim *s, struct site_pool *p, int i,
 	p->recycle = a->hooks & 1u << SITE_HOOK_CLEAN && sim_chance(s, 70) ?
 			     RECYCLE_CLEAN :
 		     sim_chance(s, 70) ? RECYCLE_REBUILD : RECYCLE_NONE;
+	if (a->agent && sim_chance(s, 40))
+		p->recycle = RECYCLE_REVERT;
+	if (a->agent && sim_chance(s, 35))
+		p->saved = tiny ? 1 : (uint32_t)sim_between(s, 1, 3);
+	p->untrusted = (p->recycle == RECYCLE_REVERT ||
+			p->recycle == RECYCLE_REBUILD) && sim_chance(s, 20);
 	p->boot_deadline_ms = sim_between(s, 8, 30) * 1000;
 	p->shrink_after_ms = sim_between(s, 2, 20) * 1000;
 	if (sim_chance(s, 40)) {
@@ -282,6 +298,10 @@ static void draw_resource(struct sim *s, struct site_spec *site)
 	draw_pool(s, p, 9, a);
 	TEXT_SET(p->name, "files");
 	p->keep = true;
+	p->untrusted = false;
+	p->saved = 0;
+	if (p->recycle == RECYCLE_REVERT)
+		p->recycle = RECYCLE_REBUILD;
 	p->serve = p->max = 1;
 	p->spare = 0;
 	site->resource_count = 1;
@@ -317,6 +337,7 @@ void site_draw(struct sim *s)
 		TEXT_SET(site->hosts[i].name, s->hosts[i].name);
 		TEXT_SET(site->hosts[i].uri, i % 2 ? "qemu+ssh://far/system" :
 						     "auto");
+		s->hosts[i].isolated = sim_chance(s, 70);
 		site->hosts[i].boot_parallel =
 			s->swarm.tiny ? 1 : (uint32_t)sim_between(s, 1, 4);
 	}

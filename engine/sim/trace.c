@@ -81,6 +81,7 @@ static void of_call(struct sim *s, const struct event *ev)
 	number(s, "result", ev->done.result);
 	number(s, "code", (uint64_t)ev->done.code);
 	number(s, "fd", ev->done.has_fd);
+	number(s, "evidence", ev->done.evidence);
 	text(s, "out", ev->done.out);
 	text(s, "text", ev->done.text);
 }

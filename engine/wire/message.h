@@ -160,8 +160,10 @@ enum {
 	F(text, from) F(text, image) F(u8, copy) F(u64, disk_mib)              \
 	F(text, disks) F(text, nvram) F(text, seed) F(text, user_data)         \
 	F(text, meta_data) F(text, network_config)
-/* Done when no domain of that uuid exists.  Only ours: checked by metadata. */
-#define WIRE_domain_destroy(F) F(u64, machine) F(text, name) F(text, uuid)
+/* Done when no domain of that uuid exists.  Only ours: checked by metadata.
+ * image: its RAM image (as in domain_save), deleted after that, or empty. */
+#define WIRE_domain_destroy(F)                                                 \
+	F(u64, machine) F(text, name) F(text, uuid) F(text, image)
 /* Done when no file of that name, key and inode is in the site's pool; inode 0:
  * key unknown, and only a file younger than since_wall_ms (ms since 1970). */
 #define WIRE_volume_delete(F)                                                  \
@@ -191,8 +193,8 @@ enum {
 #define WIRE_host_poll(F) F(u64, poll)
 
 /*
- * Saves RAM to the file `image` (absolute, on the host; libvirt writes it) and
- * ends the domain of that incarnation.  The answer's out is the key of what
+ * Saves RAM to the file `image` of the site's storage folder (libvirt writes
+ * it) and ends the domain of that incarnation.  The answer's out is the key of what
  * made the image (QEMU, machine type, processor), its code the size in bytes.
  */
 #define WIRE_domain_save(F)                                                    \

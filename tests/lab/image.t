@@ -11,6 +11,6 @@ lab_enter(tools => [qw(libvirtd virtlogd virsh qemu-system-x86_64 cpio)]);
 lab_image();
 lab_libvirtd();
 mkdir "$Lab::dir/images";
-@ENV{qw(LAB_KERNEL LAB_INITRD LAB_DIR)} =
-	("$Lab::dir/site/vmlinuz", "$Lab::dir/site/initrd.img", "$Lab::dir/images");
+@ENV{qw(LAB_KERNEL LAB_INITRD LAB_DIR LAB_STORAGE)} =
+	("$Lab::dir/site/vmlinuz", "$Lab::dir/site/initrd.img", ("$Lab::dir/images") x 2);
 exec "$Lab::top/" . ($ENV{BUILD} // 'build') . '/tests/lab/image_calls' or die $!;

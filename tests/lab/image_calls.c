@@ -9,11 +9,12 @@
 
 #define UUID "5a7e0000-0000-4000-8000-000000000001"
 #define NAME "image-01"
+#define IMAGE NAME ".3.ram"
 #define CMDLINE "console=ttyS0 quiet loglevel=4 audit=0 apparmor=0 no_timer_check tsc=reliable cryptomgr.notests"
 
 enum { BOOT_MS = 120000, CALL_MS = 60000, MACHINE = 7 };
 
-static char image[256], key[256];
+static char image[256], kept[300], key[256];
 
 static bool boot(struct peer *p, uint64_t incarnation, bool disk)
 {
@@ -43,7 +44,7 @@ static struct peer_done *save(struct peer *p, uint64_t incarnation)
 	struct message m = {
 		.type = WIRE_TYPE_domain_save, .incarnation = incarnation,
 		.domain_save = { MACHINE, SLICE(NAME), SLICE(UUID),
-				 slice_of(image) },
+				 SLICE(IMAGE) },
 	};
 	int64_t start_us = peer_now_us();
 	struct peer_done *d = peer_call(p, &m, CALL_MS);
@@ -58,7 +59,7 @@ static struct peer_done *restore(struct peer *p, uint64_t incarnation,
 	struct message m = {
 		.type = WIRE_TYPE_domain_restore, .incarnation = incarnation,
 		.domain_restore = { MACHINE, SLICE(NAME), SLICE(UUID),
-				    slice_of(image), slice_of(with_key) },
+				    SLICE(IMAGE), slice_of(with_key) },
 	};
 	int64_t start_us = peer_now_us();
 	struct peer_done *d = peer_call(p, &m, CALL_MS);
@@ -72,7 +73,7 @@ static int destroy(struct peer *p, uint64_t incarnation)
 {
 	struct message m = {
 		.type = WIRE_TYPE_domain_destroy, .incarnation = incarnation,
-		.domain_destroy = { MACHINE, SLICE(NAME), SLICE(UUID) },
+		.domain_destroy = { MACHINE, SLICE(NAME), SLICE(UUID), SLICE(IMAGE) },
 	};
 
 	return peer_result(p, &m, CALL_MS);
@@ -96,6 +97,15 @@ static const char *guest(struct peer *p, uint64_t incarnation, const char *comma
 	text_copy(out, sizeof(out), d->result == WIRE_OK ? d->out : "");
 	free(d);
 	return out;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	char command[600];
+
+	snprintf(command, sizeof(command), "cp -a %s %s", from, to);
+	if (system(command) != 0)
+		tap_bail("%s", command);
 }
 
 static void test_save(struct peer *p)
@@ -199,7 +209,10 @@ static void test_dead_guest(struct peer *p)
 	d = restore(p, 11, key);
 	ok(d->result != WIRE_OK, "and does not count when it comes back: %s", d->text);
 	free(d);
+	copy_file(image, kept);
 	is_int(destroy(p, 11), WIRE_OK, "it can be destroyed");
+	ok(access(image, F_OK) < 0, "and its image with it");
+	copy_file(kept, image);
 }
 
 static void test_damage(struct peer *p)
@@ -234,7 +247,8 @@ int main(void)
 
 	if (!getenv("LAB_KERNEL"))
 		tap_bail("run tests/lab/image.t: it sets the stage");
-	snprintf(image, sizeof(image), "%s/" NAME ".3.ram", getenv("LAB_DIR"));
+	snprintf(image, sizeof(image), "%s/" IMAGE, getenv("LAB_DIR"));
+	snprintf(kept, sizeof(kept), "%s.kept", image);
 	peer_start(&p);
 	struct peer_done *d = peer_open_host(&p, "auto", 30000);
 	is_int(d->result, WIRE_OK, "the host opens (%s)", d->text);

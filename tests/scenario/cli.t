@@ -469,9 +469,9 @@ for my $noun (@nouns) {
 }
 
 is((run("plain", "pool", "list"))[1], <<'END', "pool list, the table");
-NAME   APP      SIZE  USE  READY  START  BAD  MIN-MAX  WAIT
-mail   postfix     3    1      2      0    0  3-10        0
-build  gcc         3    0      0      2    1  2-4         7
+NAME   APP      SIZE  USE  READY  SAVED  START  BAD  MIN-MAX  WAIT
+mail   postfix     3    1      2      -      0    0  3-10        0
+build  gcc         3    0      0      -      2    1  2-4         7
 END
 is((run("plain", "machine", "list", "--sort", "name"))[1], <<'END', "machine list --sort name: numbers as numbers");
 NAME     STATE        HOST  SESSION  USER   SINCE       NOTE
@@ -747,14 +747,14 @@ is("$code $err", "1 error: cannot read the site file $dir/site.lua: No such file
 
 sub complete { return join " ", split /\n/, (run("plain", "__complete", "--", @_))[1] }
 is(complete("po"), "pool", "completes a noun");
-is(complete("pool", ""), "list show scale", "completes a verb");
+is(complete("pool", ""), "list show scale pause resume", "completes a verb");
 is(complete("machine", "hold", "mail-"), "mail-10 mail-2 mail-3", "completes names from the engine");
 is(complete("machine", "hold", "mail-2", "mail-1"), "mail-10", "completes a further name");
 is(complete("ls", "--pool", ""), "mail build", "completes a flag's value");
 is(complete("ls", "--pool", "=", "b"), "build", "and after = as bash splits it");
 is(complete("pool", "scale", "mail", "--s"), "--socket --site --state-dir --sort --serve --spare", "completes flags");
 is(complete("--json", "session", "e"), "end extend", "flags before do not matter");
-is(complete("pool", "list", "--sort", "S"), "SIZE START SERVE SPARE", "completes columns");
+is(complete("pool", "list", "--sort", "S"), "SIZE SAVED START SERVE SPARE", "completes columns");
 is((run("", "__complete", "--", "pool", "show", "m"))[1], "mail\n", "without an engine: the names of the last time");
 is((run("evil", "__complete", "--", "pool", "show", ""))[1], "", "names a shell could misread are left out");
 is((run("silent", "__complete", "--", "host", "show", ""))[2], "", "a silent engine: no word on stderr");

@@ -230,7 +230,7 @@ static void test_empty(void)
 	struct cli_output o = plain;
 	char *text = table(&o, "pool", none);
 
-	is_text(text, "NAME  APP  SIZE  USE  READY  START  BAD  MIN-MAX  "
+	is_text(text, "NAME  APP  SIZE  USE  READY  SAVED  START  BAD  MIN-MAX  "
 		      "WAIT\n", "the header of nothing");
 	free(text);
 	o.header = false;

@@ -221,7 +221,7 @@ static inline void help_fill(struct random *r, const struct db_table *table,
 {
 	static const int words[DB_KINDS] = {
 		[DB_MACHINE_STATE] = MACHINE_STATES, [DB_MACHINE_WISH] = 3,
-		[DB_RUNG] = 4, [DB_SESSION_STATE] = SESSION_STATES,
+		[DB_RUNG] = 4, [DB_MACHINE_IMAGE] = 3, [DB_SESSION_STATE] = SESSION_STATES,
 		[DB_REQUEST_STATE] = REQUEST_STATES, [DB_SEVERITY] = 3,
 	};
 

@@ -251,7 +251,8 @@ static inline struct peer_done *peer_open_host(struct peer *p, const char *uri,
 {
 	struct message m = {
 		.type = WIRE_TYPE_host_open,
-		.host_open = { slice_of(uri), SLICE("lab"), slice_of(peer_key) },
+		.host_open = { slice_of(uri), SLICE("lab"), slice_of(peer_key),
+			       slice_of(getenv("LAB_STORAGE")) },
 	};
 
 	return peer_call(p, &m, ms);

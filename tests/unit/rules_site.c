@@ -19,7 +19,7 @@ static const char full[] =
 	"    application = \"mail\", serve = 15, spare = 3, max = 20,\n"
 	"    kernel = \"boot/vmlinuz\", initrd = \"boot/mail.img\",\n"
 	"    cmdline = \"console=ttyS0 quiet\", vcpus = 2, memory = \"1 GiB\",\n"
-	"    recycle = \"clean\", boot_deadline = \"2 min\",\n"
+	"    recycle = \"clean\", saved = 2, boot_deadline = \"2 min\",\n"
 	"}\n"
 	"pool \"files\" {\n"
 	"    application = \"files\", serve = 1, template = \"files.xml\",\n"
@@ -135,6 +135,7 @@ static void test_full(struct role *r)
 	is_text(p->cmdline, "console=ttyS0 quiet", "cmdline");
 	is_int(p->memory_mib, 1024, "memory");
 	is_int(p->recycle, RECYCLE_CLEAN, "recycle");
+	is_int(p->saved, 2, "saved");
 	is_int(p->boot_deadline_ms, 120000, "boot deadline");
 	is_int(p->shrink_after_ms, 300000, "shrink_after by default");
 	is_int(s.pools[1].max, 1, "max is serve by default");
@@ -345,11 +346,26 @@ static const struct {
 	{ SITE APP POOL ", keep = 1 }\n", "site.lua", 3,
 	  "pool \"p\": 'keep' must be true or false, not 1", "" },
 	{ SITE APP POOL ", recycle = \"wash\" }\n", "site.lua", 3,
-	  "pool \"p\": 'recycle' must be \"clean\" or \"rebuild\" or \"none\", not "
-	  "\"wash\"", "" },
-	{ SITE APP POOL ", recycle = \"revert\" }\n", "site.lua", 3,
-	  "pool \"p\": recycle = \"revert\" is not in this version yet",
-	  "write \"clean\" or \"rebuild\" or \"none\"" },
+	  "pool \"p\": 'recycle' must be \"clean\" or \"revert\" or \"rebuild\" or "
+	  "\"none\", not \"wash\"", "" },
+	{ SITE APP POOL ", saved = 1001 }\n", "site.lua", 3,
+	  "pool \"p\": 'saved' must be a whole number from 0 to 1000, not 1001",
+	  "" },
+	{ SITE APP POOL ", recycle = \"revert\", keep = true }\n", "site.lua", 3,
+	  "pool \"p\": recycle = \"revert\" and keep = true exclude each other: an "
+	  "image goes back to what prepare left", "leave one out" },
+	{ SITE APP POOL ", saved = 1, volume = \"8 MiB\" }\n", "site.lua", 3,
+	  "pool \"p\": saved and volume exclude each other: a disk is not part of "
+	  "a machine's saved state yet",
+	  "leave one out, or write recycle = \"rebuild\"" },
+	{ SITE "application \"a\" { endpoint = \"channel\", agent = false }\n"
+	  POOL ", recycle = \"revert\" }\n", "site.lua", 3,
+	  "pool \"p\": recycle = \"revert\" needs the guest agent: without it a "
+	  "restored machine keeps the clock and the random numbers of its image",
+	  "write agent = true in the application, or recycle = \"rebuild\"" },
+	{ SITE APP POOL ", saved = 3, keep = true }\n", "site.lua", 3,
+	  "pool \"p\": saved and keep = true exclude each other: an image goes "
+	  "back to what prepare left", "leave one out" },
 	/* machines from what operators have */
 	{ SITE APP FROM "d12\", image = \"x.qcow2\" }\n", "site.lua", 3,
 	  "pool \"p\": 'from' and 'image' exclude each other", "leave one out" },
@@ -446,7 +462,8 @@ static const struct {
 	  "write one, or recycle = \"rebuild\"" },
 	{ SITE APP POOL ", recycle = \"none\", untrusted = true }\n", "site.lua", 3,
 	  "pool \"p\": untrusted = true with recycle = \"none\": what an untrusted "
-	  "user leaves behind cannot be cleaned", "write recycle = \"rebuild\"" },
+	  "user leaves behind cannot be cleaned",
+	  "write recycle = \"revert\" or \"rebuild\"" },
 	{ SITE "application \"a\" { endpoint = \"channel\", identity = \"agent\" }\n",
 	  "site.lua", 2,
 	  "application \"a\": identity = \"agent\" needs an accept hook",

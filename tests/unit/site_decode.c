@@ -237,7 +237,13 @@ static void test_texts(void)
 	refuse("[\"accept\",\"clean\"]", "[\"accept\"]",
 	       "site: pool \"mail\": there is no clean hook");
 	refuse("\"untrusted\":false", "\"untrusted\":true",
-	       "site: pool \"mail\": untrusted machines must be rebuilt");
+	       "site: pool \"mail\": untrusted machines must be reverted or rebuilt");
+	refuse("\"recycle\":\"clean\"", "\"recycle\":\"revert\"",
+	       "site: pool \"mail\": machines with images need the agent, and have no disk");
+	refuse("\"keep\":true", "\"keep\":true,\"saved\":1",
+	       "site: pool \"mail\": machines with images need the agent, and have no disk");
+	refuse("\"keep\":true", "\"keep\":true,\"saved\":1001",
+	       "site.lua:3: pool \"mail\": saved: 1001 is not in 0..1000");
 	refuse("\"name\":\"web\"", "\"name\":\"mail\"",
 	       "site.lua:3: site \"demo\": \"mail\" is there twice");
 	refuse("\"user\":\"*\"", "\"user\":\"zoe\"", "site.lua:3: resource "
