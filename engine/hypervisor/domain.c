@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <libvirt/virterror.h>
 #include <libxml/globals.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 #include "engine/hypervisor/ownership.h"
 #include "engine/hypervisor/role.h"
 #include "engine/hypervisor/virt.h"
+
+enum { GONE_WAIT_MS = 1000, GONE_LOOK_MS = 5 };
 
 /*
  * Makes the sparse data disk when it is missing; never touches one that is
@@ -214,14 +217,19 @@ static enum wire_result end_domain(virConnectPtr conn, const char *uuid,
 						   VIR_DOMAIN_UNDEFINE_NVRAM) < 0 &&
 	    !virt_error_is(VIR_ERR_NO_DOMAIN))
 		return virt_error(err, "libvirt does not undefine the domain");
-	result = check_gone(conn, uuid, err);
+	/* One that died by itself is libvirt's a little longer. */
+	int64_t until_ms = role_now_ms() + GONE_WAIT_MS;
+	while ((result = check_gone(conn, uuid, err)) == WIRE_FAILED &&
+	       role_now_ms() < until_ms)
+		poll(NULL, 0, GONE_LOOK_MS);
 	if (result == WIRE_FAILED)
 		error_set(err, "the domain is still there after its end");
 	return result;
 }
 
 enum wire_result domain_end(struct job *job, virConnectPtr conn,
-			    const struct host_facts *facts, struct error *err)
+			    const struct host_facts *facts, bool at_once,
+			    struct error *err)
 {
 	struct known_domain d;
 	struct error why;
@@ -246,6 +254,8 @@ enum wire_result domain_end(struct job *job, virConnectPtr conn,
 		result = WIRE_FAILED;
 	} else {
 		result = ownership_fence(&d, job->m.incarnation, err);
+		if (result == WIRE_OK && at_once)
+			watch_kill(facts, job->uuid, virDomainGetName(domain));
 		if (result == WIRE_OK)
 			result = end_domain(conn, job->uuid, domain, err);
 	}
@@ -263,7 +273,7 @@ enum job_next domain_destroy(struct job *job)
 	if (!conn)
 		return answer(job, WIRE_FAILED, err.text);
 	if (domain_is_uuid(job->uuid))
-		result = domain_end(job, conn, &facts, &err);
+		result = domain_end(job, conn, &facts, false, &err);
 	else
 		error_set(&err, "not a uuid in small letters");
 	virConnectClose(conn);

@@ -16,11 +16,13 @@ enum job_next domain_create(struct job *job);
 /* Destroys only ours (S12); a domain that is not there is done. */
 enum job_next domain_destroy(struct job *job);
 /* What domain_destroy does, for calls that begin with it: WIRE_OK when no domain
- * of job->uuid is there (any more). */
+ * of job->uuid is there (any more).  at_once: nothing of it is kept, not even
+ * what its QEMU has not written yet. */
 struct host_facts;
 struct error;
 enum wire_result domain_end(struct job *job, virConnectPtr conn,
-			    const struct host_facts *facts, struct error *err);
+			    const struct host_facts *facts, bool at_once,
+			    struct error *err);
 /* One domain_seen per domain of the host, ours and foreign. */
 enum job_next domain_poll(struct job *job);
 

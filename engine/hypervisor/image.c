@@ -300,7 +300,7 @@ static enum wire_result restore(struct job *job, virConnectPtr conn,
 		return WIRE_FAILED;
 	int64_t start_ms = role_now_ms();
 	known_get(&job->role->known, job->uuid, &old);
-	enum wire_result result = domain_end(job, conn, facts, err);
+	enum wire_result result = domain_end(job, conn, facts, true, err);
 	if (result == WIRE_OK) {
 		int64_t ended_ms = role_now_ms();
 

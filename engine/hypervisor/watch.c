@@ -8,6 +8,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,8 @@
 #include "engine/base/log.h"
 #include "engine/hypervisor/answer.h"
 #include "engine/hypervisor/role.h"
+
+enum { KILL_WAIT_MS = 1000, REAP_WAIT_MS = 100 };
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -162,17 +166,49 @@ static bool add_watch(struct watches *w, int pid, int fd, const char *uuid)
 	return twice || room;
 }
 
+/* The pidfd of a domain's QEMU; -1 when it is not to be found here. */
+static int find_process(const struct host_facts *facts, const char *uuid,
+			const char *name, int *pid)
+{
+	if (facts->kind != HOST_QEMU || !facts->local)
+		return -1;
+	*pid = pid_from_file(facts, name);
+	int fd = open_checked(*pid, uuid);
+	if (fd < 0) {
+		*pid = pid_from_proc(uuid);
+		fd = open_checked(*pid, uuid);
+	}
+	return fd;
+}
+
+bool watch_kill(const struct host_facts *facts, const char *uuid,
+		const char *name)
+{
+	int pid, fd = find_process(facts, uuid, name, &pid);
+	struct pollfd end = { .fd = fd, .events = POLLIN };
+	bool ended = fd >= 0 &&
+		     syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0 &&
+		     poll(&end, 1, KILL_WAIT_MS) == 1;
+
+	/* While it is not reaped libvirt takes it for alive. */
+	for (int i = 0; ended && i < REAP_WAIT_MS; i++)
+		if (syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) < 0)
+			break;
+		else
+			poll(NULL, 0, 1);
+	if (fd >= 0)
+		close(fd);
+	return ended;
+}
+
 bool watch_domain(struct role *role, const struct host_facts *facts,
 		  const char *uuid, const char *name)
 {
+	int pid, fd;
+
 	if (facts->kind != HOST_QEMU || !facts->local)
 		return false;
-	int pid = pid_from_file(facts, name);
-	int fd = open_checked(pid, uuid);
-	if (fd < 0) {
-		pid = pid_from_proc(uuid);
-		fd = open_checked(pid, uuid);
-	}
+	fd = find_process(facts, uuid, name, &pid);
 	if (fd < 0 || !add_watch(&role->watches, pid, fd, uuid)) {
 		log_warn("machine %s: its QEMU process cannot be watched; its end will be seen later",
 			 name);

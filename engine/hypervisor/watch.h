@@ -34,6 +34,14 @@ void watch_fini(struct role *role);
  */
 bool watch_domain(struct role *role, const struct host_facts *facts,
 		  const char *uuid, const char *name);
+/*
+ * Kills the QEMU process of a domain that is ours, and waits for its end.  For a
+ * machine whose RAM and disks are thrown away in any case: libvirt's own way asks
+ * politely and looks again after 200 ms.  False, and nothing lost, when it cannot
+ * be found or may not be killed (another user's).
+ */
+bool watch_kill(const struct host_facts *facts, const char *uuid,
+		const char *name);
 /* Main thread: takes up what was added. */
 void watch_take_mail(struct role *role);
 /*
