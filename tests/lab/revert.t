@@ -102,8 +102,10 @@ for my $round (1 .. $rounds / 2) {
 	my ($id2, $at) = $out2 =~ /^looked\n([0-9a-f-]{36})\n(\d+)\n/m;
 	$random{ $id2 // "none in look $round" }++;
 	$at //= 0;
-	$clock++ if $at >= $before - 1 && $at <= time + 1;
-	diag "round $round: the guest's clock says $at, here it is $before to " . time unless $at >= $before - 1 && $at <= time + 1;
+	# Not behind: an emulated guest that booted on a busy host may run fast
+	# (tests/lab/image_calls.c holds the clock to two seconds at the restore).
+	$clock++ if $at >= $before - 1;
+	diag "round $round: the guest's clock says $at, here it is $before" unless $at >= $before - 1;
 	diag "round $round: $rc $out $rc2 $out2 $err2" unless $id && $id2;
 	$seen++ if $rc2 != 0 || $out2 =~ /canary-of|planted-/;
 	diag $out2 if $out2 =~ /canary-of|planted-/;
@@ -112,7 +114,7 @@ for my $round (1 .. $rounds / 2) {
 }
 is($planted, int($rounds / 2), "$planted times user A planted a canary in RAM, files, mounts, processes, the host name");
 is($seen, 0, 'and B never saw one');
-is($clock, int($rounds / 2), 'his machine had the right time');
+is($clock, int($rounds / 2), 'his machine did not have the time of the image');
 is(scalar keys %random, 2 * int($rounds / 2), 'and no two sessions the same random numbers');
 is_deeply(\%machines, { 'shell-01' => int($rounds / 2) }, 'all of it on one machine');
 is_deeply([ events('CLEAN', qr/failed/) ], [], 'no revert failed');
