@@ -113,8 +113,7 @@ static void domain_create(struct shell *sh, const struct effect *e,
 	to_host(sh, m->host->spec.name, &msg);
 }
 
-/* MACHINE.BUILT.ram, as engine/hypervisor/storage.h names volumes. */
-static void image_name(const struct machine *m, char *out, size_t size)
+void shell_image_name(const struct machine *m, char *out, size_t size)
 {
 	snprintf(out, size, "%s.%llu.ram", m->row.name,
 		 (unsigned long long)m->row.image_built);
@@ -126,7 +125,7 @@ static void domain_image(struct shell *sh, const struct effect *e,
 	struct message msg = { .request = e->call, .incarnation = e->incarnation };
 	char image[ROW_NAME_SIZE + 32];
 
-	image_name(m, image, sizeof(image));
+	shell_image_name(m, image, sizeof(image));
 	if (e->kind == EFFECT_DOMAIN_SAVE) {
 		msg.type = WIRE_TYPE_domain_save;
 		msg.domain_save = (struct wire_domain_save){
@@ -150,7 +149,7 @@ static void domain_destroy(struct shell *sh, const struct effect *e,
 
 	text_copy_slice(host, sizeof(host), e->host);
 	if (m && e->ok && m->row.image != IMAGE_NONE) {
-		image_name(m, image, sizeof(image));
+		shell_image_name(m, image, sizeof(image));
 		msg.domain_destroy.image = slice_of(image);
 	}
 	msg.domain_destroy.machine = e->machine;

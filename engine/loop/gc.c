@@ -87,6 +87,11 @@ static bool has_row(const struct shell *sh, struct slice name)
 			const struct machine *m =
 				LIST_ENTRY(it, struct machine, pool_link);
 
+			char image[ROW_NAME_SIZE + 32];
+
+			shell_image_name(m, image, sizeof(image));
+			if (m->row.image != IMAGE_NONE && slice_is(name, image))
+				return true;
 			LIST_EACH(&m->volumes, jt)
 				if (slice_is(name, LIST_ENTRY(jt, struct volume,
 						machine_link)->row.name))

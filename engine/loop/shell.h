@@ -213,6 +213,8 @@ int shell_take_fd(struct shell *sh, uint64_t call);	/* -1 = none */
 void shell_perform(struct shell *sh, const struct effect *e);
 /* "ip:port" of a machine with a tcp endpoint, else "". */
 void shell_machine_address(const struct machine *m, char *out, size_t size);
+/* MACHINE.BUILT.ram: its RAM image's file, as storage.h names volumes. */
+void shell_image_name(const struct machine *m, char *out, size_t size);
 
 /* A path of the site file: relative ones are relative to its folder. */
 void shell_site_path(const struct shell *sh, const char *path, char *out,

@@ -72,6 +72,9 @@ my ($m) = machines('shell');
 like($m->{image}, qr/^QEMU .*q35.*processor/, "what an image is bound to is shown: $m->{image}");
 is(scalar(() = glob "$Lab::dir/state/images/*.ram"), 3, 'three RAM images lie in the site\'s folder');
 
+my ($rc_gc, $gc) = remuda('gc');
+unlike($gc, qr/\.ram/, 'which gc does not take for left over') or diag $gc;
+
 # ---- an untrusted pool refuses -------------------------------------------------------
 {
 	is(scalar machines('wild'), 0, 'the untrusted pool has no machine');
