@@ -158,7 +158,10 @@ install: build   ## into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/remuda $(DESTDIR)$(PREFIX)/bin/remuda
 	install -D -m 755 $(BUILD)/remuda-guest $(DESTDIR)$(PREFIX)/share/remuda/remuda-guest
 	install -D -m 644 share/man/remuda.1 $(DESTDIR)$(PREFIX)/share/man/man1/remuda.1
-	install -D -m 644 share/man/remuda-protocol.7 $(DESTDIR)$(PREFIX)/share/man/man7/remuda-protocol.7
+	for p in protocol resources; do \
+		install -D -m 644 share/man/remuda-$$p.7 $(DESTDIR)$(PREFIX)/share/man/man7/remuda-$$p.7; done
+	install -d $(DESTDIR)$(PREFIX)/share/remuda/examples
+	install -m 644 share/examples/*.* $(DESTDIR)$(PREFIX)/share/remuda/examples/
 	for f in applications lib; do \
 		install -d $(DESTDIR)$(PREFIX)/share/remuda/scripts/$$f; \
 		for l in scripts/$$f/*.lua; do [ ! -e $$l ] || \

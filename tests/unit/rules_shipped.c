@@ -53,17 +53,15 @@ static struct outcome load(struct role *r, const char *text)
 	}
 }
 
-int main(void)
+static void test_site(struct role *r, const char *path)
 {
-	struct role r;
 	struct site_spec s;
 	struct error err = { "" };
-	char *text = slurp("share/demo/site.lua");
+	char *text = slurp(path);
 
-	role_start(&r);
-	if (!ok(text != NULL, "share/demo/site.lua is there"))
+	if (!ok(text != NULL, "%s is there", path))
 		tap_bail("run from the top folder");
-	struct outcome o = load(&r, text);
+	struct outcome o = load(r, text);
 	if (!ok(o.done, "it loads"))
 		tap_note("%s:%u: %s (%s)", o.file, o.line, o.text, o.hint);
 	if (o.done) {
@@ -76,6 +74,16 @@ int main(void)
 	}
 	free(o.json);
 	free(text);
+}
+
+int main(void)
+{
+	struct role r;
+	struct outcome o;
+
+	role_start(&r);
+	test_site(&r, "share/demo/site.lua");
+	test_site(&r, "share/examples/databases.lua");
 	static const char *const library[] = { "lib.try", "lib.shell",
 					       "lib.service" };
 	for (size_t i = 0; i < 3; i++) {
