@@ -110,7 +110,7 @@ void access_end(struct session *s)
 }
 
 static struct effect *tell(struct world *w, struct effects *fx,
-			   struct machine *m, const struct session *s,
+			   struct machine *m, struct session *s,
 			   struct way *way)
 {
 	const struct resource *r = world_resource(w, slice_of(way->resource));
@@ -124,6 +124,7 @@ static struct effect *tell(struct world *w, struct effects *fx,
 	way->call = 0;
 	way->allowed = may_reach(w, s, r);
 	m->ports = true;
+	s->changed = w->turn;
 	e->session = s->row.id;
 	e->machine = m->row.id;
 	e->incarnation = m->row.incarnation;

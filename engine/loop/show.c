@@ -205,6 +205,29 @@ json_t *show_session_row(const struct session_row *r)
 	return o;
 }
 
+json_t *show_session(const struct session *s)
+{
+	static const char *const states[] = {
+		[WAY_WANTED] = "opening", [WAY_OPENING] = "opening",
+		[WAY_TOLD] = "allowed", [WAY_HELD] = "opening",
+		[WAY_NONE] = "not in the site",
+	};
+	json_t *o = show_session_row(&s->row), *resources = json_array();
+
+	for (uint32_t i = 0; i < s->way_count; i++) {
+		const struct way *way = &s->ways[i];
+		bool denied = way->state == WAY_TOLD && !way->allowed;
+
+		json_array_append_new(resources, json_sprintf(
+			"%s (%s)", way->resource,
+			denied ? "denied" : states[way->state]));
+	}
+	if (s->way_count)
+		SET(o, "resources", json_incref(resources));
+	json_decref(resources);
+	return o;
+}
+
 json_t *show_request_row(const struct request_row *r, uint32_t place,
 			 int64_t deadline_wall_ms)
 {

@@ -13,6 +13,8 @@ json_t *show_host(const struct shell *sh, const struct host *h);
 json_t *show_pool(const struct shell *sh, const struct pool *p);
 json_t *show_machine(const struct shell *sh, const struct machine *m);
 json_t *show_session_row(const struct session_row *row);
+/* With what its machine may reach. */
+json_t *show_session(const struct session *s);
 json_t *show_request_row(const struct request_row *row, uint32_t place,
 			 int64_t deadline_wall_ms);
 json_t *show_request(const struct shell *sh, const struct request *r);

@@ -75,7 +75,7 @@ static void add_sessions(struct control_client *c, json_t *items)
 			LIST_ENTRY(it, struct session, live_link);
 
 		if (c->full || s->changed >= c->seen_turn)
-			add(items, show_session_row(&s->row));
+			add(items, show_session(s));
 	}
 	if (!c->full)
 		json_array_extend(items, c->control->ended_sessions);

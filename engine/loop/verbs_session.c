@@ -81,14 +81,15 @@ static void run_session_list(const struct verb_call *a)
 		rc = db_query_sessions(a->sh->db, &q, add_session, items, &err);
 	else
 		LIST_EACH(&a->sh->world.live, it) {
-			const struct session_row *r =
-				&LIST_ENTRY(it, struct session, live_link)->row;
+			const struct session *live =
+				LIST_ENTRY(it, struct session, live_link);
+			const struct session_row *r = &live->row;
 
 			if (is(q.user, r->user) && is(q.pool, r->pool) &&
 			    is(q.machine, r->machine_name) &&
 			    is(q.application, r->application) &&
 			    is(q.listener, r->listener))
-				add_session(items, r);
+				json_array_append_new(items, show_session(live));
 		}
 	send_page(a, "session_list", rc, items, q.next, &err);
 }
@@ -104,7 +105,7 @@ static void run_session_show(const struct verb_call *a)
 
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
 	if (s)
-		add_session(items, &s->row);
+		json_array_append_new(items, show_session(s));
 	else if (db_query_sessions(a->sh->db, &q, add_session, items, &err) < 0)
 		json_array_clear(items);
 	json_t *item = json_array_get(items, 0);

@@ -106,6 +106,8 @@ is(readline $carl->{out}, "still\n", 'while his session on it is fine');
 my $refused = wait_for('the refusal', 10, sub { my ($r) = grep { $_->{user} eq 'carl' } @{ resource()->{refusals} // [] }; $r });
 is($refused->{machine}, $carl->{machine}, 'resource show names the machine that was refused');
 is($refused->{text}, 'denied by the access table', 'and why');
+is_deeply(session_of('carl')->{resources}, ['db (denied)'], 'his session shows it');
+is_deeply(session_of('anna')->{resources}, ['db (allowed)'], 'and hers that she may');
 my $shown = resource();
 is($shown->{open}, 1, 'one connection is open');
 is($shown->{connections}[0]{user}, 'anna', 'by anna');
