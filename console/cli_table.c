@@ -114,6 +114,11 @@ static const struct cli_column listener_columns[] = {
 	COLUMN("ADDRESS", "address", TEXT, ON_ALL, 1, FLEXIBLE),
 	COLUMN("USER", "user", TEXT, ON_ALL, 4),
 	COLUMN("APP", "application", TEXT, ON_ALL, 2),
+	COLUMN("TLS", "tls_expires", STAMP, ON_ALL, 5),
+	COLUMN("UNAUTH", "unauthenticated", TEXT, ON_ALL, 6, NUMBER),
+	COLUMN("REFUSED", "refused", TEXT, ON_ALL, 6, NUMBER),
+	COLUMN("AWAY", "turned_away", TEXT, ON_ALL, 7, NUMBER),
+	COLUMN("EVICTED", "evicted", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
 	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
 	{ .title = NULL },
 };

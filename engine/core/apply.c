@@ -286,8 +286,6 @@ static bool restore_session(struct world *w, const struct session_row *row)
 		   m->row.session != row->id))
 		return false;
 	struct session *s = session_new(w, row);
-	int64_t ago_ms = w->wall_ms - row->assigned_wall_ms;
-	s->assigned_ms = w->now_ms - (ago_ms > 0 ? ago_ms : 0);
 	/* Perhaps its gateway has it, perhaps bytes went (S5). */
 	s->told = !PLANTED(S4_RESTART_UNTOLD);
 	s->held = true;

@@ -45,6 +45,7 @@ enum event_kind {
 	EVENT_RESOURCE_OPENED,
 	EVENT_RESOURCE_CLOSED,	/* answer to EFFECT_RESOURCE_CLOSE */
 	EVENT_RESOURCE_HELD,	/* an adopted gateway has this way */
+	EVENT_NOTICE,		/* something an operator should know */
 	EVENT_KINDS
 };
 
@@ -198,6 +199,12 @@ struct event {
 			struct slice own, peer;	/* "ip:port" or empty */
 			bool allowed;
 		} resource;
+		struct {
+			enum severity severity;
+			struct slice kind;	/* "EXPIRY" */
+			struct slice noun, name;	/* what it is about */
+			struct slice text;
+		} notice;
 	};
 };
 

@@ -3,12 +3,19 @@
 
 #include <stdlib.h>
 
+static void listener_fini(struct site_listener *l)
+{
+	free(l->applications.names);
+	free(l->networks);
+	free(l->proxies);
+}
+
 void site_spec_fini(struct site_spec *spec)
 {
 	for (size_t i = 0; i < spec->application_count; i++)
 		free(spec->applications[i].resources.names);
 	for (size_t i = 0; i < spec->listener_count; i++)
-		free(spec->listeners[i].applications.names);
+		listener_fini(&spec->listeners[i]);
 	for (size_t i = 0; i < spec->user_count; i++)
 		free(spec->users[i].applications.names);
 	for (size_t i = 0; i < spec->group_count; i++) {

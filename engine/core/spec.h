@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/network.h"
+
 enum {
 	SITE_NAME_SIZE = 64,		/* text_is_name, with its NUL */
 	SITE_PATH_SIZE = 1024,
@@ -67,6 +69,8 @@ enum site_user_source {
 	USER_FIXED = 1,
 	USER_PEER = 2,
 	USER_PASSWORD = 3,
+	USER_CERTIFICATE = 4,	/* of a TLS client */
+	USER_NETWORK = 5,	/* by source address */
 };
 enum site_hook {	/* bits of site_application.hooks: 1 << SITE_HOOK_x */
 	SITE_HOOK_PREPARE = 1,
@@ -160,6 +164,19 @@ struct site_pool {
 	char version[SITE_VERSION_SIZE];
 };
 
+enum { SITE_TLS_CERTIFICATE, SITE_TLS_KEY, SITE_TLS_CLIENT_CA, SITE_TLS_FILES };
+struct site_tls {
+	/* PEM files as written; without certificate: no TLS. */
+	char file[SITE_TLS_FILES][SITE_PATH_SIZE];
+	bool client_required;	/* else asked for one, where there is a client_ca */
+};
+
+struct site_network {
+	struct network network;
+	char text[SITE_NAME_SIZE];	/* as written */
+	char user[SITE_NAME_SIZE];	/* empty: a load balancer's */
+};
+
 struct site_listener {
 	char name[SITE_NAME_SIZE];
 	struct site_place place;
@@ -169,6 +186,11 @@ struct site_listener {
 	uint32_t port;
 	enum site_user_source user_source;
 	char user[SITE_NAME_SIZE];	/* FIXED: an existing user */
+	struct site_network *networks;	/* NETWORK: the longest that holds wins */
+	size_t network_count;
+	struct site_tls tls;
+	struct site_network *proxies;	/* who must begin with a PROXY header */
+	size_t proxy_count;
 	/* DIRECT: exactly one.  Others: one or more, or all. */
 	struct site_names applications;
 	int64_t wait_ms;		/* longest wait for a machine, 0 = none */

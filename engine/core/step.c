@@ -28,6 +28,7 @@ const char *event_name(enum event_kind kind)
 		[EVENT_RESOURCE_OPENED] = "resource_opened",
 		[EVENT_RESOURCE_CLOSED] = "resource_closed",
 		[EVENT_RESOURCE_HELD] = "resource_held",
+		[EVENT_NOTICE] = "notice",
 	};
 
 	CHECK("", kind < EVENT_KINDS);
@@ -77,6 +78,18 @@ static void on_host_lost(struct world *w, struct effects *fx,
 
 	if (h)
 		host_on_lost(w, fx, h);
+}
+
+static void on_notice(struct world *w, struct effects *fx,
+		      const struct event *ev)
+{
+	char kind[ROW_NAME_SIZE], noun[ROW_NAME_SIZE], name[ROW_NAME_SIZE];
+
+	text_copy_slice(kind, sizeof(kind), ev->notice.kind);
+	text_copy_slice(noun, sizeof(noun), ev->notice.noun);
+	text_copy_slice(name, sizeof(name), ev->notice.name);
+	world_event(w, fx, ev->notice.severity, false, kind, noun, name, "%.*s",
+		    (int)ev->notice.text.length, ev->notice.text.ptr);
 }
 
 static void dispatch(struct world *w, const struct event *ev,
@@ -173,6 +186,9 @@ static void dispatch(struct world *w, const struct event *ev,
 		return;
 	case EVENT_RESOURCE_LOST:
 		resource_on_lost(w, fx, ev);
+		return;
+	case EVENT_NOTICE:
+		on_notice(w, fx, ev);
 		return;
 	case EVENT_KINDS:
 		break;

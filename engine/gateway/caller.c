@@ -160,11 +160,10 @@ void caller_linger(struct gateway *g, struct caller *c)
 	}
 	if (end_flush(g, e) && !e->out_ended) {
 		e->out_ended = true;
-		shutdown(e->watch.fd, SHUT_WR);
+		end_shut(e);
 	}
 	while (e->readable) {
-		n = recv(e->watch.fd, g->stores.scratch, END_READ_MAX,
-			 MSG_DONTWAIT);
+		n = end_recv(e, g->stores.scratch, END_READ_MAX);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
@@ -306,8 +305,8 @@ void caller_request(struct gateway *g, struct caller *c)
 		.type = WIRE_TYPE_session_request,
 		.session_request = {
 			.conn = c->id, .listener = l->id,
-			.application = slice_of(a ? a->application
-						  : l->application),
+			.application = slice_of(a && a->application[0] ?
+						a->application : l->application),
 			.user_source = (uint8_t)l->user_source,
 			.wait_ms = a ? a->wait_ms : -1,
 			.request_id = slice_of(a ? a->request_id : ""),
@@ -327,6 +326,11 @@ void caller_request(struct gateway *g, struct caller *c)
 		m.session_request.uid = c->peer_uid;
 		/* A wish only: the engine decides who may speak for whom. */
 		m.session_request.user = slice_of(a ? a->user : "");
+		break;
+	case WIRE_USER_CERTIFICATE:
+		m.session_request.user = slice_of(a ? a->user : "");
+		break;
+	case WIRE_USER_NETWORK:
 		break;
 	case WIRE_USER_PASSWORD:
 		/* Without one it came before the listener wanted one. */

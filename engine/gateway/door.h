@@ -42,6 +42,7 @@ enum door_step {
 
 struct door {
 	const char *name;
+	const char *alpn;	/* TLS: its protocol's name, or NULL */
 	bool framed;		/* the client speaks native frames */
 	/* Reads client.in of an OPENING caller and consumes what it took.
 	 * NULL: nothing is asked, the listener says it all. */

@@ -73,10 +73,15 @@ static void connect_refuse(struct gateway *g, struct caller *c, const char *code
 
 	while (codes[i].code && strcmp(codes[i].code, code) != 0)
 		i++;
+	int status = codes[i].status;
 	/* A request that never became one is the client's fault; a wait that
 	 * became too long is not. */
-	answer(g, c, c->state == CALLER_OPENING && strcmp(code, "timeout") == 0
-		     ? 408 : codes[i].status, text);
+	if (c->state == CALLER_OPENING && strcmp(code, "timeout") == 0)
+		status = 408;
+	/* Who is known by certificate or address need not try a password. */
+	if (status == 407 && c->listener->user_source != WIRE_USER_PASSWORD)
+		status = 403;
+	answer(g, c, status, text);
 }
 
 static enum door_step turn_away(struct gateway *g, struct caller *c, int number,
@@ -139,6 +144,7 @@ static struct greeting *connect_greeting(const struct caller *c,
 
 const struct door door_connect = {
 	.name = "connect",
+	.alpn = "http/1.1",
 	.read = connect_read,
 	.wait = door_wait,
 	.greeting = connect_greeting,

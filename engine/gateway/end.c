@@ -152,6 +152,31 @@ void end_note(struct end *e, uint32_t events)
 		e->writable = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		e->hangup = true;
+	if (!e->tls)
+		return;
+	/* Either direction of TLS may have waited for the other of the socket. */
+	e->readable = e->writable = true;
+	if (e->shut_due)
+		end_shut(e);
+}
+
+ssize_t end_recv(struct end *e, void *out, size_t size)
+{
+	return e->tls ? tls_recv(e->tls, out, size) :
+			recv(e->watch.fd, out, size, MSG_DONTWAIT);
+}
+
+ssize_t end_send(struct end *e, const void *bytes, size_t size)
+{
+	return e->tls ? tls_send(e->tls, bytes, size) :
+			send(e->watch.fd, bytes, size,
+			     MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int end_shut(struct end *e)
+{
+	e->shut_due = e->tls && !tls_shutdown(e->tls);
+	return e->shut_due ? 0 : shutdown(e->watch.fd, SHUT_WR);
 }
 
 static void drop_waiting(struct stores *s, struct end *e)
@@ -178,6 +203,10 @@ void end_close(struct gateway *g, struct end *e, bool abort)
 	if (abort && e->tcp)
 		setsockopt(e->watch.fd, SOL_SOCKET, SO_LINGER, &now,
 			   sizeof(now));
+	if (e->tls && !abort && !e->out_ended && !e->error)
+		tls_shutdown(e->tls);
+	tls_free(e->tls);
+	e->tls = NULL;
 	watch_close(&g->poll, &e->watch);
 }
 
@@ -193,8 +222,7 @@ static bool flush_chunk(struct gateway *g, struct end *e)
 	struct chunk *c = e->out;
 
 	while (c->start < c->end) {
-		ssize_t n = send(e->watch.fd, c->bytes + c->start,
-				 c->end - c->start, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = end_send(e, c->bytes + c->start, c->end - c->start);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -283,10 +311,15 @@ static size_t send_pieces(struct gateway *g, struct end *e, const void *a,
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
 	ssize_t n;
 
+	if (a_size && e->tls) {
+		size_t head = send_pieces(g, e, NULL, 0, a, a_size);
+
+		return head < a_size || e->out_dead || !b_size ? head :
+		       head + send_pieces(g, e, NULL, 0, b, b_size);
+	}
 	do
 		n = a_size ? sendmsg(e->watch.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT)
-			   : send(e->watch.fd, b, b_size,
-				  MSG_NOSIGNAL | MSG_DONTWAIT);
+			   : end_send(e, b, b_size);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN) {
 		e->writable = false;
@@ -358,7 +391,7 @@ void end_finish(struct gateway *g, struct end *e)
 	if (e->framed) {
 		native_put_header(header, NATIVE_DATA, NATIVE_END, 0);
 		end_put_raw(g, e, header, sizeof(header));
-	} else if (shutdown(e->watch.fd, SHUT_WR) < 0) {
+	} else if (end_shut(e) < 0) {
 		e->out_dead = true;
 	}
 }
@@ -395,8 +428,7 @@ void end_fill(struct gateway *g, struct end *e, size_t max)
 		if (!make_room(g, e, max))
 			return;
 		struct chunk *c = e->in;
-		ssize_t n = recv(e->watch.fd, c->bytes + c->end,
-				 c->size - c->end, MSG_DONTWAIT);
+		ssize_t n = end_recv(e, c->bytes + c->end, c->size - c->end);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {

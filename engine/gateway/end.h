@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "engine/gateway/poll.h"
 #include "engine/wire/native.h"
@@ -53,6 +54,7 @@ struct stores {
 
 struct end {
 	struct watch watch;
+	struct ssl_st *tls;	/* a client's, or NULL (tls.h) */
 	bool framed;
 	bool tcp;		/* a TCP socket, else unix */
 	bool readable, writable;
@@ -62,6 +64,7 @@ struct end {
 	bool out_dead;		/* writing failed: what follows is dropped */
 	bool bulk;		/* the last read was full: splice */
 	bool in_fresh;		/* `in` may hold a whole frame */
+	bool shut_due;		/* TLS: close_notify did not fit yet */
 	bool data_end;		/* the DATA frame being read carries END */
 	uint32_t data_left;	/* its payload still to come */
 	int error;		/* errno of reading; EPROTO: bad frame */
@@ -99,6 +102,11 @@ void end_put(struct gateway *g, struct end *e, const void *bytes, size_t n);
  * False when it does not fit: the other side does not read. */
 bool end_put_raw(struct gateway *g, struct end *e, const void *bytes, size_t n);
 bool end_put_frame(struct gateway *g, struct end *e, struct native_builder *b);
+/* recv(2) and send(2), through TLS where there is. */
+ssize_t end_recv(struct end *e, void *out, size_t size);
+ssize_t end_send(struct end *e, const void *bytes, size_t size);
+/* Says that nothing more will be written: close_notify, FIN. */
+int end_shut(struct end *e);
 /* Half-close: FIN or an empty DATA frame with END.  Nothing may be waiting. */
 void end_finish(struct gateway *g, struct end *e);
 

@@ -244,7 +244,7 @@ static void settle_client_error(struct gateway *g, struct caller *c)
 {
 	const struct end *e = &c->client;
 
-	/* A native client that has all there is may just close. */
+	/* A native or TLS client that has all there is may just close. */
 	if (e->error == EPIPE && c->machine.in_ended && e->out_ended &&
 	    end_idle(e))
 		flow_over(g, c, WIRE_END_CLOSED, "");
@@ -253,7 +253,8 @@ static void settle_client_error(struct gateway *g, struct caller *c)
 			       "the client broke the protocol");
 	else if (e->error == EPIPE)
 		flow_over(g, c, WIRE_END_LOST,
-			       "the client closed without DEALLOCATE");
+			  e->framed ? "the client closed without DEALLOCATE" :
+				      "the client closed without close_notify");
 	else
 		flow_over(g, c, WIRE_END_LOST, strerror(e->error));
 }

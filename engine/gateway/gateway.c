@@ -6,6 +6,7 @@
  *     end.c relay.c      streams, frames and the bytes between two of them
  *     listener.c         listening sockets
  *     door.c crowd.c     strangers, until they have asked
+ *     tls.c              OpenSSL under a client's bytes
  *     door_*.c native_door.c  what each protocol reads and says
  *     caller.c           a client from accept to close
  *     dial.c             connecting to the assigned machine, its accept
@@ -56,6 +57,7 @@ static void on_second(struct gateway *g, struct timer *t)
 {
 	poll_timer_set(&g->poll, t, g->poll.now_ms + 1000);
 	flow_tick(g, ++g->seconds);
+	listener_report_all(g);
 }
 
 /* With sessions it stays; with records an hour, for an engine that is repaired. */
@@ -103,6 +105,9 @@ void gateway_on_message(struct gateway *g, struct message *m)
 	switch (m->type) {
 	case WIRE_TYPE_gateway_listener:
 		listener_on_message(g, m);
+		return;
+	case WIRE_TYPE_gateway_tls:
+		tls_on_message(g, m);
 		return;
 	case WIRE_TYPE_gateway_unlisten:
 		listener_on_unlisten(g, m->gateway_unlisten.listener);

@@ -12,6 +12,7 @@
 
 #include "engine/base/list.h"
 #include "engine/base/map.h"
+#include "engine/base/network.h"
 #include "engine/base/text.h"
 #include "engine/gateway/crowd.h"
 #include "engine/gateway/door.h"
@@ -19,6 +20,7 @@
 #include "engine/gateway/gateway.h"
 #include "engine/gateway/poll.h"
 #include "engine/gateway/relay.h"
+#include "engine/gateway/tls.h"
 #include "engine/wire/message.h"
 
 enum {
@@ -51,11 +53,16 @@ struct listener {
 	struct sockaddr_storage bound;
 	int64_t opening_ms;		/* from accept to a whole request */
 	uint32_t per_source;		/* of them from one source at once */
+	bool tls;			/* closed until tls_context is there */
+	bool tls_told;
+	struct ssl_ctx_st *tls_context;
 	uint32_t opening;		/* callers of it in the crowd */
 	/* Since the gateway began: said no by the engine; by the door, before
 	 * a request was whole; made room for others. */
 	uint64_t refused, turned_away, evicted;
-	uint64_t told;			/* hash of what the engine knows */
+	uint64_t told;			/* their sum when the engine was told */
+	struct network *proxies;
+	size_t proxy_count;
 	uint32_t refs;			/* conns that name it */
 	struct timer timer;
 };
@@ -66,6 +73,12 @@ void listener_on_unlisten(struct gateway *g, uint64_t id);
 void listener_pause_all(struct gateway *g);
 /* Draining or ending: takes what has arrived (drain), then closes. */
 void listener_close_all(struct gateway *g);
+/* The listener of that name, or NULL. */
+struct listener *listener_named(struct gateway *g, struct slice name);
+/* Something changed that decides whether it accepts. */
+/* Once a second: what the engine does not know yet. */
+void listener_report_all(struct gateway *g);
+void listener_rearm(struct gateway *g, struct listener *l);
 void listener_unref(struct gateway *g, struct listener *l);
 /* Some seconds after an adoption: what nobody named again is closed. */
 void listener_close_stale(struct gateway *g);

@@ -18,7 +18,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/ssl.h>
+
 #include "engine/base/check.h"
+#include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/gateway/internal.h"
 
@@ -34,10 +37,10 @@ static bool may_accept(const struct gateway *g, const struct listener *l)
 {
 	/* Machines and services ask about sessions that go on without engine. */
 	return ((link_up(g) && l->open) || l->inner) && !l->gone &&
-	       !l->starved && !g->draining;
+	       !l->starved && (!l->tls || l->tls_context) && !g->draining;
 }
 
-static void rearm(struct gateway *g, struct listener *l)
+void listener_rearm(struct gateway *g, struct listener *l)
 {
 	bool want = may_accept(g, l);
 
@@ -63,10 +66,19 @@ static struct listener *by_name(struct gateway *g, struct slice name,
 	return NULL;
 }
 
+struct listener *listener_named(struct gateway *g, struct slice name)
+{
+	return by_name(g, name, false);
+}
+
 static void bury(struct gateway *g, struct grave *grave)
 {
 	(void)g;
-	free(POLL_OWNER(grave, struct listener, grave));
+	struct listener *l = POLL_OWNER(grave, struct listener, grave);
+
+	SSL_CTX_free(l->tls_context);
+	free(l->proxies);
+	free(l);
 }
 
 void listener_unref(struct gateway *g, struct listener *l)
@@ -117,7 +129,7 @@ static void set_options(struct listener *l, int fd)
 static void pause_door(struct gateway *g, struct listener *l)
 {
 	l->starved = true;
-	rearm(g, l);
+	listener_rearm(g, l);
 	poll_timer_set(&g->poll, &l->timer, g->poll.now_ms + STARVED_MS);
 }
 
@@ -160,7 +172,7 @@ static int accept_some(struct gateway *g, struct listener *l, int fd, int count)
 		    errno == EOPNOTSUPP) {
 			log_error("listener %s: %s", l->name, strerror(errno));
 			l->open = false;
-			rearm(g, l);
+			listener_rearm(g, l);
 			break;
 		}
 	}
@@ -179,7 +191,7 @@ static void on_timer(struct gateway *g, struct timer *t)
 	struct listener *l = POLL_OWNER(t, struct listener, timer);
 
 	l->starved = false;
-	rearm(g, l);
+	listener_rearm(g, l);
 }
 
 /* Everybody the kernel has accepted on a socket that is to be closed. */
@@ -235,9 +247,54 @@ static bool sensible(const struct wire_gateway_listener *w)
 	       w->name.length < NAME_MAX_BYTES && w->user.length < USER_MAX &&
 	       w->application.length < NAME_MAX_BYTES && door_of(w->door) &&
 	       w->opening_ms >= 0 && w->user_source >= WIRE_USER_FIXED &&
-	       w->user_source <= WIRE_USER_PASSWORD &&
+	       w->user_source <= WIRE_USER_NETWORK &&
 	       !(w->door == WIRE_DOOR_DIRECT &&
 		 w->user_source == WIRE_USER_PASSWORD);
+}
+
+/* The engine has checked them. */
+static void take_proxies(struct listener *l, struct slice text)
+{
+	char copy[1024], *save = NULL;
+	struct error err;
+
+	free(l->proxies);
+	l->proxies = calloc(16, sizeof(*l->proxies));
+	CHECK("", l->proxies, "out of memory");
+	l->proxy_count = 0;
+	text_copy_slice(copy, sizeof(copy), text);
+	for (char *w = strtok_r(copy, ",", &save); w && l->proxy_count < 16;
+	     w = strtok_r(NULL, ",", &save)) {
+		if (network_parse(w, &l->proxies[l->proxy_count], &err) == 0)
+			l->proxy_count++;
+		else
+			log_error("listener %s: %s", l->name, err.text);
+	}
+}
+
+void listener_report_all(struct gateway *g)
+{
+	LIST_EACH(&g->listeners, it) {
+		struct listener *l = LIST_ENTRY(it, struct listener, link);
+		/* Odd weights: a sum that stays is counts that stay. */
+		uint64_t sum = 1 + l->opening + 1000003 * l->refused +
+			       1000000007 * l->turned_away +
+			       1000000000039 * l->evicted;
+		struct message m = {
+			.type = WIRE_TYPE_gateway_door,
+			.gateway_door = {
+				.listener = l->id, .opening = l->opening,
+				.refused = l->refused,
+				.turned_away = l->turned_away,
+				.evicted = l->evicted,
+			},
+		};
+
+		if (sum == l->told || !l->open || !link_up(g) || g->engine_full)
+			continue;
+		l->told = sum;
+		engine_link_send(g, &m, false);
+	}
 }
 
 void listener_on_message(struct gateway *g, struct message *m)
@@ -264,6 +321,9 @@ void listener_on_message(struct gateway *g, struct message *m)
 	l->user_source = w->user_source;
 	text_copy_slice(l->user, sizeof(l->user), w->user);
 	text_copy_slice(l->application, sizeof(l->application), w->application);
+	l->tls = w->tls;
+	l->told = 0;
+	take_proxies(l, w->proxies);
 	l->open = true;
 	/* Who asked the last engine in vain is older than who comes now. */
 	LIST_EACH(&g->conns, it) {
@@ -275,7 +335,7 @@ void listener_on_message(struct gateway *g, struct message *m)
 	}
 	if (fd >= 0)
 		take_socket(g, l, fd);
-	rearm(g, l);
+	listener_rearm(g, l);
 }
 
 void listener_on_unlisten(struct gateway *g, uint64_t id)
@@ -294,7 +354,7 @@ void listener_pause_all(struct gateway *g)
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
 		l->open = false;
-		rearm(g, l);
+		listener_rearm(g, l);
 	}
 }
 

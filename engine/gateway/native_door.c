@@ -320,6 +320,7 @@ bool native_door_frame(struct gateway *g, struct relay *r, int from,
 
 const struct door door_native = {
 	.name = "native",
+	.alpn = "remuda",
 	.framed = true,
 	.read = native_read,
 	.wait = native_wait,

@@ -63,9 +63,9 @@ static size_t receive(struct end *e, uint8_t *buffer, size_t size)
 	ssize_t n;
 
 	do
-		n = recv(e->watch.fd, buffer, size, MSG_DONTWAIT);
+		n = end_recv(e, buffer, size);
 	while (n < 0 && errno == EINTR);
-	e->bulk = n == (ssize_t)size;
+	e->bulk = n == (ssize_t)size && !e->tls;
 	if (n < 0 && errno == EAGAIN) {
 		e->readable = false;
 	} else if (n < 0) {
@@ -76,7 +76,7 @@ static size_t receive(struct end *e, uint8_t *buffer, size_t size)
 			e->error = EPIPE;
 		else
 			e->in_ended = true;
-	} else if ((size_t)n < size && !e->hangup) {
+	} else if ((size_t)n < size && !e->hangup && !e->tls) {
 		e->readable = false;
 	}
 	return n > 0 ? (size_t)n : 0;
@@ -246,7 +246,7 @@ static bool pump(struct gateway *g, struct relay *r, int i)
 			return true;
 		if (from->framed)
 			take_frames(g, r, i);
-		else if (!from->bulk || to->framed || to->out_dead || !passing ||
+		else if (!from->bulk || to->framed || to->tls || to->out_dead || !passing ||
 			 !take_spliced(g, r, i))
 			take_bytes(g, r, i);
 		if (!r->running || r->way[i] == RELAY_OFF)
@@ -259,7 +259,7 @@ static bool pump(struct gateway *g, struct relay *r, int i)
 	}
 	/* Both ended and raw: closing says it; no need for a shutdown. */
 	if (passing && from->in_ended && !to->out_ended && end_idle(to)) {
-		if (to->in_ended && !to->framed)
+		if (to->in_ended && !to->framed && !to->tls)
 			to->out_ended = true;
 		else
 			end_finish(g, to);

@@ -168,6 +168,42 @@ static bool by_peer(struct shell *sh, uint32_t uid, char *user, size_t size)
 	return spec->peers && pw && text_copy(user, size, pw->pw_name);
 }
 
+/* The user of the longest network that holds the client's address. */
+static const char *by_network(const struct site_listener *l, struct slice peer)
+{
+	struct address a = network_address_parse(peer);
+	const struct site_network *best = NULL;
+
+	for (size_t i = 0; i < l->network_count; i++) {
+		const struct site_network *n = &l->networks[i];
+
+		if (network_holds(&n->network, &a) &&
+		    (!best || n->network.bits > best->network.bits))
+			best = n;
+	}
+	return best ? best->user : NULL;
+}
+
+static void refuse_unknown(struct shell *sh, struct event *ev, const char *text)
+{
+	ev->request.user = SLICE("unknown");
+	refuse(sh, ev, "not_authenticated", text);
+}
+
+static void by_certificate(struct shell *sh, struct event *ev)
+{
+	char name[ROW_USER_SIZE], text[160];
+
+	text_copy_slice(name, sizeof(name), ev->request.user);
+	if (world_user(&sh->world, name)) {
+		request_step(sh, ev);
+		return;
+	}
+	snprintf(text, sizeof(text), "the certificate's name \"%.60s\" is no user of this site",
+		 name);
+	refuse_unknown(sh, ev, text);
+}
+
 void auth_request(struct shell *sh, uint32_t gateway, const struct message *m)
 {
 	const struct wire_session_request *r = &m->session_request;
@@ -195,6 +231,17 @@ void auth_request(struct shell *sh, uint32_t gateway, const struct message *m)
 		return;
 	case USER_PASSWORD:
 		by_password(sh, &ev, r->secret);
+		return;
+	case USER_CERTIFICATE:
+		by_certificate(sh, &ev);
+		return;
+	case USER_NETWORK:
+		if (!by_network(&l->spec, r->peer)) {
+			refuse_unknown(sh, &ev, "no user of this listener comes from that address");
+			return;
+		}
+		ev.request.user = slice_of(by_network(&l->spec, r->peer));
+		request_step(sh, &ev);
 		return;
 	case USER_PEER:
 		break;

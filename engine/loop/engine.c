@@ -153,6 +153,7 @@ static int start(struct shell *sh, struct error *err)
 	uv_timer_init(&sh->loop, &sh->timer);
 	watch_signals(sh);
 	keeper_start(sh);
+	keys_watch(sh);
 	if (control_start(sh, err) < 0)
 		return -1;
 	return rules_start(sh, err);

@@ -131,7 +131,12 @@ static void listener_close(struct shell *sh, struct listener *l)
 static void tell(struct shell *sh, const struct listener *l, uint32_t gateway)
 {
 	struct message m = { .type = WIRE_TYPE_gateway_listener };
+	char proxies[1024] = "";
+	size_t n = 0;
 
+	for (size_t i = 0; i < l->spec.proxy_count; i++)
+		n += (size_t)snprintf(proxies + n, sizeof(proxies) - n, "%s%s",
+				      i ? "," : "", l->spec.proxies[i].text);
 	if (l->fds[gateway] < 0)
 		return;
 	m.fds[0] = l->fds[gateway];
@@ -148,8 +153,25 @@ static void tell(struct shell *sh, const struct listener *l, uint32_t gateway)
 			l->spec.applications.names[0] : ""),
 		.opening_ms = l->spec.opening_ms,
 		.per_source = l->spec.opening_per_source,
+		.tls = l->spec.tls.file[0][0] != '\0',
+		.proxies = slice_of(proxies),
 	};
 	gateways_send(sh, gateway, &m);
+	keys_tell(sh, l, gateway);
+}
+
+void listeners_on_counts(struct shell *sh, uint32_t gateway,
+			 const struct message *m)
+{
+	const struct wire_gateway_door *d = &m->gateway_door;
+
+	for (struct listener *l = sh->listeners; l; l = l->next)
+		if (l->id == d->listener)
+			l->counts[gateway] = (struct listener_counts){
+				.opening = d->opening, .refused = d->refused,
+				.turned_away = d->turned_away,
+				.evicted = d->evicted,
+			};
 }
 
 void listeners_tell(struct shell *sh, uint32_t gateway)
@@ -196,6 +218,7 @@ static void sync_one(struct shell *sh, struct listener **old,
 		l->spec = *want;
 		listener_open(sh, l);
 	}
+	keys_load(sh, l);
 	while (*at)
 		at = &(*at)->next;
 	l->next = NULL;
@@ -241,6 +264,7 @@ void listeners_sync(struct shell *sh)
 		struct listener *next = old->next;
 
 		listener_close(sh, old);
+		keys_forget(old);
 		free(old);
 		old = next;
 	}

@@ -173,14 +173,27 @@ static void on_done(struct shell *sh, struct message *m)
 		site_failed(sh, err.text);
 		return;
 	}
+	/* A site whose keys cannot be read is a site with an error; a role
+	 * that only began again changes nothing, so nothing is asked of it. */
 	TEXT_SET(spec.bundle, r->version);
+	bool same = sh->world.has_spec &&
+		    strcmp(sh->world.spec.bundle, spec.bundle) == 0;
+	bool keys = keys_check(sh, &spec, &err) == 0;
+	if (!keys && !same) {
+		site_spec_fini(&spec);
+		free(json);
+		site_failed(sh, err.text);
+		return;
+	}
 	for (size_t i = 0; i < spec.application_count; i++)
 		TEXT_SET(spec.applications[i].version, r->version);
 	site_version_set(sh, &spec);
 	sh->site_error[0] = '\0';
 	r->loaded = true;
-	if (sh->world.has_spec && strcmp(sh->world.spec.bundle, spec.bundle) == 0) {
-		site_spec_fini(&spec);	/* a restarted role, the same site */
+	if (same) {
+		site_spec_fini(&spec);	/* a restarted role, or new keys */
+		if (keys)
+			keys_reload(sh);
 	} else {
 		shell_save_bundle(sh, json);
 		/* Effects of this turn may need hooks: they are held till now. */
@@ -190,6 +203,8 @@ static void on_done(struct shell *sh, struct message *m)
 		listeners_sync(sh);
 		shell_site_applied(sh);
 	}
+	if (!keys)
+		site_failed(sh, err.text);
 	control_answer(sh, sh->reload.client, sh->reload.id, true, "",
 		       "site file applied");
 	sh->reload = (struct reload){ 0 };

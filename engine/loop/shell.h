@@ -117,6 +117,21 @@ struct rules_role {
 	struct held_message *held, **held_last;	/* hook_run till loaded */
 };
 
+/* What gateways get of a listener's TLS files; bytes NULL: nothing. */
+struct listener_keys {
+	char *bytes;			/* certificate, key, client_ca */
+	uint32_t length[SITE_TLS_FILES];
+	int64_t expires_wall_ms;	/* the first certificate to end */
+	char expires_file[SITE_PATH_SIZE];
+	int warned;			/* steps told (keys.c) */
+};
+
+/* What one gateway says of a listener (gateway_door). */
+struct listener_counts {
+	uint32_t opening;
+	uint64_t refused, turned_away, evicted;
+};
+
 struct listener {
 	struct listener *next;
 	uint64_t id;
@@ -124,6 +139,8 @@ struct listener {
 	struct site_listener spec;
 	int fds[WORLD_GATEWAYS_MAX];	/* one each with SO_REUSEPORT, or shared */
 	char state[96];			/* "listening", or why not */
+	struct listener_keys keys;
+	struct listener_counts counts[WORLD_GATEWAYS_MAX];
 };
 
 struct kept_fd {
@@ -185,6 +202,7 @@ struct shell {
 	struct gc *gc;			/* being looked for, or NULL */
 	struct keeper keeper;
 	struct backup *backup;		/* being made, or NULL */
+	uv_timer_t keys_timer;
 	char site_error[600];		/* of the last reload, or "" */
 };
 
@@ -269,6 +287,23 @@ void listeners_tell(struct shell *sh, uint32_t gateway);
 const struct listener *listeners_inner(const struct shell *sh,
 				       enum site_door door, const char *name);
 const struct listener *listeners_by_id(const struct shell *sh, uint64_t id);
+
+void listeners_on_counts(struct shell *sh, uint32_t gateway,
+			 const struct message *m);
+
+/* ---- keys.c: TLS files ------------------------------------------------------ */
+
+/* Can every listener of spec have its TLS?  Changes nothing. */
+int keys_check(const struct shell *sh, const struct site_spec *spec,
+	       struct error *err);
+/* Reads a listener's files; on an error it keeps what it has. */
+void keys_load(struct shell *sh, struct listener *l);
+/* Reads all files again and tells the gateways. */
+void keys_reload(struct shell *sh);
+void keys_tell(struct shell *sh, const struct listener *l, uint32_t gateway);
+void keys_forget(struct listener *l);
+/* Looks every hour for certificates that end. */
+void keys_watch(struct shell *sh);
 
 void keeper_start(struct shell *sh);
 

@@ -280,12 +280,26 @@ static json_t *names(const struct site_names *n)
 	return a;
 }
 
+static json_t *networks(const struct site_listener *l)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < l->network_count; i++)
+		SET(o, l->networks[i].text, json_string(l->networks[i].user));
+	return o;
+}
+
 json_t *show_listener(const struct shell *sh, const struct listener *l)
 {
 	static const char *const doors[] = {
 		[DOOR_DIRECT] = "direct", [DOOR_NATIVE] = "native",
 		[DOOR_CONNECT] = "connect", [DOOR_SOCKS5] = "socks5",
 	};
+	static const char *const sources[] = {
+		[USER_PEER] = "peer", [USER_PASSWORD] = "password",
+		[USER_CERTIFICATE] = "certificate",
+	};
+	struct listener_counts sum = { 0 };
 	json_t *o = json_object();
 
 	SET(o, "name", text(l->name));
@@ -296,10 +310,23 @@ json_t *show_listener(const struct shell *sh, const struct listener *l)
 			l->spec.path[0] == '/' ? "" : "/", l->spec.path));
 	else
 		SET(o, "address", json_sprintf("%s:%u", l->spec.ip, l->spec.port));
-	SET(o, "user", l->spec.user_source == USER_FIXED ? text(l->spec.user) :
-		json_string(l->spec.user_source == USER_PEER ? "peer" :
-							       "password"));
+	SET(o, "user", l->spec.user_source == USER_NETWORK ? networks(&l->spec) :
+		l->spec.user_source == USER_FIXED ? text(l->spec.user) :
+		json_string(sources[l->spec.user_source]));
 	SET(o, "application", names(&l->spec.applications));
+	for (uint32_t g = 0; g < sh->gateway_count; g++) {
+		sum.opening += l->counts[g].opening;
+		sum.refused += l->counts[g].refused;
+		sum.turned_away += l->counts[g].turned_away;
+		sum.evicted += l->counts[g].evicted;
+	}
+	SET(o, "tls", json_boolean(l->keys.bytes != NULL));
+	SET(o, "tls_expires", l->keys.bytes ?
+	    show_time(l->keys.expires_wall_ms) : json_null());
+	SET(o, "unauthenticated", json_integer(sum.opening));
+	SET(o, "refused", json_integer((json_int_t)sum.refused));
+	SET(o, "turned_away", json_integer((json_int_t)sum.turned_away));
+	SET(o, "evicted", json_integer((json_int_t)sum.evicted));
 	SET(o, "state", text(l->state));
 	return o;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/loop/site_read.h"
 
@@ -20,6 +21,62 @@ static void read_address(struct reader *r, struct site_listener *l)
 		read_bad(r, "ip: \"%.45s\" is not an address", l->ip);
 }
 
+static void read_tls(struct reader *r, struct site_listener *l)
+{
+	static const char *const keys[] = { "certificate", "key", "client_ca" };
+	static const struct word clients[] = {
+		{ "required", 1 }, { "optional", 2 }, { "none", 3 }, { NULL, 0 },
+	};
+	const json_t *json = read_any(r, "tls", false);
+	struct reader in = { .kind = "tls of listener", .json = json,
+			     .err = r->err, .name = r->name, .file = r->file,
+			     .line = r->line };
+
+	if (!json)
+		return;
+	int client = read_word(&in, "client", clients);
+	for (int i = 0; i < SITE_TLS_FILES; i++)
+		if (i != SITE_TLS_CLIENT_CA || client != 3)
+			READ_TEXT(&in, keys[i], true, l->tls.file[i]);
+	l->tls.client_required = client == 1;
+	if (read_end(&in) < 0)
+		r->failed = true;
+}
+
+/* ["10.0.0.0/8"] or [{"network": "10.0.0.0/8", "user": "lab"}] */
+static void read_networks(struct reader *r, const char *key, bool users,
+			  struct site_network **out, size_t *count)
+{
+	const json_t *json = read_any(r, key, true), *item;
+	size_t n = json_array_size(json), i;
+
+	if (!json)
+		return;
+	if (n < 1 || n > SITE_COUNT_MAX ||
+	    !(*out = calloc(n, sizeof(**out)))) {
+		read_bad(r, "%s is no list of networks", key);
+		return;
+	}
+	json_array_foreach(json, i, item) {
+		const char *text = json_string_value(item), *user = "";
+		struct site_network *at = &(*out)[i];
+		struct error err;
+
+		if (json_is_object(item) && json_object_size(item) == 2) {
+			text = json_string_value(json_object_get(item, "network"));
+			user = json_string_value(json_object_get(item, "user"));
+		}
+		if (!text || !user || users != text_is_user(user) ||
+		    network_parse(text, &at->network, &err) < 0) {
+			read_bad(r, "%s has a bad entry", key);
+			return;
+		}
+		TEXT_SET(at->text, text);
+		TEXT_SET(at->user, user);
+		*count = i + 1;
+	}
+}
+
 int take_listener(void *object, const json_t *json, struct error *err)
 {
 	static const struct word doors[] = {
@@ -29,7 +86,9 @@ int take_listener(void *object, const json_t *json, struct error *err)
 	};
 	static const struct word sources[] = {
 		{ "fixed", USER_FIXED }, { "peer", USER_PEER },
-		{ "password", USER_PASSWORD }, { NULL, 0 },
+		{ "password", USER_PASSWORD },
+		{ "certificate", USER_CERTIFICATE },
+		{ "network", USER_NETWORK }, { NULL, 0 },
 	};
 	struct site_listener *l = object;
 	struct reader r = read_begin("listener", json, l->name, &l->place,
@@ -41,6 +100,11 @@ int take_listener(void *object, const json_t *json, struct error *err)
 		(enum site_user_source)read_word(&r, "user_source", sources);
 	if (l->user_source == USER_FIXED)
 		READ_TEXT(&r, "user", true, l->user);
+	if (l->user_source == USER_NETWORK)
+		read_networks(&r, "networks", true, &l->networks, &l->network_count);
+	if (json_object_get(json, "proxy"))
+		read_networks(&r, "proxy", false, &l->proxies, &l->proxy_count);
+	read_tls(&r, l);
 	read_names(&r, "applications", true, &l->applications);
 	l->wait_ms = read_count(&r, "wait_ms", 0, READ_DAY_MS);
 	l->limit = (uint32_t)read_count(&r, "limit", 0, SITE_LIMIT_MAX);
@@ -51,6 +115,8 @@ int take_listener(void *object, const json_t *json, struct error *err)
 	if (l->door == DOOR_DIRECT && (l->applications.count != 1 ||
 				       l->user_source == USER_PASSWORD))
 		read_bad(&r, "cannot be a direct door");
+	if (l->user_source == USER_CERTIFICATE && !l->tls.client_required)
+		read_bad(&r, "has users by certificate and asks for none");
 	if (l->user_source == USER_PEER && !*l->path)
 		read_bad(&r, "has peers without a unix socket");
 	return read_end(&r);

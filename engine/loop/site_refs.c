@@ -139,6 +139,10 @@ int site_check_references(const struct site_spec *s, struct error *err)
 		if (l->user_source == USER_FIXED &&
 		    !FIND(s, users, user_count, l->user))
 			return missing("listener", l->name, "user", l->user, err);
+		for (size_t j = 0; j < l->network_count; j++)
+			if (!FIND(s, users, user_count, l->networks[j].user))
+				return missing("listener", l->name, "user",
+					       l->networks[j].user, err);
 	}
 	for (size_t i = 0; i < s->user_count; i++)
 		if (check_names(s, &s->users[i].applications, "user",

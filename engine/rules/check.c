@@ -304,7 +304,8 @@ static void check_listener(lua_State *L, json_t *site, json_t *o, size_t index)
 	static const char kind[] = "listener";
 	bool direct = strcmp(text_of(o, "door"), "direct") == 0;
 	const char *source = text_of(o, "user_source");
-	json_t *list = json_object_get(site, "listeners");
+	json_t *list = json_object_get(site, "listeners"), *row;
+	size_t i;
 
 	if (strcmp(source, "peer") == 0 && !has(o, "path"))
 		FAULT(L, kind, o, "write address = \"unix:PATH\"", "user = "
@@ -312,10 +313,20 @@ static void check_listener(lua_State *L, json_t *site, json_t *o, size_t index)
 	if (strcmp(source, "password") == 0 && direct)
 		FAULT(L, kind, o, "write door = \"native\", or user = \"NAME\"",
 		      "a direct door cannot ask for a password");
+	if (strcmp(source, "certificate") == 0 &&
+	    strcmp(text_of(json_object_get(o, "tls"), "client"), "required") != 0)
+		FAULT(L, kind, o, "write tls = { certificate = ..., key = ..., "
+		      "client_ca = ... }", "user = \"certificate\" needs TLS with "
+		      "clients that must show one");
+	if (has(o, "path") && (has(o, "proxy") || strcmp(source, "network") == 0))
+		FAULT(L, kind, o, "write user = \"peer\", or an IP address",
+		      "a unix socket has no networks");
+	json_array_foreach(json_object_get(o, "networks"), i, row)
+		need(L, site, kind, o, "users", "user", text_of(row, "user"));
 	if (strcmp(source, "fixed") == 0)
 		need(L, site, kind, o, "users", "user", text_of(o, "user"));
 	check_offered(L, site, o);
-	for (size_t i = 0; i < index; i++) {
+	for (i = 0; i < index; i++) {
 		json_t *other = json_array_get(list, i);
 
 		if (strcmp(text_of(o, "path"), text_of(other, "path")) == 0 &&
@@ -350,7 +361,8 @@ static void check_user(lua_State *L, json_t *site, json_t *o, size_t index)
 			need(L, site, kind, o, "applications", "application",
 			     json_string_value(name));
 	if (strcmp(text_of(o, "name"), "peer") == 0 ||
-	    strcmp(text_of(o, "name"), "password") == 0)
+	    strcmp(text_of(o, "name"), "password") == 0 ||
+	    strcmp(text_of(o, "name"), "certificate") == 0)
 		FAULT(L, kind, o, "give the user another name", "a listener's "
 		      "user = \"%s\" has another meaning", text_of(o, "name"));
 	for (i = 0; i < index; i++) {

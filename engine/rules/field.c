@@ -13,6 +13,7 @@
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/rules/declare.h"
+#include "engine/rules/field.h"
 #include "engine/rules/sandbox.h"
 #include "engine/rules/schema.h"
 #include "engine/rules/site.h"
@@ -20,8 +21,8 @@
 enum { SOCKET_PATH_MAX = 107 };	/* sun_path without its NUL */
 
 /* Raises "pool "mail": 'serve' must be WANT, not GOT". */
-_Noreturn static void wrong(lua_State *L, const struct field_owner *o,
-			    const struct field *f, const char *want)
+void field_wrong(lua_State *L, const struct field_owner *o,
+		 const struct field *f, const char *want)
 {
 	char got[80];
 
@@ -45,7 +46,7 @@ _Noreturn static void wrong(lua_State *L, const struct field_owner *o,
 }
 
 /* The string on the top, without NUL and at most max bytes; else NULL. */
-static const char *plain_text(lua_State *L, size_t max)
+const char *field_plain_text(lua_State *L, size_t max)
 {
 	size_t length;
 
@@ -69,31 +70,31 @@ static void put_text(const struct field_owner *o, const char *name,
 static void set_text(lua_State *L, const struct field_owner *o,
 		     const struct field *f)
 {
-	const char *text = plain_text(L, (size_t)f->max);
+	const char *text = field_plain_text(L, (size_t)f->max);
 	char want[96];
 
 	snprintf(want, sizeof(want), "a text of 1 to %lld printable characters",
 		 (long long)f->max);
 	json_t *value = text ? json_string(text) : NULL;
 	if (!value)	/* json_string refuses what is not UTF-8 */
-		wrong(L, o, f, want);
+		field_wrong(L, o, f, want);
 	json_object_set_new(o->out, f->name, value);
 }
 
 static void set_name(lua_State *L, const struct field_owner *o,
 		     const struct field *f)
 {
-	const char *text = plain_text(L, 63);
+	const char *text = field_plain_text(L, 63);
 
 	if (!text || !text_is_name(text))
-		wrong(L, o, f, "a name: small letters, digits and -");
+		field_wrong(L, o, f, "a name: small letters, digits and -");
 	put_text(o, f->name, text);
 }
 
 static void set_word(lua_State *L, const struct field_owner *o,
 		     const struct field *f)
 {
-	const char *text = plain_text(L, 63);
+	const char *text = field_plain_text(L, 63);
 	char words[128], want[192], *save = NULL;
 	size_t used = 0;
 
@@ -122,14 +123,14 @@ static void set_word(lua_State *L, const struct field_owner *o,
 		sandbox_fail(L, o->place, hint, "%s: %s = \"%s\" is not in this "
 			     "version yet", o->title, f->name, text);
 	}
-	wrong(L, o, f, want);
+	field_wrong(L, o, f, want);
 }
 
 static void set_flag(lua_State *L, const struct field_owner *o,
 		     const struct field *f)
 {
 	if (!lua_isboolean(L, -1))
-		wrong(L, o, f, "true or false");
+		field_wrong(L, o, f, "true or false");
 	json_object_set_new(o->out, f->name, json_boolean(lua_toboolean(L, -1)));
 }
 
@@ -144,7 +145,7 @@ static void set_count(lua_State *L, const struct field_owner *o,
 	snprintf(want, sizeof(want), "a whole number from %lld to %lld",
 		 (long long)f->min, (long long)f->max);
 	if (!whole || n < f->min || n > f->max)
-		wrong(L, o, f, want);
+		field_wrong(L, o, f, want);
 	json_object_set_new(o->out, f->name, json_integer(n));
 }
 
@@ -157,7 +158,7 @@ static void set_quantity(lua_State *L, const struct field_owner *o,
 	char json[64], want[128], low[24], high[24];
 	int bad = -1;
 
-	if (lua_type(L, -1) == LUA_TSTRING && plain_text(L, 32)) {
+	if (lua_type(L, -1) == LUA_TSTRING && field_plain_text(L, 32)) {
 		const char *text = lua_tostring(L, -1);
 
 		bad = time ? text_parse_duration_ms(text, &n, NULL) :
@@ -178,7 +179,7 @@ static void set_quantity(lua_State *L, const struct field_owner *o,
 			 "MiB, for example \"128 MiB\"", (long long)f->min,
 			 (long long)f->max);
 	if (bad || n < f->min || n > f->max)
-		wrong(L, o, f, want);
+		field_wrong(L, o, f, want);
 	snprintf(json, sizeof(json), "%s_%s", f->name, time ? "ms" : "mib");
 	json_object_set_new(o->out, json, json_integer(n));
 }
@@ -198,10 +199,10 @@ static void set_names(lua_State *L, const struct field_owner *o,
 
 	json_object_set_new(o->out, f->name, list);
 	if (all && lua_type(L, -1) == LUA_TSTRING) {
-		const char *one = plain_text(L, 63);
+		const char *one = field_plain_text(L, 63);
 
 		if (!one || (strcmp(one, "*") != 0 && !is_name(one)))
-			wrong(L, o, f, want);
+			field_wrong(L, o, f, want);
 		if (strcmp(one, "*") == 0)
 			put_text(o, f->name, one);
 		else
@@ -209,17 +210,17 @@ static void set_names(lua_State *L, const struct field_owner *o,
 		return;
 	}
 	if (!lua_istable(L, -1))
-		wrong(L, o, f, want);
+		field_wrong(L, o, f, want);
 	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
 		count++;
 	if (count != lua_rawlen(L, -1) || count > SITE_JSON_COUNT_MAX)
-		wrong(L, o, f, want);
+		field_wrong(L, o, f, want);
 	for (size_t i = 1; i <= count; i++) {
 		lua_rawgeti(L, -1, (lua_Integer)i);
-		const char *name = plain_text(L, 63);
+		const char *name = field_plain_text(L, 63);
 
 		if (!name || !is_name(name))
-			wrong(L, o, f, want);
+			field_wrong(L, o, f, want);
 		for (size_t j = 0; j < json_array_size(list); j++)
 			if (strcmp(json_string_value(json_array_get(list, j)),
 				   name) == 0)
@@ -280,7 +281,7 @@ static bool tcp_endpoint(const struct field_owner *o, char *rest)
 static void set_endpoint(lua_State *L, const struct field_owner *o,
 			 const struct field *f)
 {
-	const char *text = plain_text(L, 200);
+	const char *text = field_plain_text(L, 200);
 	char copy[256];
 
 	TEXT_SET(copy, text ? text : "");
@@ -294,14 +295,14 @@ static void set_endpoint(lua_State *L, const struct field_owner *o,
 		put_text(o, f->name, "unix");
 		put_text(o, "endpoint_path", copy + 5);
 	} else if (strncmp(copy, "tcp:", 4) != 0 || !tcp_endpoint(o, copy + 4))
-		wrong(L, o, f, "\"channel\", \"tcp:25\", "
+		field_wrong(L, o, f, "\"channel\", \"tcp:25\", "
 		      "\"tcp:10.0.7.{index}:25\" or \"unix:/PATH\"");
 }
 
 static void set_address(lua_State *L, const struct field_owner *o,
 			const struct field *f)
 {
-	const char *text = plain_text(L, 200), *before = f->words ? f->words : "";
+	const char *text = field_plain_text(L, 200), *before = f->words ? f->words : "";
 	char copy[256], *ip = copy, ip_key[32], port_key[32];
 	unsigned char binary[16];
 
@@ -329,32 +330,17 @@ static void set_address(lua_State *L, const struct field_owner *o,
 		good = inet_pton(AF_INET, ip, binary) == 1;
 	}
 	if (!good)
-		wrong(L, o, f, f->words ? "an IP address and a port such as "
+		field_wrong(L, o, f, f->words ? "an IP address and a port such as "
 		      "\"10.0.7.1:5432\"" : "an IP address and a port such as "
 		      "\"127.0.0.1:7070\" or \"[::1]:7070\", or \"unix:PATH\"");
 	put_text(o, ip_key, ip);
 	json_object_set_new(o->out, port_key, json_integer(port));
 }
 
-static void set_source(lua_State *L, const struct field_owner *o,
-		       const struct field *f)
-{
-	const char *text = plain_text(L, 63);
-
-	if (!text || !text_is_user(text))
-		wrong(L, o, f, "\"peer\", \"password\" or the name of a user");
-	if (strcmp(text, "peer") == 0 || strcmp(text, "password") == 0) {
-		put_text(o, "user_source", text);
-	} else {
-		put_text(o, "user_source", "fixed");
-		put_text(o, "user", text);
-	}
-}
-
 static void set_password(lua_State *L, const struct field_owner *o,
 			 const struct field *f)
 {
-	const char *text = plain_text(L, 255);
+	const char *text = field_plain_text(L, 255);
 
 	/* Never shown: it may be the password itself. */
 	if (!text || text[0] != '$' || !strchr(text + 1, '$') ||
@@ -369,7 +355,7 @@ static void set_password(lua_State *L, const struct field_owner *o,
 static void set_token(lua_State *L, const struct field_owner *o,
 		      const struct field *f)
 {
-	const char *text = plain_text(L, 64);
+	const char *text = field_plain_text(L, 64);
 
 	if (!text || strspn(text, "0123456789abcdef") != 64)
 		sandbox_fail(L, o->place, "printf %s TOKEN | sha256sum makes it",
@@ -384,14 +370,14 @@ static void set_uid(lua_State *L, const struct field_owner *o,
 	int whole = 0;
 	lua_Integer n = lua_type(L, -1) == LUA_TNUMBER ?
 			lua_tointegerx(L, -1, &whole) : -1;
-	const char *text = plain_text(L, 63);
+	const char *text = field_plain_text(L, 63);
 
 	if (text && text_is_user(text))
 		put_text(o, "login", text);
 	else if (whole && n >= 0 && n < UINT32_MAX)
 		json_object_set_new(o->out, "uid", json_integer(n));
 	else
-		wrong(L, o, f, "a user number or a login name");
+		field_wrong(L, o, f, "a user number or a login name");
 }
 
 static int compare_access(const void *a, const void *b)
@@ -426,19 +412,19 @@ static void set_access(lua_State *L, const struct field_owner *o,
 	size_t count = 0;
 
 	if (!lua_istable(L, -1))
-		wrong(L, o, f, want);
+		field_wrong(L, o, f, want);
 	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
 		bool named = lua_type(L, -2) == LUA_TSTRING;
 		bool allowed = named ? lua_toboolean(L, -1) : true;
 
 		if (count == SITE_JSON_COUNT_MAX ||
 		    (named && !lua_isboolean(L, -1)))
-			wrong(L, o, f, want);
+			field_wrong(L, o, f, want);
 		lua_pushvalue(L, named ? -2 : -1);
-		const char *user = plain_text(L, 63);
+		const char *user = field_plain_text(L, 63);
 		if (!user || (strcmp(user, "*") != 0 && !text_is_user(user) &&
 			      (user[0] != '@' || !text_is_name(user + 1))))
-			wrong(L, o, f, want);
+			field_wrong(L, o, f, want);
 		add_access(L, o, rows, &count, user, allowed);
 		lua_pop(L, 1);
 	}
@@ -463,7 +449,9 @@ void field_set(lua_State *L, const struct field_owner *o, const struct field *f)
 	case FIELD_USERS: set_names(L, o, f); break;
 	case FIELD_ENDPOINT: set_endpoint(L, o, f); break;
 	case FIELD_ADDRESS: set_address(L, o, f); break;
-	case FIELD_SOURCE: set_source(L, o, f); break;
+	case FIELD_SOURCE: field_set_source(L, o, f); break;
+	case FIELD_TLS: field_set_tls(L, o, f); break;
+	case FIELD_PROXIES: field_set_proxies(L, o, f); break;
 	case FIELD_PASSWORD: set_password(L, o, f); break;
 	case FIELD_TOKEN: set_token(L, o, f); break;
 	case FIELD_UID: set_uid(L, o, f); break;

@@ -103,7 +103,8 @@ static const struct field listener_fields[] = {
 	DURATION("opening_deadline", SECOND / 10, 300 * SECOND, "10 s"),
 	COUNT("opening_per_source", 1, 65535, "256"),
 	DURATION("extend", SECOND, 30LL * DAY, NULL),	/* sessions, by users */
-	LATER("tls", "leave it out, or put a TLS proxy in front"),
+	{ .name = "tls", .type = FIELD_TLS },
+	{ .name = "proxy", .type = FIELD_PROXIES },
 	{ .name = NULL },
 };
 

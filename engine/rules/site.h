@@ -28,13 +28,17 @@
  *     kernel, initrd, cmdline, template, from, image, disk_mib, volume_mib and
  *     the texts of cloud-init are left out when not set; vcpus and memory_mib
  *     with from
- *   "listeners": [ { "name", "file", "line", 
+ *   "listeners": [ { "name", "file", "line",
  *     "door": "direct" | "native" | "connect" | "socks5",
  *     "ip": "127.0.0.1", "port": 7070 | "path": "/run/x.sock",
- *     "user_source": "fixed" | "peer" | "password", "user": "kiosk",
+ *     "user_source": "fixed" | "peer" | "password" | "certificate" | "network",
+ *     "user": "kiosk", "networks": [ { "network": "10.1.0.0/16", "user": "lab" } ],
+ *     "tls": { "certificate", "key", "client_ca", "client": "required" },
+ *     "proxy": ["127.0.0.0/8"],
  *     "applications": ["mail"] | "*", "wait_ms", "extend_ms", "limit": 0,
  *     "opening_deadline_ms", "opening_per_source" } ],
- *     user: with fixed only; extend_ms is left out when users may not
+ *     user: with fixed only; networks: with network only, sorted; tls and proxy
+ *     are left out when not set, client_ca when client is "none"; extend_ms is left out when users may not
  *   "users": [ { "name", "file", "line", "password", "token", "uid" | "login",
  *     "applications": ["mail"] | "*", "limit", "disabled",
  *     "applications_open": false } ],                   true = none were written

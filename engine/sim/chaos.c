@@ -185,6 +185,15 @@ static void role_trouble(struct sim *s)
 	struct sim_gateway *g = &s->gateways[i];
 	struct post *p;
 
+	if (s->gateways[0].linked && sim_chance(s, 2)) {
+		p = post_new(s, EVENT_NOTICE);
+		p->ev.notice.severity = SEVERITY_WARN;
+		p->ev.notice.kind = post_text(p, "EXPIRY");
+		p->ev.notice.noun = post_text(p, "listener");
+		p->ev.notice.name = post_text(p, "front");
+		p->ev.notice.text = post_text(p, "the certificate expires in 7 days");
+		gateway_post(s, 0, p);
+	}
 	if (s->rules_up && sim_fault(s, SIM_RULES_DIE, 0))
 		rules_die(s);
 	if (g->alive && sim_fault(s, SIM_GATEWAY_DIES, 0))

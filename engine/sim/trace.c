@@ -203,6 +203,9 @@ static void of_event(struct sim *s, const struct event *ev)
 		text(s, "name", ev->volume.name);
 		number(s, "inode", ev->volume.inode);
 		break;
+	case EVENT_NOTICE:
+		text(s, "text", ev->notice.text);
+		break;
 	case EVENT_TICK:
 	case EVENT_SITE:
 	case EVENT_RULES_LOST:

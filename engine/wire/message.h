@@ -42,11 +42,17 @@ enum {
 
 /* + fd: the listening socket.  door, user_source: enums below.  opening_ms:
  * from accept to a complete request; per_source: connections without one from
- * one source at once; 0 = the gateway's default. */
+ * one source at once; 0 = the gateway's default.  tls: gateway_tls follows.
+ * proxies: networks, comma separated, that begin with a PROXY header. */
 #define WIRE_gateway_listener(F)                                               \
 	F(u64, listener) F(text, name) F(u8, door) F(u8, user_source)          \
 	F(text, user) F(text, application) F(i64, opening_ms)                  \
-	F(u32, per_source)
+	F(u32, per_source) F(u8, tls) F(text, proxies)
+/* + memfd: PEM bytes of certificate, key and client_ca, one after another, with
+ * these lengths.  After gateway_listener with tls; again when files change. */
+#define WIRE_gateway_tls(F)                                                    \
+	F(text, name) F(u32, certificate) F(u32, key) F(u32, client_ca)        \
+	F(u8, client_required)
 #define WIRE_gateway_unlisten(F) F(u64, listener)
 /* The machine for a connection's request.  endpoint, identity: enums below;
  * channel and unix endpoints bring + fd, tcp dials address "ip:port". */
@@ -125,6 +131,12 @@ enum {
 #define WIRE_session_bytes(F) F(u64, session) F(u64, bytes_in) F(u64, bytes_out)
 /* The client asks for ms more before its session's longest time is over. */
 #define WIRE_session_extend(F) F(u64, session) F(u64, machine) F(i64, ms)
+/* At most once a second, when changed.  opening: connections without a complete
+ * request now; since the gateway began: refused by the engine, turned_away by
+ * the door before that (bad requests, deadlines), evicted for others. */
+#define WIRE_gateway_door(F)                                                   \
+	F(u64, listener) F(u32, opening) F(u64, refused) F(u64, turned_away)   \
+	F(u64, evicted)
 /* An exchange ended, or (exchange 0) was refused before it began; session 0:
  * the caller at address `peer` is nobody's machine. */
 #define WIRE_resource_used(F)                                                  \
@@ -275,12 +287,12 @@ enum {
 	M(7, session_confirmed) M(8, resource_port) M(9, resource_close)       \
 	M(10, resource_target) M(11, gateway_adopt) M(12, gateway_drain)       \
 	M(13, gateway_stop) M(14, session_notice)                              \
-	M(15, gateway_stored) M(16, gateway_ping)                              \
+	M(15, gateway_stored) M(16, gateway_ping) M(17, gateway_tls)           \
 	M(20, gateway_hello) M(21, gateway_session) M(22, gateway_ready)       \
 	M(23, session_request) M(24, session_cancel) M(25, session_accepted)   \
 	M(26, session_failed) M(27, session_ended) M(28, session_bytes)        \
 	M(29, resource_used) M(30, resource_target_lost)                       \
-	M(31, session_extend) M(32, gateway_pong)                              \
+	M(31, session_extend) M(32, gateway_pong) M(33, gateway_door)          \
 	M(36, resource_opened) M(37, resource_closed) M(38, resource_held)     \
 	M(40, host_open) M(41, domain_create) M(42, domain_destroy)            \
 	M(43, agent_ping) M(44, agent_exec) M(45, agent_write)                 \
@@ -313,6 +325,8 @@ enum wire_user_source {
 	WIRE_USER_FIXED = 1,	/* the listener names the user */
 	WIRE_USER_PEER = 2,	/* unix socket peer credentials */
 	WIRE_USER_PASSWORD = 3,	/* user and password or token */
+	WIRE_USER_CERTIFICATE = 4,	/* of a TLS client, verified */
+	WIRE_USER_NETWORK = 5,	/* by source address: the engine has the map */
 };
 enum wire_endpoint {
 	WIRE_ENDPOINT_CHANNEL = 1,	/* framed, guest helper */

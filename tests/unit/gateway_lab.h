@@ -123,7 +123,7 @@ static inline bool lab_next(struct lab *lab, struct message *m, int64_t ms)
 	return got > 0;
 }
 
-/* The next message but session_bytes; bails out when it is of another type. */
+/* The next message but counts; bails out when it is of another type. */
 static inline struct message lab_expect(struct lab *lab, uint16_t type)
 {
 	struct message m;
@@ -131,7 +131,8 @@ static inline struct message lab_expect(struct lab *lab, uint16_t type)
 	do {
 		if (!lab_next(lab, &m, LAB_WAIT_MS))
 			tap_bail("no %s came", wire_type_name(type));
-	} while (m.type == WIRE_TYPE_session_bytes && type != m.type);
+	} while ((m.type == WIRE_TYPE_session_bytes ||
+		  m.type == WIRE_TYPE_gateway_door) && type != m.type);
 	if (m.type != type)
 		tap_bail("%s came where %s was expected",
 			 wire_type_name(m.type), wire_type_name(type));
@@ -147,7 +148,8 @@ static inline bool lab_quiet(struct lab *lab, int64_t ms)
 	for (int64_t left = ms; left > 0; left = until - lab_now_ms()) {
 		if (!lab_next(lab, &m, left))
 			continue;
-		if (m.type == WIRE_TYPE_session_bytes)
+		if (m.type == WIRE_TYPE_session_bytes ||
+		    m.type == WIRE_TYPE_gateway_door)
 			continue;
 		tap_note("unexpected %s", wire_type_name(m.type));
 		return false;

@@ -283,4 +283,30 @@ static inline const char *role_answer(struct role *r, uint64_t call,
 	return text;
 }
 
+/* A site that must be refused, and how. */
+struct mistake {
+	const char *lua;
+	const char *file;
+	uint32_t line;
+	const char *text, *hint;
+};
+
+static inline void role_mistakes(struct role *r, const struct mistake *m,
+				 size_t count,
+				 const struct module_text *modules)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct outcome o = role_evaluate(r, m[i].lua, modules);
+
+		if (!ok(!o.done, "refused: %s", m[i].text)) {
+			free(o.json);
+			continue;
+		}
+		is_text(o.text, m[i].text, "  text");
+		is_text(o.file, m[i].file, "  file");
+		is_int(o.line, m[i].line, "  line");
+		is_text(o.hint, m[i].hint, "  hint");
+	}
+}
+
 #endif

@@ -44,6 +44,13 @@ static const char good[] =
 	"\"ip\":\"127.0.0.1\",\"port\":7070,\"user_source\":\"fixed\","
 	"\"user\":\"anna\",\"applications\":[\"mail\"],\"wait_ms\":30000,\"extend_ms\":3600000,\"limit\":9,\"opening_deadline_ms\":10000,"
 	"\"opening_per_source\":256},"
+	"{\"name\":\"safe\"," PLACE ",\"door\":\"connect\","
+	"\"ip\":\"::1\",\"port\":443,\"user_source\":\"network\","
+	"\"networks\":[{\"network\":\"10.0.0.0/8\",\"user\":\"anna\"}],"
+	"\"tls\":{\"certificate\":\"a\",\"key\":\"b\",\"client_ca\":\"c\","
+	"\"client\":\"required\"},\"proxy\":[\"::1\"],"
+	"\"applications\":[\"mail\"],\"wait_ms\":0,\"limit\":0,"
+	"\"opening_deadline_ms\":10000,\"opening_per_source\":256},"
 	"{\"name\":\"local\"," PLACE ",\"door\":\"native\","
 	"\"path\":\"front.sock\",\"user_source\":\"peer\","
 	"\"applications\":\"*\",\"wait_ms\":0,\"limit\":0,\"opening_deadline_ms\":10000,"
@@ -73,7 +80,7 @@ static const char good[] =
 
 /* What may be left out, and then is not an error. */
 static const char *const optional[] = {
-	"initrd", "cmdline", "volume_mib", "password", "token", "uid", "login",
+	"tls", "proxy", "initrd", "cmdline", "volume_mib", "password", "token", "uid", "login",
 	"idle_ms", "warn_ms", "extend_ms", "listen_ip", "listen_port",
 	NULL,
 };
