@@ -13,10 +13,14 @@
 #include "engine/base/check.h"
 #include "engine/core/internal.h"
 
+enum { OVERLAYS_MAX = 16 };
+
 enum rung clean_below(const struct machine *m)
 {
+	/* Each try leaves overlays; many tries are no quick way any more. */
 	return image_fits(m) && m->row.wish != WISH_RETIRE &&
-	       machine_is_isolated(m) ? RUNG_REVERT : RUNG_REBUILD;
+	       machine_is_isolated(m) && volumes_overlays(m) <= OVERLAYS_MAX ?
+		       RUNG_REVERT : RUNG_REBUILD;
 }
 
 enum rung clean_first_rung(const struct machine *m)
@@ -35,10 +39,10 @@ enum rung clean_first_rung(const struct machine *m)
 }
 
 /* The evidence is in: the next incarnation begins, nothing of the user left. */
-static void become_clean(struct machine *m)
+static void become_clean(struct effects *fx, struct machine *m)
 {
 	if (m->row.rung == RUNG_REVERT)
-		image_restored(m);
+		image_restored(fx, m);
 	else if (!PLANTED(S1_SAME_INCARNATION))
 		m->row.incarnation = (m->row.built > m->row.incarnation ?
 				      m->row.built : m->row.incarnation) + 1;
@@ -66,7 +70,7 @@ static void clean_running(struct world *w, struct effects *fx,
 {
 	CHECK("S4", m->created || m->row.rung == RUNG_REVERT, "%s has no domain to be clean", m->row.name);
 	m->row.clean_ms = w->now_ms - m->state_ms;
-	become_clean(m);
+	become_clean(fx, m);
 	session_cleaned(w, fx, m, true, how);
 	next_state(w, fx, m, how);
 }
@@ -122,7 +126,7 @@ static void rebuilt(struct world *w, struct effects *fx, struct machine *m)
 	image_forget(m);
 	m->row.clean_ms = w->now_ms - m->state_ms;
 	m->row.created_wall_ms = 0;
-	become_clean(m);
+	become_clean(fx, m);
 	session_cleaned(w, fx, m, true, "machine destroyed, to be made anew");
 	m->row.session = 0;
 	if (m->row.wish == WISH_RETIRE) {

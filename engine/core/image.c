@@ -113,21 +113,25 @@ void image_restore(struct world *w, struct effects *fx, struct machine *m)
 	m->evidence = 0;
 	m->row.built = last + !PLANTED(S1_REVERT_SAME_LIFE);
 	world_save_machine(w, m);
+	if (!PLANTED(S4_NO_OVERLAY))
+		volumes_overlay(w, fx, m);
 	job_start(w, fx, m, JOB_RESTORE, EFFECT_DOMAIN_RESTORE, RESTORE_MS);
 }
 
 bool image_proven(const struct machine *m)
 {
-	return m->evidence == EVIDENCE_ALL || PLANTED(S4_RESTORE_UNPROVEN);
+	return (m->evidence == EVIDENCE_ALL && volumes_are_fresh(m)) ||
+	       PLANTED(S4_RESTORE_UNPROVEN);
 }
 
-void image_restored(struct machine *m)
+void image_restored(struct effects *fx, struct machine *m)
 {
 	CHECK("S4", image_proven(m), "%s came back without evidence: %u",
 	      m->row.name, m->evidence);
 	m->created = m->seen = m->agent_up = m->prepared = true;
 	m->trust_poll = m->host->poll;
 	m->row.incarnation = m->row.built;
+	volumes_forget_old(fx, m);
 }
 
 void image_kick(struct world *w, struct effects *fx, struct machine *m)
@@ -163,7 +167,7 @@ static void saved(struct world *w, struct effects *fx, struct machine *m)
 
 static void woken(struct world *w, struct effects *fx, struct machine *m)
 {
-	image_restored(m);
+	image_restored(fx, m);
 	m->pool->wake_ms = w->now_ms - m->state_ms;
 	machine_move(w, fx, m, MACHINE_READY, "woken");
 	world_event(w, fx, SEVERITY_INFO, false, "READY", "machine", m->row.name,

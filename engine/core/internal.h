@@ -82,7 +82,7 @@ void image_wake(struct world *w, struct effects *fx, struct machine *m,
 void image_restore(struct world *w, struct effects *fx, struct machine *m);
 /* The answer of the restore has every piece of evidence (decisions.md 11). */
 bool image_proven(const struct machine *m);
-void image_restored(struct machine *m);
+void image_restored(struct effects *fx, struct machine *m);
 /* Its files may be there still, and are not to be restored. */
 void image_doubt(struct machine *m);
 /* They are gone. */
@@ -99,6 +99,13 @@ void image_on_job(struct world *w, struct effects *fx, struct machine *m,
 struct volume *volume_intend(struct world *w, struct effects *fx,
 			     struct machine *m, enum volume_kind kind,
 			     uint64_t number, const char *base);
+/* The overlays of a restore, one on each DISK, named after built. */
+void volumes_overlay(struct world *w, struct effects *fx, struct machine *m);
+/* All of those were reported as made. */
+bool volumes_are_fresh(const struct machine *m);
+uint32_t volumes_overlays(const struct machine *m);
+/* The restore deleted the overlays of the life before: so do their rows. */
+void volumes_forget_old(struct effects *fx, struct machine *m);
 void volume_restore(struct world *w, const struct volume_row *row);
 void volume_on_made(struct world *w, struct effects *fx, const struct event *ev);
 /* Begins to delete one of the machine's volumes; false when there is none.

@@ -42,9 +42,7 @@ static void set_name(struct volume_row *row, const struct machine *m,
 	case VOLUME_NVRAM:
 		TEXT_SET(part, "-vars.fd");
 		break;
-	case VOLUME_SESSION:
-		snprintf(part, sizeof(part), ".%" PRIu64 ".qcow2", number);
-		break;
+	case VOLUME_SESSION:	/* volumes_overlay names it after its disk */
 	case VOLUME_RAM:
 		TEXT_SET(part, ".ram");
 		break;
@@ -88,23 +86,93 @@ static struct volume *find(const struct machine *m, struct slice name)
 	return NULL;
 }
 
+static struct volume *intend(struct world *w, struct effects *fx,
+			     struct machine *m, struct volume_row *row)
+{
+	row->machine = m->row.id;
+	row->intended_wall_ms = w->wall_ms;
+	TEXT_SET(row->host, m->host->spec.name);
+	snprintf(row->pool, sizeof(row->pool), "remuda-%s", w->spec.name);
+	CHECK("S11", !find(m, slice_of(row->name)), "volume %s is there",
+	      row->name);
+	struct volume *v = volume_new(m, row);
+	if (!PLANTED(S3_VOLUME_NOT_SAVED))
+		save(fx, v);
+	return v;
+}
+
 struct volume *volume_intend(struct world *w, struct effects *fx,
 			     struct machine *m, enum volume_kind kind,
 			     uint64_t number, const char *base)
 {
-	struct volume_row row = { .machine = m->row.id, .kind = kind,
-				  .intended_wall_ms = w->wall_ms };
+	struct volume_row row = { .kind = kind };
 
 	TEXT_SET(row.base, base);
-	TEXT_SET(row.host, m->host->spec.name);
-	snprintf(row.pool, sizeof(row.pool), "remuda-%s", w->spec.name);
 	set_name(&row, m, number);
-	CHECK("S11", !find(m, slice_of(row.name)), "volume %s is there",
-	      row.name);
-	struct volume *v = volume_new(m, &row);
-	if (!PLANTED(S3_VOLUME_NOT_SAVED))
-		save(fx, v);
-	return v;
+	return intend(w, fx, m, &row);
+}
+
+/* MACHINE.BUILT.qcow2 of incarnation 7: MACHINE.BUILT.7.qcow2 */
+static void overlay_one(struct world *w, struct effects *fx, struct machine *m,
+			const struct volume *disk)
+{
+	struct volume_row row = { .kind = VOLUME_SESSION };
+	size_t stem = strlen(disk->row.name) - strlen(".qcow2");
+
+	snprintf(row.name, sizeof(row.name), "%.*s.%" PRIu64 ".qcow2",
+		 (int)stem, disk->row.name, m->row.built);
+	intend(w, fx, m, &row)->fresh = true;
+}
+
+void volumes_overlay(struct world *w, struct effects *fx, struct machine *m)
+{
+	LIST_EACH(&m->volumes, it)
+		LIST_ENTRY(it, struct volume, machine_link)->fresh = false;
+	LIST_EACH(&m->volumes, it) {
+		struct volume *v = LIST_ENTRY(it, struct volume, machine_link);
+
+		if (v->row.kind == VOLUME_DISK)
+			overlay_one(w, fx, m, v);
+	}
+}
+
+uint32_t volumes_overlays(const struct machine *m)
+{
+	uint32_t n = 0;
+
+	LIST_EACH(&m->volumes, it)
+		n += LIST_ENTRY(it, struct volume, machine_link)->row.kind ==
+		     VOLUME_SESSION;
+	return n;
+}
+
+bool volumes_are_fresh(const struct machine *m)
+{
+	LIST_EACH(&m->volumes, it) {
+		const struct volume *v =
+			LIST_ENTRY(it, struct volume, machine_link);
+
+		if (v->fresh && !v->row.inode)
+			return false;
+	}
+	return true;
+}
+
+static void forget(struct effects *fx, struct volume *v)
+{
+	effects_add(fx, EFFECT_DELETE_VOLUME)->text =
+		effects_text(fx, "%s", v->row.name);
+	volume_free(v);
+}
+
+void volumes_forget_old(struct effects *fx, struct machine *m)
+{
+	LIST_EACH(&m->volumes, it) {
+		struct volume *v = LIST_ENTRY(it, struct volume, machine_link);
+
+		if (v->row.kind == VOLUME_SESSION && !v->fresh)
+			forget(fx, v);
+	}
 }
 
 /* The store holds no volume without its machine. */
@@ -156,7 +224,5 @@ void volume_on_deleted(struct effects *fx, struct machine *m,
 	if (result != CALL_OK &&
 	    !(PLANTED(S11_UNKNOWN_IS_DELETED) && result == CALL_UNKNOWN))
 		return;
-	effects_add(fx, EFFECT_DELETE_VOLUME)->text =
-		effects_text(fx, "%s", v->row.name);
-	volume_free(v);
+	forget(fx, v);
 }

@@ -181,6 +181,7 @@ struct call {
 
 struct volume {
 	struct volume_row row;
+	bool fresh;		/* SESSION: of the restore under way or the last */
 	struct list machine_link;
 };
 

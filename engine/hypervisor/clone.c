@@ -84,12 +84,13 @@ static enum wire_result read_source(struct storage *st, struct slice from,
 	return WIRE_OK;
 }
 
-static void tell_made(struct job *job, const struct storage_volume *v)
+void clone_tell_made(struct job *job, uint64_t machine,
+		     const struct storage_volume *v)
 {
 	struct message m = {
 		.type = WIRE_TYPE_volume_made,
 		.incarnation = job->m.incarnation,
-		.volume_made = { .machine = job->m.domain_create.machine,
+		.volume_made = { .machine = machine,
 				 .name = slice_of(v->name),
 				 .key = slice_of(v->key), .inode = v->inode },
 	};
@@ -97,8 +98,7 @@ static void tell_made(struct job *job, const struct storage_volume *v)
 	answer_send(job->role, &m);
 }
 
-/* The next name of a comma-separated list; false at its end. */
-static bool next_name(struct slice *list, char out[STORAGE_NAME_MAX])
+bool clone_next_name(struct slice *list, char out[STORAGE_NAME_MAX])
 {
 	const char *comma = list->length ?
 		memchr(list->ptr, ',', list->length) : NULL;
@@ -124,7 +124,7 @@ static enum wire_result make_disks(struct job *job, struct storage *st,
 	for (int i = 0; i < source->disk_count; i++) {
 		uint64_t bytes = i == 0 ? c->disk_mib << 20 : 0;
 
-		if (!next_name(&names, name)) {
+		if (!clone_next_name(&names, name)) {
 			error_set(err, "what machines are made from has changed; trying again");
 			return WIRE_FAILED;
 		}
@@ -135,7 +135,7 @@ static enum wire_result make_disks(struct job *job, struct storage *st,
 					err);
 		if (result != WIRE_OK)
 			return result;
-		tell_made(job, &v);
+		clone_tell_made(job, job->m.domain_create.machine, &v);
 		TEXT_SET(spec->disks[spec->disk_count++], v.key);
 	}
 	if (!source->nvram[0])
@@ -149,7 +149,7 @@ static enum wire_result make_disks(struct job *job, struct storage *st,
 	enum wire_result result = storage_copy(st, name, "raw", &variables, 0,
 					       &v, err);
 	if (result == WIRE_OK) {
-		tell_made(job, &v);
+		clone_tell_made(job, job->m.domain_create.machine, &v);
 		TEXT_SET(spec->nvram, v.key);
 	}
 	return result;
@@ -176,7 +176,7 @@ static enum wire_result make_seed(struct job *job, struct storage *st,
 	free(bytes);
 	if (result != WIRE_OK)
 		return result;
-	tell_made(job, &v);
+	clone_tell_made(job, job->m.domain_create.machine, &v);
 	TEXT_SET(spec->seed, v.key);
 	return WIRE_OK;
 }

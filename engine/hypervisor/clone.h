@@ -7,6 +7,7 @@
 
 #include "engine/hypervisor/domain_xml.h"
 #include "engine/hypervisor/queue.h"
+#include "engine/hypervisor/storage.h"
 
 struct host_facts;
 
@@ -19,6 +20,12 @@ enum wire_result clone_make(struct job *job, virConnectPtr conn,
 			    const struct host_facts *facts,
 			    struct domain_spec *spec, struct error *err);
 void clone_free(struct domain_spec *spec);
+
+/* The next name of a comma-separated list; false at its end. */
+bool clone_next_name(struct slice *list, char out[STORAGE_NAME_MAX]);
+/* Tells the engine of a volume that is there now (volume_made). */
+void clone_tell_made(struct job *job, uint64_t machine,
+		     const struct storage_volume *v);
 
 /* Answers whether machines can be made: code, how many volumes (disks, and 256
  * for the firmware's variables), out: a stamp that changes with the files. */

@@ -16,9 +16,9 @@
 #include "engine/hypervisor/agent.h"
 #include "engine/hypervisor/answer.h"
 #include "engine/hypervisor/domain.h"
+#include "engine/hypervisor/overlay.h"
 #include "engine/hypervisor/ownership.h"
 #include "engine/hypervisor/role.h"
-#include "engine/hypervisor/storage.h"
 #include "engine/hypervisor/virt.h"
 #include "engine/hypervisor/xml.h"
 
@@ -74,25 +74,6 @@ static int read_key(virConnectPtr conn, const struct host_facts *facts,
 	return 0;
 }
 
-/* A disk that is written to in place would not go back with the RAM. */
-static int check_disks(xmlNodePtr root, struct error *err)
-{
-	xmlNodePtr devices = xml_child(root, "devices");
-	char device[16], target[16] = "?";
-
-	for (xmlNodePtr d = xml_child(devices, "disk"); d; d = xml_next(d, "disk")) {
-		if (xml_child(d, "readonly") ||
-		    (xml_get_attribute(d, "device", device, sizeof(device)) &&
-		     strcmp(device, "cdrom") == 0))
-			continue;
-		xml_get_attribute(xml_child(d, "target"), "dev", target,
-				  sizeof(target));
-		return error_set(err, "its disk %s is written to in place and cannot go back with the RAM",
-				 target);
-	}
-	return 0;
-}
-
 /* Frees xml; the document of a domain or NULL. */
 static xmlDocPtr parse_domain(char *xml, const char *what, struct error *err)
 {
@@ -131,6 +112,7 @@ static enum wire_result save(struct job *job, virConnectPtr conn,
 			     int64_t *size, struct error *err)
 {
 	char path[DOMAIN_PATH_MAX];
+	struct overlay_disks disks;
 	enum wire_result result = WIRE_OK;
 	xmlDocPtr doc;
 
@@ -142,8 +124,9 @@ static enum wire_result save(struct job *job, virConnectPtr conn,
 	if (!doc)
 		return WIRE_FAILED;
 	xmlNodePtr root = xmlDocGetRootElement(doc);
-	int rc = check_disks(root, err) < 0 ? -1 :
-					      read_key(conn, facts, root, key, err);
+	int rc = overlay_read(root, &job->role->host.site,
+			      virDomainGetName(job->domain), &disks, err) < 0 ?
+			 -1 : read_key(conn, facts, root, key, err);
 	xmlFreeDoc(doc);
 	if (rc < 0)
 		return WIRE_FAILED;
@@ -153,7 +136,8 @@ static enum wire_result save(struct job *job, virConnectPtr conn,
 	if (virDomainSaveFlags(job->domain, path, NULL,
 			       VIR_DOMAIN_SAVE_RUNNING) < 0)
 		result = virt_error(err, "the machine cannot be saved");
-	else if (make_durable(path, size, err) < 0)
+	else if (overlay_freeze(&disks, err) < 0 ||
+		 make_durable(path, size, err) < 0)
 		result = WIRE_UNKNOWN;
 	known_forget(&job->role->known, job->uuid);
 	return result;
@@ -223,9 +207,9 @@ enum job_next domain_save(struct job *job)
 /* ---- restoring --------------------------------------------------------------- */
 
 /* The image's XML with the new mark; NULL when it is not ours to restore. */
-static char *changed_xml(struct job *job, virConnectPtr conn,
-			 const struct host_facts *facts, const char *path,
-			 struct error *err)
+static xmlDocPtr changed_xml(struct job *job, virConnectPtr conn,
+			     const struct host_facts *facts, const char *path,
+			     struct error *err)
 {
 	const struct wire_domain_restore *r = &job->m.domain_restore;
 	struct metadata mark = { .incarnation = job->m.incarnation,
@@ -234,8 +218,8 @@ static char *changed_xml(struct job *job, virConnectPtr conn,
 		virDomainSaveImageGetXMLDesc(conn, path,
 					     VIR_DOMAIN_SAVE_IMAGE_XML_SECURE),
 		"the image cannot be read", err);
-	struct xml_builder b = { .err = err };
-	char uuid[37] = "", key[IMAGE_KEY_SIZE], *xml = NULL;
+	struct xml_builder b = { .err = err, .failed = true };
+	char uuid[37] = "", key[IMAGE_KEY_SIZE];
 
 	if (!doc)
 		return NULL;
@@ -245,16 +229,40 @@ static char *changed_xml(struct job *job, virConnectPtr conn,
 	if (strcmp(uuid, job->uuid) != 0) {
 		error_set(err, "the image is of another machine (%s)", uuid);
 	} else if (read_key(conn, facts, root, key, err) == 0) {
-		if (!slice_is(r->key, key))
+		b.failed = !slice_is(r->key, key);
+		if (b.failed)
 			error_set(err, "the image was made by %.*s; here is %s now",
 				  (int)r->key.length, r->key.ptr, key);
 		else
 			domain_xml_mark(&b, root, &job->role->host.site, &mark);
-		if (slice_is(r->key, key) && !b.failed)
-			xml = xml_print(doc, err);
 	}
+	if (!b.failed)
+		return doc;
 	xmlFreeDoc(doc);
-	return xml;
+	return NULL;
+}
+
+/* The old domain ends with what it wrote; new overlays take its place. */
+static enum wire_result replace_old(struct job *job, virConnectPtr conn,
+				    const struct host_facts *facts,
+				    xmlNodePtr root, struct error *err)
+{
+	const struct wire_domain_restore *r = &job->m.domain_restore;
+	enum wire_result result = WIRE_OK;
+	struct storage st;
+
+	if (!r->disks.length && !r->drop.length)
+		return domain_end(job, conn, facts, true, err);
+	result = storage_open(&st, conn, facts, &job->role->host.site, err);
+	if (result != WIRE_OK)
+		return result;
+	result = overlay_make(job, &st, root, err);
+	if (result == WIRE_OK)
+		result = domain_end(job, conn, facts, true, err);
+	if (result == WIRE_OK)
+		result = overlay_drop(job, &st, err);
+	storage_close(&st);
+	return result;
 }
 
 /* Is what runs now the domain we meant, and another than before? */
@@ -277,7 +285,7 @@ static enum wire_result prove(struct job *job, virConnectPtr conn,
 		error_set(err, "restored, but what runs is not the new machine");
 		return WIRE_FAILED;
 	}
-	/* RAM alone: nothing it wrote outlives its QEMU. */
+	/* replace_old did not come back before all of the first three. */
 	job->number2 = WIRE_OLD_ENDED | WIRE_OLD_UNLINKED | WIRE_NEW_OVERLAY |
 		       WIRE_NEW_PROCESS;
 	return WIRE_OK;
@@ -295,23 +303,24 @@ static enum wire_result restore(struct job *job, virConnectPtr conn,
 	if (image_path(path, job->m.domain_restore.image, job->role, facts,
 		       err) < 0)
 		return WIRE_FAILED;
-	char *xml = changed_xml(job, conn, facts, path, err);
-	if (!xml)
+	xmlDocPtr doc = changed_xml(job, conn, facts, path, err);
+	if (!doc)
 		return WIRE_FAILED;
-	int64_t start_ms = role_now_ms();
+	int64_t start_ms = role_now_ms(), ended_ms;
 	known_get(&job->role->known, job->uuid, &old);
-	enum wire_result result = domain_end(job, conn, facts, true, err);
-	if (result == WIRE_OK) {
-		int64_t ended_ms = role_now_ms();
-
-		known_forget(&job->role->known, job->uuid);
-		if (virDomainRestoreFlags(conn, path, xml,
-					  VIR_DOMAIN_SAVE_RUNNING) < 0)
-			result = virt_error(err, "the image cannot be restored");
-		log_debug("%s: ended in %lld ms, restored in %lld ms", job->uuid,
-			  (long long)(ended_ms - start_ms),
-			  (long long)(role_now_ms() - ended_ms));
-	}
+	enum wire_result result = replace_old(job, conn, facts,
+					      xmlDocGetRootElement(doc), err);
+	char *xml = result == WIRE_OK ? xml_print(doc, err) : NULL;
+	xmlFreeDoc(doc);
+	if (!xml)
+		return result == WIRE_OK ? WIRE_FAILED : result;
+	ended_ms = role_now_ms();
+	known_forget(&job->role->known, job->uuid);
+	if (virDomainRestoreFlags(conn, path, xml, VIR_DOMAIN_SAVE_RUNNING) < 0)
+		result = virt_error(err, "the image cannot be restored");
+	log_debug("%s: ended in %lld ms, restored in %lld ms", job->uuid,
+		  (long long)(ended_ms - start_ms),
+		  (long long)(role_now_ms() - ended_ms));
 	xmlFree(xml);
 	return result == WIRE_OK ? prove(job, conn, facts, &old, err) : result;
 }

@@ -134,8 +134,10 @@ static void domain_image(struct shell *sh, const struct effect *e,
 	} else {
 		msg.type = WIRE_TYPE_domain_restore;
 		msg.domain_restore = (struct wire_domain_restore){
-			m->row.id, slice_of(m->row.name), slice_of(m->row.uuid),
-			slice_of(image), slice_of(m->row.image_key) };
+			.machine = m->row.id, .name = slice_of(m->row.name),
+			.uuid = slice_of(m->row.uuid), .image = slice_of(image),
+			.key = slice_of(m->row.image_key) };
+		volumes_of_restore(m, &msg.domain_restore);
 	}
 	to_host(sh, m->host->spec.name, &msg);
 }

@@ -242,6 +242,8 @@ void shell_site_path(const struct shell *sh, const char *path, char *out,
 /* What a machine's disks are made from; texts live until the next call. */
 void volumes_describe(const struct shell *sh, const struct machine *m,
 		      struct wire_domain_create *d);
+/* The overlays a restore makes and drops; valid until the next message. */
+void volumes_of_restore(const struct machine *m, struct wire_domain_restore *d);
 void volumes_act(struct shell *sh, const struct effect *e);
 void volumes_on_made(struct shell *sh, const struct wire_volume_made *v);
 

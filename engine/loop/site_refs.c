@@ -79,11 +79,10 @@ static int check_pools(const struct site_spec *s, struct error *err)
 					 "machines must be reverted or rebuilt",
 					 p->name);
 		if ((p->saved || p->recycle == RECYCLE_REVERT) &&
-		    (!a->agent || p->keep || p->volume_mib || p->from[0] ||
-		     p->image[0]))
+		    (!a->agent || p->keep || p->volume_mib))
 			return error_set(err, "site: pool \"%s\": machines "
 					 "with images need the agent, and "
-					 "have no disk", p->name);
+					 "keep no volume", p->name);
 	}
 	return 0;
 }

@@ -10,7 +10,7 @@
 
 /* Of one machine, while its message is made. */
 static struct {
-	char image[2048], disks[1100], meta_data[SITE_META_DATA_SIZE + 256];
+	char image[2048], disks[1100], drop[4096], meta_data[SITE_META_DATA_SIZE + 256];
 } texts;
 
 /* NoCloud's meta-data: a new instance with each build, so that cloud-init does
@@ -29,6 +29,30 @@ static void add_name(const char *name)
 
 	snprintf(texts.disks + used, sizeof(texts.disks) - used, "%s%s",
 		 used ? "," : "", name);
+}
+
+void volumes_of_restore(const struct machine *m, struct wire_domain_restore *d)
+{
+	size_t used = 0;
+
+	texts.disks[0] = texts.drop[0] = '\0';
+	LIST_EACH(&m->volumes, it) {
+		const struct volume *v =
+			LIST_ENTRY(it, struct volume, machine_link);
+
+		if (v->row.kind != VOLUME_SESSION)
+			continue;
+		if (v->fresh)
+			add_name(v->row.name);
+		else if (used < sizeof(texts.drop))
+			used += (size_t)snprintf(
+				texts.drop + used, sizeof(texts.drop) - used,
+				"%s%s/%llu/%lld", used ? "," : "", v->row.name,
+				(unsigned long long)v->row.inode,
+				(long long)v->row.intended_wall_ms);
+	}
+	d->disks = slice_of(texts.disks);
+	d->drop = slice_of(texts.drop);
 }
 
 void volumes_describe(const struct shell *sh, const struct machine *m,

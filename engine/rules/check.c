@@ -193,13 +193,10 @@ static void check_images(lua_State *L, const json_t *app, json_t *o,
 		FAULT(L, kind, o, "leave one out",
 		      "%s and keep = true exclude each other: an image goes back "
 		      "to what prepare left", what);
-	const char *disk = has(o, "volume_mib") ? "volume" :
-			   has(o, "from") ? "from" :
-			   has(o, "image") ? "image" : NULL;
-	if (disk)
+	if (has(o, "volume_mib"))
 		FAULT(L, kind, o, "leave one out, or write recycle = \"rebuild\"",
-		      "%s and %s exclude each other: a disk is not part of a "
-		      "machine's saved state yet", what, disk);
+		      "%s and volume exclude each other: a data volume is not part "
+		      "of a machine's image", what);
 }
 
 static void check_recycle(lua_State *L, const json_t *site, json_t *o)

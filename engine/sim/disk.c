@@ -86,8 +86,12 @@ const char *disk_restore(struct sim *s, const struct order *o,
 	if (l && !l->ours)
 		return "not ours";
 	oracle_restore(s, o, im);
+	const char *no = volumes_make(s, o);
+	if (no)
+		return no;
 	if (l)
 		life_end(s, l);
+	volumes_drop(s, o);
 	if (im->damaged)
 		return "the image is damaged";
 	l = life_new(s, o->host, im->machine, o->uuid, o->name, true);

@@ -27,6 +27,7 @@ enum {
 	HOOK_STEPS_MAX = 6,
 	POST_BYTES = 400,
 	ORDER_VOLUMES_MAX = 4,
+	ORDER_DROPS_MAX = 24,
 };
 
 /* A growing array of pointers in the order they were added. */
@@ -79,6 +80,8 @@ struct order {
 	bool has_base;
 	int volume_count;	/* to make with a domain */
 	char volumes[ORDER_VOLUMES_MAX][ROW_VOLUME_SIZE];
+	struct volume_row drops[ORDER_DROPS_MAX];
+	int drop_count;
 	struct volume_row volume;	/* to delete */
 	int64_t due_ms;
 	uint32_t used;
@@ -370,6 +373,9 @@ void volumes_of_order(struct order *o, const struct effect *e,
 /* Makes the files of a domain; NULL, or why it cannot (some may be there). */
 const char *volumes_make(struct sim *s, const struct order *o);
 void volume_delete(struct sim *s, const struct order *o);
+void volumes_drop(struct sim *s, const struct order *o);
+/* Disks of a machine's build that are there. */
+int volumes_disks(const struct sim *s, uint64_t machine);
 enum call_result base_answer(struct sim *s, struct guest_answer *a);
 void volumes_trouble(struct sim *s);
 const char *volumes_missing(const struct sim *s);

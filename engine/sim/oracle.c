@@ -269,6 +269,10 @@ void oracle_restore(struct sim *s, const struct order *o,
 	if (im->residue)
 		sim_broken(s, "S4", "%s is restored with what session/%llu left",
 			   o->name, ull(im->residue));
+	if (volumes_disks(s, im->machine) > o->volume_count)
+		sim_broken(s, "S4", "%s is restored on %d new overlays for %d disks",
+			   o->name, o->volume_count,
+			   volumes_disks(s, im->machine));
 	if (!is_version(im, o->version))
 		sim_broken(s, "S6", "%s is restored from an image of version %u, wanted is %u",
 			   o->name, im->version, o->version);

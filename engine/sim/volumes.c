@@ -51,14 +51,32 @@ void volumes_of_order(struct order *o, const struct effect *e,
 {
 	if (e->kind == EFFECT_VOLUME_DELETE)
 		o->volume = e->row->volume;
-	if (e->kind != EFFECT_DOMAIN_CREATE || !m)
+	if ((e->kind != EFFECT_DOMAIN_CREATE &&
+	     e->kind != EFFECT_DOMAIN_RESTORE) || !m)
 		return;
-	o->has_base = m->pool->spec.from[0] != '\0';
-	LIST_EACH(&m->volumes, it)
-		if (o->volume_count < ORDER_VOLUMES_MAX)
-			TEXT_SET(o->volumes[o->volume_count++],
-				 LIST_ENTRY(it, struct volume,
-					    machine_link)->row.name);
+	bool restore = e->kind == EFFECT_DOMAIN_RESTORE;
+	o->has_base = !restore && m->pool->spec.from[0] != '\0';
+	LIST_EACH(&m->volumes, it) {
+		const struct volume *v =
+			LIST_ENTRY(it, struct volume, machine_link);
+
+		if (restore && v->row.kind == VOLUME_SESSION && !v->fresh &&
+		    o->drop_count < ORDER_DROPS_MAX)
+			o->drops[o->drop_count++] = v->row;
+		if ((!restore || v->fresh) && o->volume_count < ORDER_VOLUMES_MAX)
+			TEXT_SET(o->volumes[o->volume_count++], v->row.name);
+	}
+}
+
+/* What the life before wrote goes; its domain has ended. */
+void volumes_drop(struct sim *s, const struct order *o)
+{
+	for (int i = 0; i < o->drop_count; i++) {
+		struct order one = *o;
+
+		one.volume = o->drops[i];
+		volume_delete(s, &one);
+	}
 }
 
 static void tell_made(struct sim *s, const struct order *o,
@@ -91,6 +109,19 @@ const char *volumes_make(struct sim *s, const struct order *o)
 					 o->e.machine));
 	}
 	return NULL;
+}
+
+int volumes_disks(const struct sim *s, uint64_t machine)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < s->files.count; i++) {
+		const struct sim_file *f = s->files.items[i];
+		const struct volume_row *row = store_volume(s, f->name);
+
+		n += f->machine == machine && row && row->kind == VOLUME_DISK;
+	}
+	return n;
 }
 
 void volume_delete(struct sim *s, const struct order *o)

@@ -214,11 +214,14 @@ enum {
 /*
  * Ends the running domain, if any, and restores the image under the header's
  * incarnation; clock and random numbers are new when it answers.  FAILED when
- * `key` is not that of this host now.  The answer's evidence: enum
- * wire_evidence.
+ * `key` is not that of this host now.  disks: names of the overlays to make,
+ * one for each written disk of the image, each told by volume_made; drop: those
+ * of the life before, to delete, as NAME/INODE/SINCE (as in volume_delete); both
+ * comma separated.  The answer's evidence: enum wire_evidence.
  */
 #define WIRE_domain_restore(F)                                                 \
-	F(u64, machine) F(text, name) F(text, uuid) F(text, image) F(text, key)
+	F(u64, machine) F(text, name) F(text, uuid) F(text, image)             \
+	F(text, key) F(text, disks) F(text, drop)
 
 /* ---- H > E ------------------------------------------------------------ */
 

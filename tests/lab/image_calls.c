@@ -59,7 +59,8 @@ static struct peer_done *restore(struct peer *p, uint64_t incarnation,
 	struct message m = {
 		.type = WIRE_TYPE_domain_restore, .incarnation = incarnation,
 		.domain_restore = { MACHINE, SLICE(NAME), SLICE(UUID),
-				    SLICE(IMAGE), slice_of(with_key) },
+				    SLICE(IMAGE), slice_of(with_key),
+				    SLICE(""), SLICE("") },
 	};
 	int64_t start_us = peer_now_us();
 	struct peer_done *d = peer_call(p, &m, CALL_MS);

@@ -10,9 +10,25 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 use Lab;
 
-lab_enter(tools => [qw(libvirtd virtlogd virsh qemu-system-x86_64 cpio)]);
+lab_enter(tools => [qw(libvirtd virtlogd virsh qemu-system-x86_64 qemu-img mke2fs cpio)]);
 lab_image();
 lab_libvirtd();
+# The operator's domain that the machines with a disk are cloned from.
+mkdir "$Lab::dir/bases"; chmod 0755, "$Lab::dir/bases";
+my $cmdline = 'console=ttyS0 quiet loglevel=4 audit=0 apparmor=0 no_timer_check tsc=reliable cryptomgr.notests';
+spew("$Lab::dir/origin.xml", <<"XML");
+<domain type='qemu'><name>origin</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type><kernel>$Lab::dir/site/vmlinuz</kernel>
+<initrd>$Lab::dir/site/initrd.img</initrd><cmdline>$cmdline</cmdline></os><features><acpi/></features>
+<devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='$Lab::dir/bases/base.qcow2'/><target dev='vda' bus='virtio'/></disk>
+<serial type='pty'/><console type='pty'/><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+</devices></domain>
+XML
+for my $command ("truncate -s 16M $Lab::dir/bases/raw && mke2fs -q -t ext4 $Lab::dir/bases/raw",
+		"qemu-img convert -O qcow2 $Lab::dir/bases/raw $Lab::dir/bases/base.qcow2", "virsh -q -c qemu:///system define $Lab::dir/origin.xml") {
+	my ($rc, $out) = run_out($command);
+	die "$command: $out" if $rc;
+}
 my $rounds = $ENV{REVERT_SESSIONS} // 30;
 
 my $site = <<'LUA';
@@ -28,7 +44,17 @@ local function pool_of(name, with)
 	for k, v in pairs(with) do p[k] = v end
 	pool(name)(p)
 end
-pool_of("shell", { recycle = "revert" })
+-- One that keeps files on a disk of its own, mounted when the image is made.
+application "shell-disk" {
+	endpoint = "channel", identity = "agent",
+	prepare = function(machine)
+		machine:exec{ "/bin/sh", "-c", "mkdir -p /disk && mount -t ext4 /dev/vda /disk && echo prepared >/disk/state && echo cached >/disk/unsynced" }
+		machine:exec{ "/usr/lib/remuda/start", "shell", machine.name }
+	end,
+	ready = function(machine) machine:exec{ "/usr/lib/remuda/status" } end,
+	accept = function(machine, session) machine:confirm{ "/usr/lib/remuda/accept", session.user } end,
+}
+pool "shell" { application = "shell-disk", serve = 1, max = 1, from = "origin", recycle = "revert" }
 application "tiers" {
 	endpoint = "channel", identity = "agent",
 	prepare = function(machine) machine:exec{ "/usr/lib/remuda/start", "shell", machine.name } end,
@@ -87,21 +113,22 @@ unlike($gc, qr/\.ram/, 'which gc does not take for left over') or diag $gc;
 
 # ---- canaries -------------------------------------------------------------------------
 # A plants; B, on the same machine, looks everywhere A could have left something.
-my $plant = join "\n", 'c=canary-of-$REMUDA_SESSION-A', 'echo $c >/tmp/$c', 'echo $c >/dev/shm/$c', 'echo $c >/root/$c',
+my $plant = join "\n", 'c=canary-of-$REMUDA_SESSION-A', 'echo $c >/tmp/$c', 'echo $c >/dev/shm/$c', 'echo $c >/root/$c', 'echo $c >/disk/$c; echo $c >/disk/state; rm /disk/unsynced; sync; echo raw-$c | dd of=/dev/vda bs=512 seek=30000 conv=notrunc 2>/dev/null',
 	'mkdir -p /run/m && mount -t tmpfs none /run/m && echo $c >/run/m/$c',
 	'(exec -a planted-$c sh -c "x=$c; while :; do sleep 1000; done") </dev/null >/dev/null 2>&1 &',
 	'hostname $c; echo planted; cat /proc/sys/kernel/random/uuid';
-my $look = 'ls -a /tmp /dev/shm /root / /run/m 2>/dev/null; hostname; cat /proc/mounts; grep -rl canary-o[f] /tmp /root /run /dev/shm /etc 2>/dev/null; ' .
+my $look = 'ls -a /disk; cat /disk/state /disk/unsynced; echo 3 >/proc/sys/vm/drop_caches; cat /disk/state; grep -c canary-o[f] /dev/vda; ls -a /tmp /dev/shm /root / /run/m 2>/dev/null; hostname; cat /proc/mounts; grep -rl canary-o[f] /tmp /root /run /dev/shm /etc 2>/dev/null; ' .
 	'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline 2>/dev/null; tr "\\0" " " <$p/environ 2>/dev/null; done; ' .
 	'echo; echo looked; cat /proc/sys/kernel/random/uuid; date +%s';
-my ($planted, $seen, $clock, %random, %machines, @clean_ms) = (0, 0, 0);
+my ($planted, $seen, $clock, $disk, %random, %machines, @clean_ms) = (0, 0, 0, 0);
 for my $round (1 .. $rounds / 2) {
-	my ($rc, $out) = as('anna', 'shell', $plant);
+	my ($rc, $out) = as('anna', 'shell-disk', $plant);
 	$planted++ if $rc == 0 && $out =~ /^planted$/m;
 	my ($id) = $out =~ /^([0-9a-f-]{36})$/m;
 	$random{ $id // "none in $round" }++;
 	my $before = int time;
-	my ($rc2, $out2, $err2) = as('ben', 'shell', $look);
+	my ($rc2, $out2, $err2) = as('ben', 'shell-disk', $look);
+	$disk++ if $out2 =~ /^prepared\ncached\nprepared\n0\n/m;
 	my ($id2, $at) = $out2 =~ /^looked\n([0-9a-f-]{36})\n(\d+)\n/m;
 	$random{ $id2 // "none in look $round" }++;
 	$at //= 0;
@@ -113,10 +140,11 @@ for my $round (1 .. $rounds / 2) {
 	$seen++ if $rc2 != 0 || $out2 =~ /canary-of|planted-/;
 	diag $out2 if $out2 =~ /canary-of|planted-/;
 	$machines{$1}++ if $err2 =~ /session\/\d+ on (\S+) as/;
-	push @clean_ms, map { $_->{clean_ms} // () } sessions('--history', '--app', 'shell', '--limit', 2);
+	push @clean_ms, map { $_->{clean_ms} // () } sessions('--history', '--app', 'shell-disk', '--limit', 2);
 }
 is($planted, int($rounds / 2), "$planted times user A planted a canary in RAM, files, mounts, processes, the host name");
 is($seen, 0, 'and B never saw one');
+is($disk, int($rounds / 2), 'his disk was what prepare left, through the page cache and below it');
 is($clock, int($rounds / 2), 'his machine did not have the time of the image');
 is(scalar keys %random, 2 * int($rounds / 2), 'and no two sessions the same random numbers');
 is_deeply(\%machines, { 'shell-01' => int($rounds / 2) }, 'all of it on one machine');
@@ -126,6 +154,8 @@ is(scalar(() = events('READY', qr/^booted/)), 3, 'and none but the three first b
 my @sorted = sort { $a <=> $b } @clean_ms;
 note sprintf 'end of session to clean: median %d ms of %d', $sorted[@sorted / 2] // 0, scalar @sorted;
 ok(wait_for('reverted', 30, sub { in_state('shell', 'ready') == 1 }), 'it stands at its image again');
+is(scalar(my @o = glob "$Lab::dir/state/images/shell-01.*.*.qcow2"), 1, 'one overlay is there, that of the life to come');
+is((stat((grep { !/\.\d+\.\d+\.qcow2/ } glob "$Lab::dir/state/images/shell-01.*.qcow2")[0]))[2] & 0222, 0, 'what it lies on is read-only');
 cmp_ok(machine('shell-01')->{incarnation}, '>=', 2 * int($rounds / 2), 'in a later incarnation for each session');
 
 # ---- the saved tier ----------------------------------------------------------------------
@@ -171,7 +201,7 @@ cmp_ok(machine('shell-01')->{incarnation}, '>=', 2 * int($rounds / 2), 'in a lat
 # ---- the clean hook's place below: a revert that cannot be done falls to the rebuild ----------
 {
 	ok(wait_for('shell ready', $boot, sub { in_state('shell', 'ready') == 1 }), 'the other pool is ready');
-	my $c = stay('anna', 'shell');
+	my $c = stay('anna', 'shell-disk');
 	my ($file) = glob "$Lab::dir/state/images/$c->{machine}.*.ram";
 	truncate($file, 8 << 20) or die $!;
 	my $inc = machine($c->{machine})->{incarnation};
@@ -179,14 +209,14 @@ cmp_ok(machine('shell-01')->{incarnation}, '>=', 2 * int($rounds / 2), 'in a lat
 	ok(wait_for('rebuilt', $boot, sub { my $m = machine($c->{machine}); $m->{incarnation} > $inc && $m->{state} eq 'ready' }),
 		'a machine whose image is damaged is made anew');
 	ok(scalar(events('CLEAN', qr/the revert failed, rebuilding/)), 'which is history');
-	my ($rc, $out) = as('ben', 'shell', $look);
+	my ($rc, $out) = as('ben', 'shell-disk', $look);
 	unlike($out, qr/canary-of/, 'and clean');
 }
 
 # ---- nothing is left ----------------------------------------------------------------------------
 is((remuda('site', 'close'))[0], 0, 'the site closes');
 ok(wait_for('gone', 90, sub { !machines() }), 'all machines go');
-is(scalar(() = qx{virsh -c qemu:///system list --all --name} =~ /\S+/g), 0, 'no domain is left');
+is(scalar(() = qx{virsh -c qemu:///system list --name} =~ /\S+/g), 0, 'no domain of ours is left');
 is_deeply([ glob "$Lab::dir/state/images/*" ], [], 'and no image');
 diag slurp("$Lab::dir/state/engine.log") unless Test::More->builder->is_passing;
 done_testing;

@@ -366,8 +366,8 @@ static const struct mistake mistakes[] = {
 	  "pool \"p\": recycle = \"revert\" and keep = true exclude each other: an "
 	  "image goes back to what prepare left", "leave one out" },
 	{ SITE APP POOL ", saved = 1, volume = \"8 MiB\" }\n", "site.lua", 3,
-	  "pool \"p\": saved and volume exclude each other: a disk is not part of "
-	  "a machine's saved state yet",
+	  "pool \"p\": saved and volume exclude each other: a data volume is not "
+	  "part of a machine's image",
 	  "leave one out, or write recycle = \"rebuild\"" },
 	{ SITE "application \"a\" { endpoint = \"channel\", agent = false }\n"
 	  POOL ", recycle = \"revert\" }\n", "site.lua", 3,

@@ -246,9 +246,9 @@ static void test_texts(void)
 	refuse("\"untrusted\":false", "\"untrusted\":true",
 	       "site: pool \"mail\": untrusted machines must be reverted or rebuilt");
 	refuse("\"recycle\":\"clean\"", "\"recycle\":\"revert\"",
-	       "site: pool \"mail\": machines with images need the agent, and have no disk");
+	       "site: pool \"mail\": machines with images need the agent, and keep no volume");
 	refuse("\"keep\":true", "\"keep\":true,\"saved\":1",
-	       "site: pool \"mail\": machines with images need the agent, and have no disk");
+	       "site: pool \"mail\": machines with images need the agent, and keep no volume");
 	refuse("\"keep\":true", "\"keep\":true,\"saved\":1001",
 	       "site.lua:3: pool \"mail\": saved: 1001 is not in 0..1000");
 	refuse("\"name\":\"web\"", "\"name\":\"mail\"",
