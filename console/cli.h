@@ -111,6 +111,8 @@ enum cli_value {
 	  "also what is over")                                                 \
 	X(FOR, "for", 0, "TIME", DURATION, false, "for",                       \
 	  "how long it may take, or how much longer")                           \
+	X(UNDO, "undo", 0, NULL, SWITCH, false, "undo",                        \
+	  "the site that was in force before this one")                        \
 	X(POOL, "pool", 0, "NAME", TEXT, false, "pool",                        \
 	  "only of this pool")                                        \
 	X(USER, "user", 0, "NAME", TEXT, false, "user",                        \

@@ -9,6 +9,7 @@
 
 #include "engine/base/check.h"
 #include "engine/core/internal.h"
+#include "engine/core/plan.h"
 
 static void *grow(void *array, size_t count, size_t size)
 {
@@ -66,6 +67,22 @@ void override_set(struct world *w, const struct override_row *row)
 	w->overrides = grow(w->overrides, w->override_count,
 			    sizeof(*w->overrides));
 	w->overrides[w->override_count++] = *row;
+}
+
+void override_end(struct world *w, struct effects *fx, size_t index)
+{
+	effects_add(fx, EFFECT_DELETE_OVERRIDE)->text =
+		effects_text(fx, "%s", w->overrides[index].key);
+	w->overrides[index] = w->overrides[--w->override_count];
+}
+
+/* The newest statement for a key wins: here it is the site file's. */
+static void end_overrides(struct world *w, struct effects *fx,
+			  const struct site_spec *site)
+{
+	for (size_t i = w->override_count; i-- > 0;)
+		if (plan_ends_override(w, site, w->overrides[i].key))
+			override_end(w, fx, i);
 }
 
 static uint32_t overridden(const struct world *w, const char *pool,
@@ -130,9 +147,11 @@ static void apply_pools(struct world *w)
 		p->application = *a;
 		p->removed = false;
 		p->host = h;
+		uint32_t serve = p->serve;
 		p->serve = overridden(w, spec->name, "serve", spec->serve);
 		p->spare = overridden(w, spec->name, "spare", spec->spare);
 		p->max = overridden(w, spec->name, "max", spec->max);
+		p->shrink_now = p->shrink_now || p->serve < serve;
 		p->roll_paused = overridden(w, spec->name, "paused", 0);
 	}
 	for (size_t i = 0; i < w->pool_count; i++)
@@ -374,6 +393,7 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 
 	for (size_t i = 0; rows && i < rows->override_count; i++)
 		override_set(w, &rows->overrides[i]);
+	end_overrides(w, fx, spec);
 	w->spec = *spec;
 	*spec = (struct site_spec){ 0 };
 	apply_hosts(w);

@@ -92,6 +92,42 @@ static void pool_scale(struct world *w, struct effects *fx,
 	command_reply(fx, ev, true, "", text);
 }
 
+/* The pool's overrides end; sizes are the site file's again. */
+static void pool_reset(struct world *w, struct effects *fx,
+		       const struct event *ev)
+{
+	struct pool *p = world_pool(w, ev->command.name);
+	char text[ROW_TEXT_SIZE], prefix[ROW_NAME_SIZE * 2];
+	unsigned ended = 0;
+
+	if (!p || p->removed) {
+		snprintf(text, sizeof(text), "there is no pool \"%.*s\"",
+			 (int)ev->command.name.length, ev->command.name.ptr);
+		command_reply(fx, ev, false, "not_found", text);
+		return;
+	}
+	int n = snprintf(prefix, sizeof(prefix), "pool/%.60s/", p->spec.name);
+	for (size_t i = w->override_count; i-- > 0;)
+		if (strncmp(w->overrides[i].key, prefix, (size_t)n) == 0) {
+			override_end(w, fx, i);
+			ended++;
+		}
+	p->serve = p->spec.serve;
+	p->spare = p->spec.spare;
+	p->max = p->spec.max;
+	p->roll_paused = false;
+	p->shrink_now = true;
+	pool_unbalance(w, p);
+	snprintf(text, sizeof(text),
+		 "pool/%s is as the site file has it: serve %u, spare %u, max %u (%u setting%s ended)",
+		 p->spec.name, p->serve, p->spare, p->max, ended,
+		 ended == 1 ? "" : "s");
+	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "pool", p->spec.name,
+		    "%.*s: %s", (int)ev->command.who.length,
+		    ev->command.who.ptr, text);
+	command_reply(fx, ev, true, "", text);
+}
+
 /* Pauses or resumes the replacing of outdated machines. */
 static void pool_pause(struct world *w, struct effects *fx,
 		       const struct event *ev)
@@ -212,6 +248,7 @@ static void machine_command(struct world *w, struct effects *fx,
 		delete(w, fx, m, text, sizeof(text));
 		break;
 	case COMMAND_POOL_SCALE:
+	case COMMAND_POOL_RESET:
 	case COMMAND_POOL_PAUSE:
 	case COMMAND_POOL_RESUME:
 	case COMMAND_SESSION_END:
@@ -315,6 +352,9 @@ void command_on_event(struct world *w, struct effects *fx, const struct event *e
 	switch (ev->command.verb) {
 	case COMMAND_POOL_SCALE:
 		pool_scale(w, fx, ev);
+		return;
+	case COMMAND_POOL_RESET:
+		pool_reset(w, fx, ev);
 		return;
 	case COMMAND_POOL_PAUSE:
 	case COMMAND_POOL_RESUME:

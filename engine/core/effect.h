@@ -24,6 +24,7 @@
 	X(SAVE_OVERRIDE, SAVE, "store row override")                          \
 	X(SAVE_VOLUME, SAVE, "store row volume")                              \
 	X(DELETE_VOLUME, SAVE, "delete the row of the volume in text")        \
+	X(DELETE_OVERRIDE, SAVE, "text: the key of an override that ended")   \
 	X(DELETE_MACHINE, SAVE, "delete the machine's row: it is gone")       \
 	X(HOST_POLL, ACT, "ask host for its domains; call, poll")             \
 	X(HOST_RESTART, ACT, "kill the host's role: it does not answer")      \

@@ -68,6 +68,7 @@ enum session_end { END_CLOSED = 1, END_LOST, END_MACHINE, END_STOPPED };
 
 enum command_verb {
 	COMMAND_POOL_SCALE,	/* name, serve/spare/max or -1 */
+	COMMAND_POOL_RESET,	/* name: what the site file says holds again */
 	COMMAND_POOL_PAUSE,	/* name: replace no outdated machines for now */
 	COMMAND_POOL_RESUME,
 	COMMAND_MACHINE_HOLD,	/* name */

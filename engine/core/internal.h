@@ -13,6 +13,8 @@
 void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 		const struct world_rows *rows, bool rebooted);
 void override_set(struct world *w, const struct override_row *row);
+/* Ends one, durably. */
+void override_end(struct world *w, struct effects *fx, size_t index);
 
 /* ---- machine.c: the life of one machine -------------------------------- */
 struct machine *machine_new(struct world *w, const struct machine_row *row,

@@ -26,22 +26,11 @@ static uint32_t being_made(const struct pool *p)
 	       p->counts[MACHINE_WAKING] + p->counts[MACHINE_CLEANING];
 }
 
-/* One that is held or in session is not waited for with a machine more: it
- * would come and go for ever. */
-static bool can_be_replaced(const struct pool *p)
-{
-	LIST_EACH(&p->in_state[MACHINE_READY], it)
-		if (machine_is_outdated(LIST_ENTRY(it, struct machine,
-						   state_link)))
-			return true;
-	return false;
-}
-
 uint32_t roll_surge(const struct pool *p)
 {
-	/* Where nothing is free but the spare ones, one more makes room. */
+	/* One more makes room, so that `spare` stay free while one is made. */
 	return p->rolling && !p->roll_paused && p->spare > 0 &&
-			       p->ready_count <= p->spare && can_be_replaced(p) ?
+			       p->outdated_ready > 0 ?
 		       1 : 0;
 }
 
@@ -72,32 +61,13 @@ uint32_t roll_decide(const struct pool *p)
 		       1 : 0;
 }
 
-/* Counts what is left to replace, and ends the roll when that is nothing.  One
- * that is held is made anew when it is released; one that leaves, leaves. */
-static uint32_t outdated_left(const struct pool *p)
+static void replace(struct world *w, struct effects *fx, struct machine *m)
 {
-	uint32_t left = 0;
-
-	LIST_EACH(&p->machines, it) {
-		const struct machine *m =
-			LIST_ENTRY(it, struct machine, pool_link);
-
-		left += m->row.wish == WISH_RUN && machine_is_outdated(m);
-	}
-	return left;
-}
-
-void roll_begin(struct world *w, struct effects *fx, struct pool *p)
-{
-	uint32_t left = outdated_left(p);
-
-	if (left && !p->rolling)
-		world_event(w, fx, SEVERITY_INFO, false, "ROLL", "pool",
-			    p->spec.name, "%u machine%s of an earlier version: free ones are replaced first, those in session when it ends",
-			    left, left == 1 ? "" : "s");
-	p->rolling = left > 0;
-	p->outdated = left;
-	pool_unbalance(w, p);
+	if (m->host != m->pool->host)
+		machine_retire(w, fx, m);
+	else
+		machine_begin_clean(w, fx, m, RUNG_REBUILD,
+				    "of an earlier version");
 }
 
 /* A new version may be what a quarantined machine was waiting for. */
@@ -109,24 +79,42 @@ static void retry_quarantined(struct world *w, struct effects *fx,
 
 		if (!machine_is_outdated(m) || m->row.wish != WISH_RUN)
 			continue;
-		/* Where the pool is no more, it stays outdated for ever. */
-		if (m->host != p->host) {
-			machine_retire(w, fx, m);
-			continue;
-		}
 		m->row.failures = 0;
-		machine_begin_clean(w, fx, m, RUNG_REBUILD,
-				    "a new version: tried again");
+		replace(w, fx, m);
 	}
 }
 
-static void replace(struct world *w, struct effects *fx, struct machine *m)
+/* Those that are parked are made anew when they are put back. */
+static bool is_due(const struct machine *m)
 {
-	if (m->host != m->pool->host)
-		machine_retire(w, fx, m);
-	else
-		machine_begin_clean(w, fx, m, RUNG_REBUILD,
-				    "of an earlier version");
+	return machine_is_outdated(m) && m->row.wish == WISH_RUN &&
+	       m->row.state != MACHINE_RETIRING &&
+	       m->row.state != MACHINE_QUARANTINED;
+}
+
+static void count_outdated(struct pool *p)
+{
+	p->outdated = p->outdated_ready = 0;
+	LIST_EACH(&p->machines, it) {
+		const struct machine *m =
+			LIST_ENTRY(it, struct machine, pool_link);
+
+		p->outdated += is_due(m);
+		p->outdated_ready += is_due(m) && m->row.state == MACHINE_READY;
+	}
+}
+
+void roll_begin(struct world *w, struct effects *fx, struct pool *p)
+{
+	if (!p->removed && !p->closing && !p->roll_paused)
+		retry_quarantined(w, fx, p);
+	count_outdated(p);
+	if (p->outdated && !p->rolling)
+		world_event(w, fx, SEVERITY_INFO, false, "ROLL", "pool",
+			    p->spec.name, "%u machine%s of an earlier version: free ones are replaced first, those in session when it ends",
+			    p->outdated, p->outdated == 1 ? "" : "s");
+	p->rolling = p->outdated > 0;
+	pool_unbalance(w, p);
 }
 
 /* On disk they serve nobody and can never be woken: all at once, paused or
@@ -146,8 +134,6 @@ void roll_step(struct world *w, struct effects *fx, struct pool *p)
 {
 	if (!p->rolling || p->removed || p->closing)
 		return;
-	if (!p->roll_paused)
-		retry_quarantined(w, fx, p);
 	replace_saved(w, fx, p);
 	uint32_t most = room(p), free = roll_decide(p);
 	LIST_EACH(&p->in_state[MACHINE_READY], it) {
@@ -164,10 +150,15 @@ void roll_step(struct world *w, struct effects *fx, struct pool *p)
 		most--;
 		replace(w, fx, m);
 	}
-	p->outdated = outdated_left(p);
+	uint32_t surge = roll_surge(p);
+	count_outdated(p);
+	if (surge != roll_surge(p))
+		pool_unbalance(w, p);
 	if (p->outdated)
 		return;
 	p->rolling = false;
+	p->shrink_now = true;	/* the one more that made room has done so */
+	pool_unbalance(w, p);
 	world_event(w, fx, SEVERITY_INFO, false, "ROLL", "pool", p->spec.name,
 		    "every machine is of the new version");
 }

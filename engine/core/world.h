@@ -87,7 +87,7 @@ struct pool {
 	uint32_t leaving;		/* of them on their way out */
 	bool rolling;			/* some machines are outdated */
 	bool roll_paused;		/* by an operator */
-	uint32_t outdated;		/* as of the last balance */
+	uint32_t outdated, outdated_ready;	/* as of the last balance */
 	bool unbalanced;		/* on the world's list to balance */
 	struct list balance_link;
 	bool shrink_now;		/* an operator asked: do not wait */

@@ -466,6 +466,7 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_SAVE_OVERRIDE:
 	case EFFECT_SAVE_VOLUME:
 	case EFFECT_DELETE_VOLUME:
+	case EFFECT_DELETE_OVERRIDE:
 	case EFFECT_DELETE_MACHINE:
 	case EFFECT_REPLY:
 	case EFFECT_LOG:

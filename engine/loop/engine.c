@@ -118,8 +118,9 @@ static void on_reload_signal(uv_signal_t *handle, int signum)
 	struct error err;
 
 	log_info("signal %d: reading the site file again", signum);
-	TEXT_SET(sh->reload.who, "SIGHUP");
-	if (sh->rules.ready && rules_load_site(sh, &err) < 0)
+	struct site_load wish = { .purpose = LOAD_RELOAD, .who = "SIGHUP" };
+
+	if (site_load_begin(sh, &wish, &err) < 0)
 		log_error("the site file is not applied: %s", err.text);
 }
 

@@ -231,7 +231,7 @@ static void end_site(struct shell *sh)
 	log_info("the site is %s%s", gone ? "destroyed: nothing of it is left" :
 				     "not destroyed: ", gc->trouble);
 	finish(sh);
-	sh->destroy = (struct reload){ 0 };
+	sh->destroy = (struct asker){ 0 };
 	if (gone)
 		shell_stop(sh, 0);
 }
@@ -377,7 +377,7 @@ static void run_destroy(const struct verb_call *a)
 			      "another one is at it already", NULL);
 		return;
 	}
-	sh->destroy = (struct reload){ a->c->number, a->id, "" };
+	sh->destroy = (struct asker){ a->c->number, a->id, "" };
 	end_sessions(sh, a->c->who);
 	shell_step(sh, &ev);
 }

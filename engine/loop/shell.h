@@ -111,9 +111,6 @@ struct rules_role {
 	struct child child;
 	uv_timer_t restart;
 	bool ready, loaded;
-	char hash[SITE_HASH_SIZE];	/* of the site file being loaded */
-	char version[SITE_HASH_SIZE];	/* of it and its modules */
-	struct source source;		/* their texts */
 	struct held_message *held, **held_last;	/* hook_run till loaded */
 };
 
@@ -158,9 +155,31 @@ struct keeper {
 	int64_t next_pass_ms;	/* of deleting */
 };
 
-/* Who waits for the outcome of site.reload; client 0 = nobody.  who is for
- * the record, "" when the engine itself read the file, at its start. */
-struct reload {
+/* Who waits for an outcome: client 0 = nobody. */
+struct asker {
+	uint64_t client;
+	int64_t id;
+	char who[ROW_USER_SIZE];
+};
+
+enum load_purpose {
+	LOAD_NONE,
+	LOAD_START,	/* the engine's first site */
+	LOAD_AGAIN,	/* the site in force, for a rules role that was restarted */
+	LOAD_RELOAD,	/* the site file, applied unless it destroys machines */
+	LOAD_PLAN,	/* only to say what it would do */
+	LOAD_APPLY,
+};
+
+/* A site being read (site_load.c), and who waits for the outcome: client 0 =
+ * nobody; who is for the record, "" when the engine itself wants it. */
+struct site_load {
+	enum load_purpose purpose;
+	char hash[SITE_HASH_SIZE];	/* of the site file's text */
+	char version[SITE_HASH_SIZE];	/* of it and its modules */
+	struct source source;		/* their texts, as they come */
+	struct source from;		/* taken from here, not from files; owned */
+	char expect[SITE_HASH_SIZE];	/* LOAD_APPLY: the version that was planned */
 	uint64_t client;
 	int64_t id;
 	char who[ROW_USER_SIZE];
@@ -197,13 +216,15 @@ struct shell {
 	struct map kept;		/* call id -> struct kept_fd */
 	struct control *control;
 	char boot[64];			/* of this computer; "" once it is saved */
-	struct reload reload;
-	struct reload destroy;		/* who waits for the site's end */
+	struct site_load load;
+	struct source site_source;	/* of the site in force */
+	struct json_t *site_json;
+	struct asker destroy;		/* who waits for the site's end */
 	struct gc *gc;			/* being looked for, or NULL */
 	struct keeper keeper;
 	struct backup *backup;		/* being made, or NULL */
 	uv_timer_t keys_timer;
-	char site_error[600];		/* of the last reload, or "" */
+	char site_error[600];		/* why the site file is not in force, or "" */
 };
 
 /* ---- turn.c -------------------------------------------------------------------- */
@@ -274,14 +295,29 @@ void gateways_stop(struct shell *sh);
 
 int rules_start(struct shell *sh, struct error *err);
 /* Reads the site file anew; the result is an EVENT_SITE or site_error. */
-int rules_load_site(struct shell *sh, struct error *err);
 void rules_send(struct shell *sh, const struct message *m);
+/* Hooks run under the site last read, of that hash, from here on. */
+void rules_use(struct shell *sh, const char *hash);
+
+/* ---- site_load.c: reading a site, one at a time ------------------------------------ */
+/* Takes wish->from.  -1 when it could not begin: then nobody is answered. */
+int site_load_begin(struct shell *sh, const struct site_load *wish,
+		    struct error *err);
+/* The site that was in force before this one: 1, 0 = there is none, -1. */
+int site_load_previous(struct shell *sh, struct db_bundle *b, struct error *err);
+void site_load_need(struct shell *sh, const struct message *m);
+void site_load_done(struct shell *sh, struct message *m);
+void site_load_error(struct shell *sh, const struct message *m);
+void site_load_role_ready(struct shell *sh);
+void site_load_role_lost(struct shell *sh);
+
 void rules_stop(struct shell *sh);
 /* First good site: restores what was saved (turn.c's rows). */
 void shell_apply_site(struct shell *sh, struct site_spec *spec);
 void shell_site_applied(struct shell *sh);
 /* Keeps the texts of the site about to be applied, durably. */
-void shell_save_bundle(struct shell *sh, const char *json);
+void shell_save_bundle(struct shell *sh, const struct site_load *load,
+		       const char *json);
 
 void listeners_sync(struct shell *sh);
 void listeners_tell(struct shell *sh, uint32_t gateway);

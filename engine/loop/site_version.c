@@ -14,7 +14,7 @@
 #include "engine/base/check.h"
 #include "engine/loop/shell.h"
 
-enum { TEXT_MAX = 32 * 1024 };
+enum { TEXT_MAX = 64 * 1024 };
 
 struct parts {
 	char text[TEXT_MAX];
@@ -88,6 +88,12 @@ static void set_version(const struct shell *sh, const struct site_spec *spec,
 	add_file(&p, sh, pool->kernel);
 	add_file(&p, sh, pool->initrd);
 	add_file(&p, sh, pool->template_path);
+	add_file(&p, sh, pool->image);
+	add(&p, "%s", pool->from);
+	add(&p, "%d %llu", pool->copy, (unsigned long long)pool->disk_mib);
+	add(&p, "%s", pool->user_data);
+	add(&p, "%s", pool->meta_data);
+	add(&p, "%s", pool->network_config);
 	add(&p, "%s", pool->cmdline);
 	add(&p, "%u %llu %llu", pool->vcpus,
 	    (unsigned long long)pool->memory_mib,

@@ -119,6 +119,7 @@ static int save_effect(struct shell *sh, const struct effect *e,
 		       struct error *err)
 {
 	char name[ROW_VOLUME_SIZE];
+	char key[ROW_NAME_SIZE * 2];
 
 	switch (e->kind) {
 	case EFFECT_SAVE_REQUEST:
@@ -126,6 +127,9 @@ static int save_effect(struct shell *sh, const struct effect *e,
 	case EFFECT_SAVE_EVENT:
 		return e->transient ? 0 :
 			db_save_event(sh->db, &e->row->event, err);
+	case EFFECT_DELETE_OVERRIDE:
+		text_copy_slice(key, sizeof(key), e->text);
+		return db_delete_override(sh->db, key, err);
 	case EFFECT_SAVE_OVERRIDE:
 		return db_save_override(sh->db, &e->row->override, err);
 	case EFFECT_SAVE_VOLUME:
@@ -304,16 +308,16 @@ ADD_ROW(session, session_row)
 ADD_ROW(override, override_row)
 ADD_ROW(volume, volume_row)
 
-void shell_save_bundle(struct shell *sh, const char *json)
+void shell_save_bundle(struct shell *sh, const struct site_load *load,
+		       const char *json)
 {
-	const struct rules_role *r = &sh->rules;
 	int64_t wall_ms = shell_wall_ms();
 	struct error err;
 
 	if (db_begin(sh->db, &err) < 0 ||
-	    db_save_bundle(sh->db, r->version, json, r->source.text, wall_ms,
-			   &err) < 0 ||
-	    db_save_site_version(sh->db, r->version, sh->reload.who, wall_ms,
+	    db_save_bundle(sh->db, load->version, json, load->source.text,
+			   wall_ms, &err) < 0 ||
+	    db_save_site_version(sh->db, load->version, load->who, wall_ms,
 				 &err) < 0 ||
 	    db_commit(sh->db, &err) < 0)
 		shell_die(sh, "the store failed: %s", err.text);

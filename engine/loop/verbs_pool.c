@@ -80,6 +80,11 @@ static void run_pool_scale(const struct verb_call *a)
 	verb_command(a, COMMAND_POOL_SCALE);
 }
 
+static void run_pool_reset(const struct verb_call *a)
+{
+	verb_command(a, COMMAND_POOL_RESET);
+}
+
 static void run_pool_pause(const struct verb_call *a)
 {
 	verb_command(a, COMMAND_POOL_PAUSE);
@@ -121,6 +126,7 @@ const struct verb verbs_pool[] = {
 	{ "pool.list", run_pool_list, false, "" },
 	{ "pool.show", run_pool_show, false, "name " },
 	{ "pool.scale", run_pool_scale, true, "name serve spare max dry_run " },
+	{ "pool.reset", run_pool_reset, true, "name " },
 	{ "pool.pause", run_pool_pause, true, "name " },
 	{ "pool.resume", run_pool_resume, true, "name " },
 	{ "machine.list", run_machine_list, false, "pool " },

@@ -64,19 +64,51 @@ static void run_site_close(const struct verb_call *a)
 	verb_command(a, COMMAND_SITE_CLOSE);
 }
 
+/* Begins a load for this client; version "" = the site file. */
+static void load(const struct verb_call *a, enum load_purpose purpose)
+{
+	struct site_load wish = { .purpose = purpose, .client = a->c->number,
+				  .id = a->id };
+	const char *version = verb_text(a, "version");
+	struct error err = { "" };
+	struct db_bundle b = { .source = NULL };
+	int rc = 1;
+
+	TEXT_SET(wish.who, a->c->who);
+	TEXT_SET(wish.expect, verb_text(a, "expect"));
+	if (verb_true(a, "undo"))
+		rc = site_load_previous(a->sh, &b, &err);
+	else if (*version)
+		rc = db_load_bundle(a->sh->db, version, &b, &err);
+	if (rc != 1) {
+		control_error(a->c, a->id, rc < 0 ? "failed" : "not_found", NULL,
+			      rc < 0 ? err.text :
+			      rc == 2 ? "several versions begin so; write more of it" :
+			      *version ? "there is no such version: remuda site history" :
+					 "there is no earlier version", NULL);
+		return;
+	}
+	if (b.source)
+		wish.from = (struct source){ b.source, strlen(b.source) };
+	b.source = NULL;
+	db_bundle_free(&b);
+	if (site_load_begin(a->sh, &wish, &err) < 0)
+		control_error(a->c, a->id, "failed", NULL, err.text, NULL);
+}
+
 static void run_site_reload(const struct verb_call *a)
 {
-	struct error err;
+	load(a, LOAD_RELOAD);
+}
 
-	if (!a->sh->rules.ready)
-		control_error(a->c, a->id, "busy", NULL,
-			      "the rules role is being restarted; try again", NULL);
-	else if (rules_load_site(a->sh, &err) < 0)
-		control_error(a->c, a->id, "failed", NULL, err.text, NULL);
-	else {
-		a->sh->reload = (struct reload){ a->c->number, a->id, "" };
-		TEXT_SET(a->sh->reload.who, a->c->who);
-	}
+static void run_site_plan(const struct verb_call *a)
+{
+	load(a, LOAD_PLAN);
+}
+
+static void run_site_apply(const struct verb_call *a)
+{
+	load(a, LOAD_APPLY);
 }
 
 /* A line of the answer holds CONTROL_PART items, each byte of which may
@@ -203,6 +235,8 @@ const struct verb verbs_site[] = {
 	{ "engine.stop", run_engine_stop, true, "machines " },
 	{ "site.close", run_site_close, true, "" },
 	{ "site.reload", run_site_reload, true, "" },
+	{ "site.plan", run_site_plan, true, "version undo " },
+	{ "site.apply", run_site_apply, true, "version undo expect " },
 	/* Site files hold hashes of passwords: not for everybody who may read. */
 	{ "site.show", run_site_show, true, "version " },
 	{ "backup", run_backup, true, "path with_key " },

@@ -5,7 +5,7 @@
  * Owner: everything here belongs to one thread of one process without Lua.
  * The clock is CLOCK_BOOTTIME, so a suspended host does not lengthen a
  * deadline.  `current` serves hooks; `candidate` is a site being evaluated,
- * and becomes current when it is done; bundles replaced while hooks of theirs
+ * and becomes current when the engine says so; bundles replaced while hooks of theirs
  * run stay in `retired` until the last has ended.
  *
  * Not guaranteed: anything about a hook after its answer was sent; its process
@@ -174,12 +174,11 @@ static void on_bundle_load(struct rules *r, struct message *m)
 
 	text_copy_slice(hash, sizeof(hash), m->bundle_load.hash);
 	text_copy_slice(file, sizeof(file), m->bundle_load.file);
-	if (r->candidate) {
+	if (r->candidate && !r->candidate->known)
 		tell_bundle_error(r, r->candidate, "a newer site file came "
 				  "before this one was read", "");
-		bundle_free(r->candidate);
-		r->candidate = NULL;
-	}
+	bundle_free(r->candidate);
+	r->candidate = NULL;
 	struct bundle *b = fd < 0 ? NULL : bundle_new(hash, file, fd);
 	if (b && bundle_start(b, now_ms(), &err) == 0) {
 		r->candidate = b;
@@ -252,11 +251,34 @@ static void on_bundle_done(struct rules *r, struct bundle *b, struct message *m)
 	if (b == r->candidate) {
 		b->known = true;
 		tell(r, m);
-		retire(r, r->current);
-		r->current = b;
-		r->candidate = NULL;
 	}
 	start_runs(r);
+}
+
+/* The engine has decided about the site that was read. */
+static void on_bundle_use(struct rules *r, const struct message *m)
+{
+	struct bundle *b = r->candidate;
+
+	if (!b || !b->known || !slice_is(m->bundle_use.hash, b->hash)) {
+		struct message no = { .type = WIRE_TYPE_bundle_error };
+
+		no.bundle_error.hash = m->bundle_use.hash;
+		no.bundle_error.text = SLICE("the process that had read the "
+					     "site file died");
+		tell(r, &no);
+		return;
+	}
+	r->candidate = NULL;
+	retire(r, r->current);
+	r->current = b;
+	start_runs(r);
+}
+
+static void on_bundle_drop(struct rules *r)
+{
+	bundle_free(r->candidate);
+	r->candidate = NULL;
 }
 
 /* The zygote is gone or unusable; text says why, m is its own word if any. */
@@ -267,9 +289,10 @@ static void drop_bundle(struct rules *r, struct bundle *b, struct message *m,
 	struct error err;
 
 	if (b == r->candidate) {
+		/* Read already: bundle_use will find it missing. */
 		if (m)
 			tell(r, m);
-		else
+		else if (!b->known)
 			tell_bundle_error(r, b, text, "");
 		r->candidate = NULL;
 		bundle_free(b);
@@ -418,6 +441,10 @@ static bool on_engine(struct rules *r)
 			on_bundle_load(r, &m);
 		} else if (m.type == WIRE_TYPE_bundle_module) {
 			on_bundle_module(r, &m);
+		} else if (m.type == WIRE_TYPE_bundle_use) {
+			on_bundle_use(r, &m);
+		} else if (m.type == WIRE_TYPE_bundle_drop) {
+			on_bundle_drop(r);
 		} else if (m.type == WIRE_TYPE_hook_run) {
 			on_hook_run(r, &m);
 		} else if (m.type == WIRE_TYPE_step_result) {

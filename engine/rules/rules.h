@@ -10,8 +10,9 @@
  *
  * What the engine can rely on:
  * - bundle_load is answered by one bundle_done or bundle_error with its hash,
- *   a load replaced by a newer one by bundle_error.  Until bundle_done the
- *   site loaded before stays in use; hooks that run finish with their site.
+ *   a load replaced by a newer one by bundle_error.  bundle_use puts the site
+ *   of the last bundle_done into use, bundle_drop forgets it; until then the one
+ *   before stays in use; hooks that run finish with their site.
  * - hook_run is answered by one hook_done or hook_lost with its call id, at
  *   the latest RULES_GRACE_MS after deadline_ms, which is counted from the
  *   arrival of hook_run and includes waiting for one of RULES_HOOKS_MAX places.

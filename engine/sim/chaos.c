@@ -68,6 +68,7 @@ void operator_act(struct sim *s)
 	case COMMAND_POOL_SCALE:
 		draw_scale(s, p);
 		break;
+	case COMMAND_POOL_RESET:
 	case COMMAND_POOL_PAUSE:
 	case COMMAND_POOL_RESUME:
 		p->ev.command.name = post_text(p, s->site.pools[sim_between(

@@ -158,6 +158,19 @@ static void delete_volume(struct sim *s, struct slice name)
 	}
 }
 
+static void delete_override(struct sim *s, struct slice key)
+{
+	struct store *st = &s->store;
+
+	for (size_t i = 0; i < st->override_count; i++)
+		if (slice_is(key, st->overrides[i].key)) {
+			st->overrides[i] = st->overrides[--st->override_count];
+			return;
+		}
+	sim_broken(s, "S3", "override %.*s was never saved", (int)key.length,
+		   key.ptr);
+}
+
 static void save_counters(struct sim *s)
 {
 	const struct world *w = &s->world;
@@ -192,6 +205,8 @@ void store_commit(struct sim *s)
 			save_volume(s, &e->row->volume);
 		else if (e->kind == EFFECT_DELETE_VOLUME)
 			delete_volume(s, e->text);
+		else if (e->kind == EFFECT_DELETE_OVERRIDE)
+			delete_override(s, e->text);
 		else if (e->kind == EFFECT_DELETE_MACHINE)
 			delete_machine(s, e->machine);
 	}

@@ -33,6 +33,7 @@
  *   history.hours [pool,application,since_ms,until_ms,limit,before]: pages, newest first
  *   pool.show machine.show host.show name   session.show session=N
  *   pool.pause|resume name                   the replacing of outdated machines
+ *   pool.reset name                          its overrides end
  *   pool.scale name [serve] [spare] [max] [dry_run]
  *   machine.hold|release|restart|delete name
  *   session.end session=N [text]
@@ -43,7 +44,11 @@
  *   whois name|session|address               address: of a machine, or "ip:port" of an open
  *     connection to a resource, as the service or the machine sees it
  *   engine.stop [machines="stay"]            machines stay up (the only choice now)
- *   site.reload
+ *   site.reload                              the site file, unless that destroys machines
+ *   site.plan [version=HASH] [undo=true]     kind plan: site version in_force destroys changes[{sign
+ *     ("+"|"-"|"~") kind name fields[{key old new}]}] more pools[{name machines in_session create
+ *     replace drain}] overrides[{key value who ends}]; of the site file, or an earlier version
+ *   site.apply [version] [undo] [expect=VERSION]   expect: refused when it is another one by now
  *   site.show [version=HASH]                 kind site_text: pieces {file,text} in order, of the
  *     site in force or of an earlier one (the start of its hash does); only for who may change
  *   backup path [with_key=true]              answered when the file is whole

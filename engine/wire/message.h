@@ -254,6 +254,9 @@ enum {
 #define WIRE_bundle_load(F) F(text, hash) F(text, file)
 /* Answer to bundle_need; + memfd with the module's text, or none: not found. */
 #define WIRE_bundle_module(F) F(text, name) F(text, file)
+/* The site of the last bundle_done serves hooks from now on; or never. */
+#define WIRE_bundle_use(F) F(text, hash)
+#define WIRE_bundle_drop(F) F(u8, unused)
 /* call; hook: enum wire_hook. */
 #define WIRE_hook_run(F)                                                       \
 	F(u64, machine) F(text, machine_name) F(text, pool)                    \
@@ -305,7 +308,8 @@ enum {
 	M(60, host_state) M(61, call_done) M(62, domain_seen)                  \
 	M(63, domain_hint) M(64, volume_made) M(65, volume_seen)                                                     \
 	M(80, bundle_load) M(81, bundle_module) M(82, hook_run)                \
-	M(83, step_result) M(84, hook_kill)                                    \
+	M(83, step_result) M(84, hook_kill) M(85, bundle_use)                  \
+	M(86, bundle_drop)                                                     \
 	M(90, bundle_need) M(91, bundle_done) M(92, bundle_error)              \
 	M(93, hook_step) M(94, hook_done) M(95, hook_lost) M(96, role_ready)
 

@@ -189,7 +189,7 @@ pool "c" { application = "cloud", image = "../bases/base.qcow2", disk = "32 MiB"
 	kernel = "vmlinuz", initrd = "both.img", cmdline = "$cmdline", serve = 1, boot_deadline = "120 s",
 	cloud_init = { user_data = "#cloud-config\\nhostname: from-user-data\\n", meta = { region = "lab \\"1\\"" } } }
 LUA
-is((remuda('site reload'))[0], 0, 'another site: no clones, an image with cloud-init data');
+is((remuda('apply --yes'))[0], 0, 'another site: no clones, an image with cloud-init data');
 ok(wait_for('the image machine', $wait, sub { ready('c', 1) && !machines('x') }), 'the clones are gone, the new one is ready')
 	or diag slurp("$dir/state/engine.log"), explain [ machines() ];
 is_deeply([ glob "$dir/state/images/x-*" ], [], 'no file of the clones is left');
@@ -215,7 +215,7 @@ is(sha("$dir/bases/base.qcow2"), $before{'base.qcow2'}, 'the image is as it was'
 
 # ---- nothing of ours is left ------------------------------------------------------------
 site($any);
-is((remuda('site reload'))[0], 0, 'a site without machines');
+is((remuda('apply --yes'))[0], 0, 'a site without machines');
 ok(wait_for('no machine', 60, sub { !machines() }), 'all are gone');
 is_deeply([ glob "$dir/state/images/*" ], [], 'and every file of ours');
 

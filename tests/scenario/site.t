@@ -49,7 +49,7 @@ is(files(substr $history[1]{version}, 0, 8)->{'site.lua'}, $texts[0], 'by the st
 is((remuda('site show 0123456789'))[0], 4, 'no such version: 4');
 
 site(2);
-is((remuda('site reload'))[0], 0, 'back to the first');
+is((remuda('apply --yes'))[0], 0, 'back to the first');
 is((remuda('engine stop'))[0], 0, 'the engine stops');
 lab_engine('--gateways', 1);
 my @again = @{ remuda_json('site history')->{items} };

@@ -120,4 +120,5 @@ for my $doc (grep { -f } qw(README.md ARCHITECTURE.md HACKING.md)) {
 	none(\@missing, "$doc names only files that exist");
 }
 
+is_deeply([ grep { !-x } glob 'tests/*/*.t' ], [], 'every test can be run as it is');
 done_testing;

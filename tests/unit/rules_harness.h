@@ -189,8 +189,14 @@ static inline struct outcome role_outcome(struct role *r,
 static inline struct outcome role_evaluate(struct role *r, const char *text,
 					   const struct module_text *modules)
 {
+	struct message use = { .type = WIRE_TYPE_bundle_use };
+
+	use.bundle_use.hash = SLICE("h1");
 	role_load(r, "h1", text, strlen(text));
-	return role_outcome(r, modules);
+	struct outcome o = role_outcome(r, modules);
+	if (o.done)
+		role_send(r, &use);
+	return o;
 }
 
 /* Loads a site that must be good. */

@@ -1,0 +1,128 @@
+/* Plans of a new site; see plan.h. */
+#include "engine/core/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/core/internal.h"
+
+static const struct site_pool *find(const struct site_spec *site,
+				    const char *name)
+{
+	for (size_t i = 0; i < site->pool_count; i++)
+		if (strcmp(site->pools[i].name, name) == 0)
+			return &site->pools[i];
+	return NULL;
+}
+
+/* The site's own value of "pool/NAME/serve" and its like (keys are ours, see
+ * command.c); -1 = there is no such pool. */
+static int64_t site_value(const struct site_spec *site, const char *key)
+{
+	const char *name = key + strlen("pool/"), *what = strrchr(key, '/') + 1;
+	char pool[SITE_NAME_SIZE];
+	const struct site_pool *p;
+
+	text_copy_slice(pool, sizeof(pool),
+			(struct slice){ name, (uint32_t)(what - 1 - name) });
+	if (strncmp(key, "pool/", 5) != 0 || !(p = find(site, pool)))
+		return -1;
+	return strcmp(what, "serve") == 0 ? p->serve :
+	       strcmp(what, "spare") == 0 ? p->spare :
+	       strcmp(what, "max") == 0	  ? p->max :
+					    0;
+}
+
+bool plan_ends_override(const struct world *w, const struct site_spec *site,
+			const char *key)
+{
+	int64_t now = site_value(&w->spec, key), then = site_value(site, key);
+
+	return w->has_spec && now >= 0 && then >= 0 && now != then;
+}
+
+static uint32_t value_after(const struct world *w, const struct site_spec *site,
+			    const char *pool, const char *what, uint32_t value)
+{
+	char key[ROW_NAME_SIZE * 2];
+
+	snprintf(key, sizeof(key), "pool/%.60s/%s", pool, what);
+	for (size_t i = 0; i < w->override_count; i++)
+		if (strcmp(w->overrides[i].key, key) == 0 &&
+		    !plan_ends_override(w, site, key))
+			return (uint32_t)w->overrides[i].value;
+	return value;
+}
+
+static bool would_be_outdated(const struct machine *m,
+			      const struct site_pool *spec)
+{
+	return strcmp(m->host->spec.name, spec->host) != 0 ||
+	       (m->row.version[0] && spec->version[0] &&
+		strcmp(m->row.version, spec->version) != 0);
+}
+
+/* spec NULL: the pool is taken away. */
+static void plan_pool(const struct world *w, const struct site_spec *site,
+		      const struct pool *p, const struct site_pool *spec,
+		      struct pool_plan *out)
+{
+	char why[ROW_TEXT_SIZE];
+
+	TEXT_SET(out->name, spec ? spec->name : p->spec.name);
+	if (!p || p->removed) {
+		out->added = spec != NULL;
+		out->create = spec ? value_after(w, site, spec->name, "serve",
+						 spec->serve) : 0;
+		return;
+	}
+	out->machines = pool_total(p);
+	out->in_session = pool_busy(p);
+	out->removed = !spec;
+	if (!spec) {
+		out->drain = out->machines;
+		return;
+	}
+	struct pool copy = *p;
+	copy.rolling = false;
+	copy.serve = value_after(w, site, spec->name, "serve", spec->serve);
+	copy.spare = value_after(w, site, spec->name, "spare", spec->spare);
+	copy.max = value_after(w, site, spec->name, "max", spec->max);
+	int change = pool_decide(&copy, why, sizeof(why));
+	out->create = change > 0 ? (uint32_t)change : 0;
+	out->drain = change < 0 ? (uint32_t)-change : 0;
+	LIST_EACH(&p->machines, it)
+		out->replace += would_be_outdated(
+			LIST_ENTRY(it, struct machine, pool_link), spec);
+}
+
+struct pool_plan *plan_pools(const struct world *w,
+			     const struct site_spec *site, size_t *count)
+{
+	struct pool_plan *plans = calloc(site->pool_count + w->pool_count + 1,
+					 sizeof(*plans));
+
+	CHECK("", plans, "out of memory");
+	*count = 0;
+	for (size_t i = 0; i < site->pool_count; i++) {
+		const struct site_pool *spec = &site->pools[i];
+
+		plan_pool(w, site, world_pool(w, slice_of(spec->name)), spec,
+			  &plans[(*count)++]);
+	}
+	for (size_t i = 0; i < w->pool_count; i++)
+		if (!w->pools[i]->removed && !find(site, w->pools[i]->spec.name))
+			plan_pool(w, site, w->pools[i], NULL,
+				  &plans[(*count)++]);
+	return plans;
+}
+
+bool plan_destroys(const struct pool_plan *plans, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (plans[i].drain || plans[i].replace)
+			return true;
+	return false;
+}
