@@ -149,6 +149,8 @@ enum cli_value {
 	  "this many, the newest")                                             \
 	X(FOLLOW, "follow", 'f', NULL, SWITCH, false, NULL,                    \
 	  "go on with what happens from now on")                               \
+	X(ONCE, "once", 0, NULL, SWITCH, false, "once",                        \
+	  "good for one session")                                              \
 	X(END_SESSIONS, "end-sessions", 0, NULL, SWITCH, false, "end_sessions", \
 	  "end the user's sessions too")                                       \
 	X(TEXT, "text", 0, "TEXT", TEXT, false, "text",                        \

@@ -247,3 +247,33 @@ int cli_run_site_destroy(struct cli *cli)
 		cli->timeout_ms = 600000;
 	return cli_run_change(cli);
 }
+
+/* The token alone on standard output, for scripts; the words beside it. */
+int cli_run_token_create(struct cli *cli)
+{
+	struct error err = { "" };
+	json_t *request = cli_request(&cli->call, 0, &err), *answer, *item;
+	const char *token, *text;
+	int code;
+
+	if (!request)
+		return cli_fail(cli, CLI_USAGE, NULL, NULL, "%s", err.text);
+	answer = cli_ask(cli, request, &code);
+	if (!answer)
+		return code;
+	token = json_string_value(json_object_get(answer, "token"));
+	text = json_string_value(json_object_get(answer, "text"));
+	if (!token || !text) {
+		code = cli_fail(cli, CLI_FAILED, NULL, NULL,
+				"the engine's answer holds no token");
+	} else if (cli->output.format == FORMAT_JSON) {
+		item = json_pack("{s:s, s:s}", "token", token, "text", text);
+		output_document(stdout, "token", "item", item);
+		json_decref(item);
+	} else {
+		printf("%s\n", token);
+		cli_note(cli, "%s", text);
+	}
+	json_decref(answer);
+	return code;
+}

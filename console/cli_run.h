@@ -70,6 +70,7 @@ int cli_run_events(struct cli *cli);		/* cli_follow.c */
 int cli_run_watch(struct cli *cli);
 int cli_run_site_destroy(struct cli *cli);	/* cli_change.c */
 int cli_run_change(struct cli *cli);		/* cli_change.c */
+int cli_run_token_create(struct cli *cli);
 int cli_run_machine_console(struct cli *cli);	/* cli_serial.c */
 int cli_run_machine_exec(struct cli *cli);	/* cli_exec.c */
 int cli_run_engine_run(struct cli *cli);	/* cli_engine.c */

@@ -172,6 +172,20 @@ static const struct cli_column request_columns[] = {
 	{ .title = NULL },
 };
 
+static const struct cli_column queue_columns[] = {
+	COLUMN("APP", "application", TEXT, ON_ALL, 0),
+	COLUMN("PLACE", "place", TEXT, ON_ALL, 0, NUMBER),
+	COLUMN("USER", "user", TEXT, ON_ALL, 0),
+	COLUMN("PRIORITY", "priority", TEXT, ON_ALL, 3, NUMBER),
+	COLUMN("WANTS", "machines", TEXT, ON_ALL, 3, NUMBER),
+	COLUMN("WAIT", "wait_ms", MS, ON_ALL, 1, NUMBER),
+	COLUMN("DEADLINE", "deadline", SINCE, ON_ALL, 2),
+	COLUMN("ID", "id", TEXT, ON_ALL, 4, NUMBER),
+	COLUMN("LISTENER", "listener", TEXT, ON_ALL, 5),
+	COLUMN("FROM", "peer", TEXT, ON_ALL, 4, FLEXIBLE),
+	{ .title = NULL },
+};
+
 static const struct cli_column user_columns[] = {
 	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
 	COLUMN("STATE", "state", TEXT, ON_ALL, 1),
@@ -185,6 +199,19 @@ static const struct cli_column user_columns[] = {
 	COLUMN("TOKEN", "token", TEXT, ON_WIDE | ON_CSV, 6),
 	COLUMN("UID", "uid", TEXT, ON_WIDE | ON_CSV, 6),
 	COLUMN("PLACE", "place", TEXT, ON_WIDE | ON_CSV, 7),
+	{ .title = NULL },
+};
+
+static const struct cli_column token_columns[] = {
+	COLUMN("ID", "id", TEXT, ON_ALL, 0),
+	COLUMN("USER", "user", TEXT, ON_ALL, 0),
+	COLUMN("STATE", "state", TEXT, ON_ALL, 1),
+	COLUMN("ONCE", "once", TEXT, ON_ALL, 3),
+	COLUMN("APP", "application", TEXT, ON_ALL, 2),
+	COLUMN("EXPIRES", "expires", SINCE, ON_ALL, 2),
+	COLUMN("USED", "used", SINCE, ON_ALL, 4),
+	COLUMN("CREATED", "created", SINCE, ON_WIDE | ON_CSV, 5),
+	COLUMN("BY", "who", TEXT, ON_ALL, 5, FLEXIBLE),
 	{ .title = NULL },
 };
 
@@ -287,8 +314,10 @@ static const struct cli_view leftover_view = {
 	.columns = leftover_columns, .noun = "leftover",
 	.key = "name", .many = "leftovers",
 };
+VIEW(queue, "place");
 VIEW(user, "name");
 VIEW(group, "name");
+VIEW(token, "id");
 VIEW(why, "listener");
 
 const struct cli_noun cli_nouns[] = {
@@ -311,9 +340,12 @@ const struct cli_noun cli_nouns[] = {
 	  &resource_view },
 	{ "application", "app", "what machines are prepared for", "name",
 	  &application_view },
+	{ "queue", NULL, "who waits, in the order of service", "place",
+	  &queue_view },
 	{ "user", NULL, "who may ask for machines", "name", &user_view },
 	{ "group", NULL, "users with a priority and a limit in common", "name",
 	  &group_view },
+	{ "token", NULL, "secrets that let a user in", "id", &token_view },
 	{ "engine", NULL, "the program behind it all", NULL, NULL },
 	{ "site", NULL, "the site file", NULL, NULL },
 	{ .name = NULL },
@@ -435,6 +467,8 @@ const struct cli_command cli_commands[] = {
 	     "a resource with its open connections and last refusals"),
 	LIST("application", 0, "list the applications"),
 	SHOW("application", "NAME", NULL, "everything about an application"),
+	LIST("queue", FLAG_BIT(USER) | FLAG_BIT(APP),
+	     "list who waits, in the order in which they will be served"),
 	LIST("user", 0, "list the users"),
 	SHOW("user", "NAME", "user.show", "everything about a user"),
 	{ .noun = "user", .verb = "why",
@@ -458,6 +492,18 @@ const struct cli_command cli_commands[] = {
 	  .help = "let a disabled user in again" },
 	LIST("group", 0, "list the groups of users"),
 	SHOW("group", "NAME", NULL, "everything about a group"),
+	LIST("token", FLAG_BIT(USER), "list the tokens made here"),
+	{ .noun = "token", .verb = "create",
+	  .arguments = { { .name = "USER", .noun = "user", .key = "name" } },
+	  .flags = FLAG_BIT(ONCE) | FLAG_BIT(FOR) | FLAG_BIT(APP),
+	  .control = "token.create", .changes = true,
+	  .run = cli_run_token_create,
+	  .help = "make a token for a user and print it, this once" },
+	{ .noun = "token", .verb = "delete",
+	  .arguments = { { .name = "ID", .noun = "token", .key = "name",
+			   .many = true } },
+	  .control = "token.delete", .changes = true, .run = cli_run_change,
+	  .help = "a token lets nobody in any more" },
 	{ .noun = "engine", .verb = "run", .alias = "engine",
 	  .flags = FLAG_BIT(LOG_LEVEL) | FLAG_BIT(GATEWAYS),
 	  .run = cli_run_engine_run,
@@ -518,6 +564,10 @@ const struct cli_command cli_commands[] = {
 	  .flags = FLAG_BIT(UNDO) | FLAG_BIT(DRY_RUN), .control = "site.apply",
 	  .changes = true, .run = cli_run_apply,
 	  .help = "shows the plan, asks, and applies the site file" },
+	{ .verb = "allocate",
+	  .arguments = { { .name = "APP", .noun = "application" } },
+	  .verbatim = true, .run = cli_run_connect,
+	  .help = "several machines at once, by tickets; `allocate --help`" },
 	{ .verb = "whois",
 	  .arguments = { { .name = "MACHINE|SESSION|ADDRESS",
 			   .noun = "machine" } },

@@ -14,6 +14,7 @@
 #include "console/connect.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "console/cli_output.h"
 #include "console/connect_wish.h"
 #include "engine/base/text.h"
 #include "engine/wire/native.h"
@@ -49,6 +51,7 @@ struct session {
 	bool accepted, input_ended, output_ended, leaving, heard;
 	bool regular;		/* standard output never blocks */
 	int64_t asked_us;
+	json_t *tickets;	/* allocate --json */
 	int code;		/* exit code once decided, else -1 */
 };
 
@@ -89,13 +92,20 @@ static int ask(struct session *s)
 	explicit_bzero(password, sizeof(password));
 	bool fits = queue_frame(s, &b);
 	explicit_bzero(&b, sizeof(b));
-	native_begin(&b, NATIVE_ALLOCATE, 0);
-	native_put_text(&b, NATIVE_TAG_APPLICATION, w->application);
+	native_begin(&b, w->ticket ? NATIVE_CONNECT : NATIVE_ALLOCATE, 0);
+	if (w->ticket)
+		native_put_bytes(&b, NATIVE_TAG_TICKET, w->ticket,
+				 strlen(w->ticket));
+	else
+		native_put_text(&b, NATIVE_TAG_APPLICATION, w->application);
+	if (w->allocate)
+		native_put_bytes(&b, NATIVE_TAG_TICKET, "", 0);
 	if (w->wait_ms >= 0)
 		native_put_u64(&b, NATIVE_TAG_WAIT_MS, (uint64_t)w->wait_ms);
 	if (w->request_id)
 		native_put_text(&b, NATIVE_TAG_REQUEST_ID, w->request_id);
-	native_put_u64(&b, NATIVE_TAG_COUNT, 1);
+	if (!w->ticket)
+		native_put_u64(&b, NATIVE_TAG_COUNT, w->count ? w->count : 1);
 	if (!fits || !queue_frame(s, &b)) {
 		connect_say("user, application or request id is too long");
 		return -1;
@@ -133,6 +143,31 @@ static void on_error(struct session *s, const uint8_t *p, size_t n)
 	text_of(p, n, NATIVE_TAG_TEXT, text, sizeof(text));
 	connect_say("%s (%s)", text, code);
 	s->code = code_of(code, s->accepted);
+}
+
+/* One of the tickets; the last ends the conversation. */
+static void on_ticket(struct session *s, const uint8_t *p, size_t n)
+{
+	char ticket[128], machine[128];
+	uint64_t session = 0, left = 0;
+
+	native_get_u64(p, n, NATIVE_TAG_SESSION, &session);
+	native_get_u64(p, n, NATIVE_TAG_COUNT, &left);
+	text_of(p, n, NATIVE_TAG_TICKET, ticket, sizeof(ticket));
+	text_of(p, n, NATIVE_TAG_MACHINE, machine, sizeof(machine));
+	if (s->wish->json)
+		json_array_append_new(s->tickets, json_pack("{s:s, s:I, s:s}",
+			"ticket", ticket, "session", (json_int_t)session,
+			"machine", machine));
+	else
+		printf("%s session/%llu %s\n", ticket,
+		       (unsigned long long)session, machine);
+	if (left)
+		return;
+	if (s->wish->json)
+		output_document(stdout, "ticket_list", "items",
+				json_incref(s->tickets));
+	s->code = fflush(stdout) == 0 ? EXIT_DONE : EXIT_CUT;
 }
 
 static void on_allocated(struct session *s, const uint8_t *p, size_t n)
@@ -193,7 +228,10 @@ static void on_control(struct session *s, const struct native_header *h,
 		on_waiting(s, p, h->length);
 		return;
 	case NATIVE_ALLOCATED:
-		on_allocated(s, p, h->length);
+		if (s->wish->allocate)
+			on_ticket(s, p, h->length);
+		else
+			on_allocated(s, p, h->length);
 		return;
 	case NATIVE_ACCEPT:
 		s->accepted = true;
@@ -388,14 +426,16 @@ int connect_main(int argc, char **argv)
 	struct connect_wish w = { .wait_ms = -1, .password_fd = -1 };
 	struct stat st;
 
+	w.allocate = strcmp(argv[0], "allocate") == 0;
 	if (connect_parse(&w, argc, argv) < 0)
 		return EXIT_WRONG_USAGE;
 	if (w.help) {
-		fputs(connect_usage(), stdout);
+		fputs(connect_usage(&w), stdout);
 		return EXIT_DONE;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	s.wish = &w;
+	s.tickets = json_array();
 	s.code = -1;
 	s.regular = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
 	s.fd = connect_dial(&w);
@@ -403,6 +443,7 @@ int connect_main(int argc, char **argv)
 		return EXIT_UNREACHABLE;
 	int code = ask(&s) < 0 ? EXIT_WRONG_USAGE : converse(&s);
 	explicit_bzero(s.out, sizeof(s.out));
+	json_decref(s.tickets);
 	close(s.fd);
 	return code;
 }

@@ -42,14 +42,35 @@ static const char usage_text[] =
 	"  --wait 30s         longest wait for a machine\n"
 	"  --extend 30m       when the end is announced, ask for so much more\n"
 	"  --request-id ID    the same id never takes a second machine\n"
+	"  --ticket TICKET    the machine of a ticket of `remuda allocate`, in place of\n"
+	"                     an application; better told by $REMUDA_TICKET: others may\n"
+	"                     see the words of a command\n"
 	"  --confirm          wait until the machine is clean again\n"
 	"  -v, --verbose      machine, session and times on standard error\n"
 	"Exit: 0 done, 1 cut short, 2 usage, 4 no such application, 5 no gateway,\n"
 	"      6 refused, 7 no machine in time.\n";
 
-const char *connect_usage(void)
+static const char allocate_text[] =
+	"usage: remuda allocate APPLICATION --count N [flags]\n"
+	"  N machines at once, or none.  Prints a line for each: its ticket, session\n"
+	"  and machine.  `remuda connect --ticket TICKET` uses one, once, within 30 s.\n"
+	"  --count N          how many, 1 to 100\n"
+	"  --json             one JSON document\n"
+	"  --socket, --to, --user, --password-fd, --wait, --request-id, --verbose: as\n"
+	"                     with `remuda connect`\n"
+	"Exit: as with `remuda connect`.\n";
+
+const char *connect_usage(const struct connect_wish *w)
 {
-	return usage_text;
+	return w->allocate ? allocate_text : usage_text;
+}
+
+static int check_places(const struct connect_wish *w)
+{
+	if (!w->socket || !w->to)
+		return 0;
+	connect_say("--socket and --to exclude each other");
+	return -1;
 }
 
 int connect_parse(struct connect_wish *w, int argc, char **argv)
@@ -63,6 +84,9 @@ int connect_parse(struct connect_wish *w, int argc, char **argv)
 		{ "extend", required_argument, NULL, 'x' },
 		{ "request-id", required_argument, NULL, 'r' },
 		{ "confirm", no_argument, NULL, 'c' },
+		{ "ticket", required_argument, NULL, 'T' },
+		{ "count", required_argument, NULL, 'n' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -79,6 +103,17 @@ int connect_parse(struct connect_wish *w, int argc, char **argv)
 		case 'u': w->user = optarg; break;
 		case 'r': w->request_id = optarg; break;
 		case 'c': w->confirm = true; break;
+		case 'T': w->ticket = optarg; break;
+		case 'j': w->json = true; break;
+		case 'n':
+			w->count = (uint32_t)strtoul(optarg, &end, 10);
+			if (*end || end == optarg || w->count < 1 ||
+			    w->count > 100) {
+				connect_say("--count wants a number from 1 to 100, not \"%s\"",
+				    optarg);
+				return -1;
+			}
+			break;
 		case 'v': w->verbose = true; break;
 		case 'h': w->help = true; return 0;
 		case 'p':
@@ -105,17 +140,28 @@ int connect_parse(struct connect_wish *w, int argc, char **argv)
 			return -1;
 		}
 	}
+	if (!w->allocate && !w->ticket && optind == argc)
+		w->ticket = getenv("REMUDA_TICKET");
+	if ((w->count || w->json) != w->allocate ||
+	    (w->allocate && (w->ticket || w->confirm || !w->count))) {
+		connect_say(w->allocate ? "allocate wants --count N, and neither --ticket nor --confirm" :
+					  "--count and --json go with `remuda allocate`");
+		return -1;
+	}
+	if (w->ticket && optind == argc)
+		return check_places(w);
 	if (optind + 1 != argc) {
 		connect_say(optind == argc ? "which application? `remuda connect --help`"
 				   : "one application at a time");
 		return -1;
 	}
-	w->application = argv[optind];
-	if (w->socket && w->to) {
-		connect_say("--socket and --to exclude each other");
+	if (w->ticket) {
+		connect_say("a ticket says which application: leave \"%s\" out",
+			    argv[optind]);
 		return -1;
 	}
-	return 0;
+	w->application = argv[optind];
+	return check_places(w);
 }
 
 static int dial_unix(const char *path)

@@ -17,6 +17,10 @@ enum {
 
 struct connect_wish {
 	const char *application, *socket, *to, *user, *request_id;
+	const char *ticket;	/* shown instead of asking, or NULL */
+	bool allocate;		/* `remuda allocate`: tickets, no session */
+	bool json;		/* tickets as one JSON document */
+	uint32_t count;		/* tickets wanted */
 	int64_t wait_ms;	/* -1: the listener's */
 	int64_t extend_ms;	/* asked for at each warning, 0 = nothing */
 	int password_fd;	/* -1: the environment */
@@ -25,7 +29,7 @@ struct connect_wish {
 
 /* One line on standard error, fit for a terminal. */
 void connect_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-const char *connect_usage(void);
+const char *connect_usage(const struct connect_wish *w);
 int connect_parse(struct connect_wish *w, int argc, char **argv);
 /* A connected socket, or -1. */
 int connect_dial(const struct connect_wish *w);

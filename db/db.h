@@ -69,6 +69,12 @@ int db_delete_override(struct db *db, const char *key, struct error *err);
 int db_save_volume(struct db *db, const struct volume_row *row,
 		   struct error *err);
 int db_delete_volume(struct db *db, const char *name, struct error *err);
+int db_save_token(struct db *db, const struct token_row *row,
+		  struct error *err);
+int db_delete_token(struct db *db, const char *hash, struct error *err);
+/* A restored backup knows tokens that were spent or deleted since: none of
+ * them counts (decisions.md 8). */
+int db_void_tokens(struct db *db, struct error *err);
 /* Raises a counter's saved high-water mark to at least next. */
 int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,
 		    struct error *err);
@@ -115,7 +121,10 @@ int db_load_overrides(struct db *db, void (*on_row)(void *, const struct overrid
 /* In the order they were intended. */
 int db_load_volumes(struct db *db, void (*on_row)(void *, const struct volume_row *),
 		    void *arg, struct error *err);
-/* Session of an earlier request with this key by this user, or id 0 (S7). */
+int db_load_tokens(struct db *db, void (*on_row)(void *, const struct token_row *),
+		   void *arg, struct error *err);
+/* Session of an earlier request with this key by this user, or id 0 (S7).  Of
+ * one whose row is gone: id, machine_name, assigned_wall_ms, state closed. */
 int db_find_request(struct db *db, const char *user, const char *key,
 		    struct session_row *out, struct error *err);
 
@@ -186,7 +195,8 @@ struct db_keep {
 	int64_t sessions_before;	/* by end; requests by decision */
 	int64_t events_before;
 	int64_t hours_before;
-	int64_t keys_before;		/* rows with a request id: this too */
+	int64_t keys_before;		/* rows with a request id: this too; the
+					 * ids themselves by when they were taken */
 };
 /* A step of a pass, in the open batch: 1 = call again, 0 = the pass is done,
  * -1 = error. */

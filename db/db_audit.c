@@ -52,11 +52,16 @@ static const struct {
 	  "WHERE t.machine = m.id AND t.incarnation > s.incarnation)" },
 	{ "S7, one session per request id",
 	  "SELECT 'sessions of user ' || user_name FROM session "
-	  "WHERE request_key <> '' "
+	  "WHERE request_key <> '' AND state <> 'failed' "
 	  "GROUP BY user_name, request_key HAVING count(*) > 1" },
 	{ "S11, a machine without a domain has no volumes",
 	  "SELECT 'volume ' || v.name FROM volume v JOIN machine m "
 	  "ON m.id = v.machine WHERE m.state = 'defined'" },
+	{ "S7, a request id knows its session",
+	  "SELECT 'session ' || s.id FROM session s WHERE s.request_key <> '' "
+	  "AND s.state <> 'failed' AND NOT EXISTS (SELECT 1 FROM request_key k "
+	  "WHERE k.user_name = s.user_name AND k.request_key = s.request_key "
+	  "AND k.session = s.id)" },
 	{ "one machine per slot",
 	  "SELECT 'pool ' || pool || ' slot ' || slot FROM machine "
 	  "WHERE state <> 'gone' GROUP BY pool, slot HAVING count(*) > 1" },
@@ -108,6 +113,7 @@ static int read_rows(struct db *db, struct error *err)
 		{ STMT_ALL_REQUESTS, &db_request_table },
 		{ STMT_ALL_EVENTS, &db_event_table },
 		{ STMT_LOAD_OVERRIDES, &db_override_table },
+		{ STMT_LOAD_TOKENS, &db_token_table },
 		{ STMT_LOAD_VOLUMES, &db_volume_table },
 	};
 	union {
@@ -116,6 +122,7 @@ static int read_rows(struct db *db, struct error *err)
 		struct request_row request;
 		struct event_row event;
 		struct override_row override;
+		struct token_row token;
 		struct volume_row volume;
 	} row;
 

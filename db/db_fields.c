@@ -17,6 +17,7 @@
 #define EVENT(...) FIELD(event_row, __VA_ARGS__)
 #define VOLUME(...) FIELD(volume_row, __VA_ARGS__)
 #define OVERRIDE(...) FIELD(override_row, __VA_ARGS__)
+#define TOKEN(...) FIELD(token_row, __VA_ARGS__)
 
 static const struct db_field machine_fields[] = {
 	MACHINE(1, id, id, DB_U64)
@@ -43,6 +44,11 @@ static const struct db_field volume_fields[] = {
 	VOLUME_FIXED(VOLUME)
 	VOLUME_CHANGING(VOLUME, VOLUME)
 };
+static const struct db_field token_fields[] = {
+	TOKEN(1, hash, hash, DB_TEXT)
+	TOKEN_FIXED(TOKEN)
+	TOKEN_CHANGING(TOKEN, TOKEN)
+};
 static const struct db_field override_fields[] = {
 	OVERRIDE(1, key, key, DB_TEXT)
 	OVERRIDE_FIXED(OVERRIDE)
@@ -63,6 +69,8 @@ const struct db_table db_request_table =
 const struct db_table db_event_table = TABLE("event", event_row, event_fields);
 const struct db_table db_volume_table =
 	TABLE("volume", volume_row, volume_fields);
+const struct db_table db_token_table =
+	TABLE("token", token_row, token_fields);
 const struct db_table db_override_table =
 	TABLE("site_override", override_row, override_fields);
 

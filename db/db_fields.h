@@ -63,7 +63,8 @@
 	X(24, bytes_out, bytes_out, DB_U64)                                    \
 	X(25, end_text, end_text, DB_TEXT)                                     \
 	X(26, ends_wall_ms, ends_wall_ms, DB_I64)                              \
-	X(27, extended_ms, extended_ms, DB_I64)
+	X(27, extended_ms, extended_ms, DB_I64)                                \
+	X(28, ticket, ticket, DB_TEXT)
 
 #define REQUEST_FIXED(X)
 #define REQUEST_CHANGING(F, X)                                                 \
@@ -104,5 +105,15 @@
 	F(2, value, value, DB_I64)                                             \
 	X(3, who, who, DB_TEXT)                                                \
 	X(4, wall_ms, wall_ms, DB_I64)
+
+#define TOKEN_FIXED(X)                                                         \
+	X(2, user_name, user, DB_TEXT)                                         \
+	X(3, application, application, DB_TEXT)                                \
+	X(4, once, once, DB_BOOL)                                              \
+	X(5, who, who, DB_TEXT)                                                \
+	X(6, created_wall_ms, created_wall_ms, DB_I64)                         \
+	X(7, expires_wall_ms, expires_wall_ms, DB_I64)
+#define TOKEN_CHANGING(F, X)                                                   \
+	F(8, used_wall_ms, used_wall_ms, DB_I64)
 
 #endif

@@ -54,6 +54,7 @@ struct db_table {
 
 extern const struct db_table db_machine_table, db_session_table,
 	db_request_table, db_event_table, db_override_table,
+	db_token_table,
 	db_volume_table;
 
 /* The word for a value, or NULL; the value of a word, or -1. */
@@ -81,6 +82,10 @@ enum db_stmt_id {
 	STMT_SAVE_REQUEST,
 	STMT_SAVE_EVENT,
 	STMT_SAVE_OVERRIDE,
+	STMT_SAVE_TOKEN,
+	STMT_DELETE_TOKEN,
+	STMT_VOID_TOKENS,
+	STMT_LOAD_TOKENS,
 	STMT_DELETE_OVERRIDE,
 	STMT_SAVE_VOLUME,
 	STMT_DELETE_VOLUME,
@@ -94,6 +99,9 @@ enum db_stmt_id {
 	STMT_LOAD_OVERRIDES,
 	STMT_LOAD_VOLUMES,
 	STMT_FIND_REQUEST,
+	STMT_FIND_KEY,
+	STMT_SAVE_KEY,
+	STMT_PRUNE_KEYS,
 	STMT_SESSIONS,
 	STMT_SESSIONS_OF_USER,
 	STMT_SESSIONS_OF_MACHINE,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "db/db_internal.h"
+#include "engine/base/text.h"
 
 int db_load_machines(struct db *db,
 		     void (*on_row)(void *, const struct machine_row *),
@@ -81,6 +82,42 @@ int db_load_volumes(struct db *db,
 	return rc;
 }
 
+int db_load_tokens(struct db *db,
+		   void (*on_row)(void *, const struct token_row *),
+		   void *arg, struct error *err)
+{
+	struct db_statement *st = db_stmt(db, STMT_LOAD_TOKENS, err);
+	struct token_row row;
+	int rc = st ? 0 : -1;
+
+	while (st && (rc = db_next(db, st, &db_token_table, &row, err)) == 1)
+		on_row(arg, &row);
+	return rc;
+}
+
+/* The session's row is gone, its request id is not. */
+static int find_key(struct db *db, const char *user, const char *key,
+		    struct session_row *out, struct error *err)
+{
+	struct db_statement *st = db_stmt(db, STMT_FIND_KEY, err);
+
+	if (!st)
+		return -1;
+	db_bind_text(st, 1, user);
+	db_bind_text(st, 2, key);
+	int rc = db_step(db, st, err);
+	if (rc != 1)
+		return rc;
+	out->id = (uint64_t)sqlite3_column_int64(st->stmt, 0);
+	const char *machine = (const char *)sqlite3_column_text(st->stmt, 1);
+	TEXT_SET(out->machine_name, machine ? machine : "");
+	out->assigned_wall_ms = sqlite3_column_int64(st->stmt, 2);
+	out->state = SESSION_CLOSED;
+	TEXT_SET(out->user, user);
+	TEXT_SET(out->request_key, key);
+	return db_run(db, st, err);
+}
+
 int db_find_request(struct db *db, const char *user, const char *key,
 		    struct session_row *out, struct error *err)
 {
@@ -93,5 +130,7 @@ int db_find_request(struct db *db, const char *user, const char *key,
 	db_bind_text(st, 2, key);
 	int rc = db_next(db, st, &db_session_table, out, err);
 	sqlite3_reset(st->stmt);
+	if (rc == 0)
+		rc = find_key(db, user, key, out, err);
 	return rc < 0 ? -1 : 0;
 }

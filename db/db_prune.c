@@ -164,10 +164,16 @@ static int prune_waits(struct db *db, const struct db_keep *keep,
 	return prune_all(db, STMT_PRUNE_HOUR_WAITS, keep->hours_before, err);
 }
 
+static int prune_keys(struct db *db, const struct db_keep *keep,
+		      struct error *err)
+{
+	return prune_all(db, STMT_PRUNE_KEYS, keep->keys_before, err);
+}
+
 static int (*const tables[])(struct db *db, const struct db_keep *keep,
 			     struct error *err) = {
 	prune_sessions, prune_requests, prune_runs, prune_events, prune_hours,
-	prune_waits,
+	prune_waits, prune_keys,
 };
 
 int db_prune(struct db *db, const struct db_keep *keep, struct error *err)

@@ -213,6 +213,12 @@ int db_save_session(struct db *db, const struct session_row *row,
 				  row, &known, err);
 	if (rc == 0 && !known)
 		rc = add_session(db, row, err);
+	/* A session may begin and end in one turn: its end takes the id too. */
+	if (rc == 0 && row->request_key[0])
+		rc = save_row(db, STMT_SAVE_KEY, &db_session_table, row,
+			      row->state == SESSION_ASSIGNED ?
+				      "its request id has another session (S7)" :
+				      NULL, err);
 	if (rc)
 		return error_wrap(err, "saving session/%" PRIu64, row->id);
 	return 0;
@@ -274,6 +280,27 @@ int db_save_volume(struct db *db, const struct volume_row *row,
 int db_delete_volume(struct db *db, const char *name, struct error *err)
 {
 	return delete_named(db, STMT_DELETE_VOLUME, "volume", name, err);
+}
+
+int db_save_token(struct db *db, const struct token_row *row,
+		  struct error *err)
+{
+	if (save_row(db, STMT_SAVE_TOKEN, &db_token_table, row,
+		     "it was used before (S17)", err))
+		return error_wrap(err, "saving token %.12s", row->hash);
+	return 0;
+}
+
+int db_delete_token(struct db *db, const char *hash, struct error *err)
+{
+	return delete_named(db, STMT_DELETE_TOKEN, "token", hash, err);
+}
+
+int db_void_tokens(struct db *db, struct error *err)
+{
+	struct db_statement *st = db_batch_stmt(db, STMT_VOID_TOKENS, err);
+
+	return st ? db_batch_run(db, st, err) : -1;
 }
 
 int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,

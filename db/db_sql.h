@@ -40,6 +40,7 @@
 #define REQUEST_LIST LIST("id", REQUEST)
 #define EVENT_LIST LIST("id", EVENT)
 #define OVERRIDE_LIST LIST("key", OVERRIDE)
+#define TOKEN_LIST LIST("hash", TOKEN)
 #define VOLUME_LIST LIST("name", VOLUME)
 
 /*
@@ -123,6 +124,15 @@ static const char *const sql_texts[STMTS] = {
 	[STMT_SAVE_REQUEST] = SAVE("request", "id", REQUEST),
 	[STMT_SAVE_EVENT] = SAVE("event", "id", EVENT),
 	[STMT_SAVE_OVERRIDE] = SAVE("site_override", "key", OVERRIDE),
+	/* Used is used (S17). */
+	[STMT_SAVE_TOKEN] =
+		SAVE("token", "hash", TOKEN)
+		" WHERE token.used_wall_ms = 0 "
+		"OR token.used_wall_ms = excluded.used_wall_ms",
+	[STMT_DELETE_TOKEN] = "DELETE FROM token WHERE hash = $1",
+	[STMT_VOID_TOKENS] = "DELETE FROM token",
+	[STMT_LOAD_TOKENS] =
+		"SELECT " TOKEN_LIST " FROM token ORDER BY created_wall_ms, hash",
 	[STMT_DELETE_OVERRIDE] = "DELETE FROM site_override WHERE key = $1",
 	/* A volume is its machine's, and one that is made stays what it is. */
 	[STMT_SAVE_VOLUME] =
@@ -170,8 +180,30 @@ static const char *const sql_texts[STMTS] = {
 	[STMT_LOAD_VOLUMES] =
 		"SELECT " VOLUME_LIST " FROM volume ORDER BY intended_wall_ms, name",
 	[STMT_FIND_REQUEST] =
-		"SELECT " SESSION_LIST " FROM session WHERE user_name = $1 "
-		"AND request_key = $2 AND request_key <> ''",
+		"SELECT " SESSION_LIST " FROM session WHERE id = ("
+		"SELECT k.session FROM request_key k WHERE k.user_name = $1 "
+		"AND k.request_key = $2)",
+	[STMT_FIND_KEY] =
+		"SELECT session, machine_name, taken_wall_ms FROM request_key "
+		"WHERE user_name = $1 AND request_key = $2",
+	/* Only a failed session gives its id to another (S7). */
+	[STMT_SAVE_KEY] =
+		"INSERT INTO request_key (user_name, request_key, session, "
+		"machine_name, taken_wall_ms) VALUES ($7, $10, $1, $5, $12) "
+		"ON CONFLICT (user_name, request_key) DO UPDATE SET "
+		"session = excluded.session, "
+		"machine_name = excluded.machine_name, "
+		"taken_wall_ms = excluded.taken_wall_ms "
+		"WHERE request_key.session = excluded.session OR EXISTS ("
+		"SELECT 1 FROM session s WHERE s.id = request_key.session "
+		"AND s.state = 'failed')",
+	/* While its session's row stands, the id is taken there as well. */
+	[STMT_PRUNE_KEYS] =
+		"DELETE FROM request_key WHERE (user_name, request_key) IN "
+		"(SELECT k.user_name, k.request_key FROM request_key k "
+		"WHERE k.taken_wall_ms < $1 AND NOT EXISTS "
+		"(SELECT 1 FROM session s WHERE s.id = k.session) "
+		"ORDER BY k.taken_wall_ms LIMIT $2)",
 
 	[STMT_SESSIONS] = PAGE_OF(SESSION_LIST, "session", ""),
 	[STMT_SESSIONS_OF_USER] =

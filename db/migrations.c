@@ -26,6 +26,9 @@ EMBED(db_sql_0007, "0007-boot.sql");
 EMBED(db_sql_0008, "0008-volume.sql");
 EMBED(db_sql_0009, "0009-session-checks.sql");
 EMBED(db_sql_0010, "0010-image.sql");
+EMBED(db_sql_0011, "0011-request-key.sql");
+EMBED(db_sql_0012, "0012-token.sql");
+EMBED(db_sql_0013, "0013-ticket.sql");
 
 const struct db_migration db_migrations[] = {
 	{ .version = 1, .name = "0001-first", .sql = db_sql_0001 },
@@ -38,6 +41,9 @@ const struct db_migration db_migrations[] = {
 	{ .version = 8, .name = "0008-volume", .sql = db_sql_0008 },
 	{ .version = 9, .name = "0009-session-checks", .sql = db_sql_0009 },
 	{ .version = 10, .name = "0010-image", .sql = db_sql_0010 },
+	{ .version = 11, .name = "0011-request-key", .sql = db_sql_0011 },
+	{ .version = 12, .name = "0012-token", .sql = db_sql_0012 },
+	{ .version = 13, .name = "0013-ticket", .sql = db_sql_0013 },
 };
 const int db_migration_count =
 	(int)(sizeof(db_migrations) / sizeof(db_migrations[0]));

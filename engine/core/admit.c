@@ -89,6 +89,12 @@ static void index_members(struct world *w)
 
 		m->site = u;
 		m->disabled = u->disabled;
+		if (u->token[0])
+			dict_put(&w->user_tokens, u->token, (void *)u);
+		if (u->login[0])
+			dict_put(&w->logins, u->login, (void *)u);
+		if (u->uid >= 0)
+			map_put(&w->uids, (uint64_t)u->uid + 1, (void *)u);
 	}
 	for (size_t i = 0; i < w->spec.group_count; i++) {
 		const struct site_group *g = &w->spec.groups[i];
@@ -169,14 +175,13 @@ static void count_all(struct world *w)
 
 		admit_count(w, row->user, row->application, row->listener, 1, 0);
 	}
-	for (size_t i = 0; i < w->pool_count; i++)
-		LIST_EACH(&w->pools[i]->waiting, it) {
-			const struct request_row *row = &LIST_ENTRY(
-				it, struct request, wait_link)->row;
+	LIST_EACH(&w->waiting, it) {
+		const struct request *r =
+			LIST_ENTRY(it, struct request, wait_link);
 
-			admit_count(w, row->user, row->application,
-				    row->listener, 0, 1);
-		}
+		admit_count(w, r->row.user, r->row.application, r->row.listener,
+			    0, (int)r->count);
+	}
 }
 
 static uint32_t use_of(const struct world *w, enum use_kind kind,
@@ -230,12 +235,18 @@ bool admit_within_limits(struct world *w, const struct request *r,
 		const struct limit *l = &limits[i];
 		bool own = i == 0 && strcmp(l->kind, "user") == 0;
 
-		if (!l->limit || l->used + 1 <= l->limit)
+		if (!l->limit || l->used + r->count <= l->limit)
 			continue;
 		if (own)
 			TEXT_SET(no->code, "limit");
 		else
 			snprintf(no->code, sizeof(no->code), "limit_%s", l->kind);
+		if (r->count > 1) {
+			snprintf(no->text, sizeof(no->text),
+				 "%s %s has %u sessions or requests and this asks for %u, the limit is %u; ask for fewer",
+				 l->kind, l->name, l->used, r->count, l->limit);
+			return false;
+		}
 		snprintf(no->text, sizeof(no->text),
 			 "%s %s has %u sessions or requests, the limit%s; %s",
 			 l->kind, l->name, l->used,
@@ -411,6 +422,9 @@ static void forget_index(struct world *w)
 {
 	dict_clear(&w->listeners);
 	dict_clear(&w->applications);
+	dict_clear(&w->user_tokens);
+	dict_clear(&w->logins);
+	map_fini(&w->uids);
 	admit_forget(w);
 }
 

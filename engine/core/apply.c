@@ -49,7 +49,6 @@ static struct pool *pool_new(struct world *w, const char *name,
 	for (int i = 0; i < MACHINE_STATES; i++)
 		list_init(&p->in_state[i]);
 	list_init(&p->ready);
-	list_init(&p->waiting);
 	p->shrink_timer.kind = TIMER_POOL;
 	p->base_timer.kind = TIMER_BASE;
 	w->pools = grow(w->pools, w->pool_count, sizeof(*w->pools));
@@ -299,7 +298,7 @@ static void settle_machine(struct world *w, struct effects *fx,
 /* Those that are live or whose machine is not clean since; true when it is. */
 static bool restore_session(struct world *w, const struct session_row *row)
 {
-	const struct machine *m = world_machine(w, row->machine);
+	struct machine *m = world_machine(w, row->machine);
 
 	if (!m || (sm_is_final(&session_table, row->state) &&
 		   m->row.session != row->id))
@@ -308,6 +307,8 @@ static bool restore_session(struct world *w, const struct session_row *row)
 	/* Perhaps its gateway has it, perhaps bytes went (S5). */
 	s->told = !PLANTED(S4_RESTART_UNTOLD);
 	s->held = true;
+	if (s->row.ticket[0])
+		ticket_restore(w, m, s);
 	limit_resume(w, s);
 	return true;
 }
@@ -391,6 +392,8 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 {
 	struct site_spec old = w->spec;
 
+	if (rows)
+		tokens_restore(w, rows->tokens, rows->token_count);
 	for (size_t i = 0; rows && i < rows->override_count; i++)
 		override_set(w, &rows->overrides[i]);
 	end_overrides(w, fx, spec);
@@ -401,6 +404,7 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	apply_resources(w);
 	admit_index(w);
 	access_refresh(w, fx);
+	queue_index(w, fx);
 	site_spec_fini(&old);
 	if (rows)
 		restore(w, fx, rows, rebooted);

@@ -70,16 +70,17 @@ static void open_channel(struct world *w, struct effects *fx,
 	e->text = SLICE("remuda.session");
 }
 
-void assign(struct world *w, struct effects *fx, struct request *r,
-	    struct machine *m)
+struct session *assign_session(struct world *w, struct effects *fx,
+			       const struct request *r, struct machine *m,
+			       uint64_t nonce, const char *ticket)
 {
 	struct session_row row = {
 		.id = w->next_session++,
 		.machine = m->row.id,
 		.incarnation = m->row.incarnation,
-		.nonce = r->nonce,
-		.gateway = r->gateway,
-		.conn = r->conn,
+		.nonce = nonce,
+		.gateway = ticket ? WORLD_GATEWAYS_MAX : r->gateway,
+		.conn = ticket ? 0 : r->conn,
 		.state = SESSION_ASSIGNED,
 		.requested_wall_ms = r->row.requested_wall_ms,
 		.assigned_wall_ms = w->wall_ms,
@@ -99,7 +100,11 @@ void assign(struct world *w, struct effects *fx, struct request *r,
 	TEXT_SET(row.application, r->row.application);
 	TEXT_SET(row.listener, r->row.listener);
 	TEXT_SET(row.peer, r->row.peer);
-	TEXT_SET(row.request_key, r->row.request_key);
+	/* Of several sessions the first stands for the request id. */
+	if (!ticket || !r->tries)
+		TEXT_SET(row.request_key, r->row.request_key);
+	if (ticket)
+		TEXT_SET(row.ticket, ticket);
 	struct session *s = session_new(w, &row);
 	s->assigned_ms = w->now_ms;
 	if (!PLANTED(S3_NOT_SAVED))
@@ -114,26 +119,58 @@ void assign(struct world *w, struct effects *fx, struct request *r,
 	world_event(w, fx, SEVERITY_INFO, true, "ASSIGN", "user", row.user,
 		    "-> %s for %s in %lld ms", m->row.name, row.application,
 		    (long long)row.wait_ms);
-	queue_assigned(w, fx, r, s->row.id);
+	return s;
+}
 
+void assign_accept(struct world *w, struct effects *fx, struct machine *m,
+		   struct session *s)
+{
 	if (m->pool->application.identity == IDENTITY_AGENT)
 		hook_start(w, fx, m, HOOK_ACCEPT);
 	else
 		open_channel(w, fx, m, s);
 }
 
-static void failed(struct world *w, struct effects *fx, struct session *s,
+void assign(struct world *w, struct effects *fx, struct request *r,
+	    struct machine *m)
+{
+	struct session *s = assign_session(w, fx, r, m,
+					   r->nonces[r->tries % ASSIGN_TRIES],
+					   NULL);
+
+	request_assigned(w, fx, r, s);
+	assign_accept(w, fx, m, s);
+}
+
+void assign_failed(struct world *w, struct effects *fx, struct session *s,
 		   const char *text)
 {
-	struct effect *e = effects_add(fx, EFFECT_REFUSE);
+	struct request *r = s->request;
+	struct effect *e;
+	char machine[ROW_NAME_SIZE];
 
+	TEXT_SET(machine, s->row.machine_name);
+	s->request = NULL;
+	session_finish(w, fx, s, SESSION_FAILED, text);
+	if (r) {
+		request_again(w, fx, r, machine, text);
+		return;
+	}
+	if (s->row.gateway >= WORLD_GATEWAYS_MAX)
+		return;	/* nobody has come with its ticket */
+	e = effects_add(fx, EFFECT_REFUSE);
 	e->gateway = s->row.gateway;
 	e->conn = s->row.conn;
 	e->word = SLICE("not_accepted");
-	e->text = effects_text(fx, "%s did not accept: %s",
-			       s->row.machine_name, text);
-	s->untouched = true;	/* what a hook touched, the machine knows */
-	session_finish(w, fx, s, SESSION_FAILED, text);
+	e->text = effects_text(fx, "%s did not accept: %s", machine, text);
+}
+
+/* No byte of the client's, and what a hook touched the machine knows. */
+static void failed(struct world *w, struct effects *fx, struct session *s,
+		   const char *text)
+{
+	s->untouched = true;
+	assign_failed(w, fx, s, text);
 }
 
 void assign_on_job(struct world *w, struct effects *fx, struct machine *m,

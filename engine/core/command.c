@@ -253,6 +253,8 @@ static void machine_command(struct world *w, struct effects *fx,
 	case COMMAND_POOL_RESUME:
 	case COMMAND_SESSION_END:
 	case COMMAND_USER_DISABLE:
+	case COMMAND_TOKEN_CREATE:
+	case COMMAND_TOKEN_DELETE:
 	case COMMAND_USER_ENABLE:
 	case COMMAND_SESSION_EXTEND:
 	case COMMAND_SITE_CLOSE:
@@ -372,6 +374,10 @@ void command_on_event(struct world *w, struct effects *fx, const struct event *e
 	case COMMAND_USER_DISABLE:
 	case COMMAND_USER_ENABLE:
 		command_user(w, fx, ev);
+		return;
+	case COMMAND_TOKEN_CREATE:
+	case COMMAND_TOKEN_DELETE:
+		command_token(w, fx, ev);
 		return;
 	case COMMAND_MACHINE_HOLD:
 	case COMMAND_MACHINE_RELEASE:

@@ -25,6 +25,8 @@
 	X(SAVE_VOLUME, SAVE, "store row volume")                              \
 	X(DELETE_VOLUME, SAVE, "delete the row of the volume in text")        \
 	X(DELETE_OVERRIDE, SAVE, "text: the key of an override that ended")   \
+	X(SAVE_TOKEN, SAVE, "store row token")                                \
+	X(DELETE_TOKEN, SAVE, "delete row token")                             \
 	X(DELETE_MACHINE, SAVE, "delete the machine's row: it is gone")       \
 	X(HOST_POLL, ACT, "ask host for its domains; call, poll")             \
 	X(HOST_RESTART, ACT, "kill the host's role: it does not answer")      \
@@ -45,6 +47,7 @@
 	X(STEP_RESULT, ACT, "call, step; ok, code, out, errout, text")        \
 	X(ASSIGN, SEND, "session to its gateway; fd under call, if any")      \
 	X(REFUSE, SEND, "gateway, conn; code, text")                          \
+	X(TICKET, SEND, "gateway, conn, session, machine; text, ms, place = to come") \
 	X(WAITING, SEND, "gateway, conn; place, ms left")                     \
 	X(STOP, SEND, "gateway, session; text; ms > 0: only if quiet so long") \
 	X(NOTICE, SEND, "gateway, session; ms to its end, text")               \
@@ -82,6 +85,7 @@ struct effect {
 		struct request_row request;
 		struct event_row event;
 		struct override_row override;
+		struct token_row token;
 		struct volume_row volume;
 	} *row;				/* SAVE_*, VOLUME_DELETE */
 };

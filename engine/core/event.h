@@ -34,6 +34,7 @@ enum event_kind {
 	EVENT_GATEWAY_LOST,	/* the gateway died with its connections */
 	EVENT_REQUEST,		/* an authenticated user asks for an application */
 	EVENT_REFUSED,		/* authentication failed: history only */
+	EVENT_CLAIM,		/* somebody shows a ticket */
 	EVENT_CANCEL,		/* the client of a waiting request went away */
 	EVENT_ACCEPTED,
 	EVENT_FAILED,		/* the machine did not accept */
@@ -47,6 +48,17 @@ enum event_kind {
 	EVENT_RESOURCE_HELD,	/* an adopted gateway has this way */
 	EVENT_NOTICE,		/* something an operator should know */
 	EVENT_KINDS
+};
+
+/* Machines a request is given one after the other until one accepts. */
+enum { ASSIGN_TRIES = 3 };
+
+/* What a session with a ticket needs: fresh random, for one session each. */
+enum { TICKET_SIZE = 48, COUNT_MAX = 100, TICKET_MS = 30000 };
+struct grant {
+	uint64_t nonce;
+	char ticket[TICKET_SIZE];	/* told to the client */
+	char hash[65];			/* its SHA-256 in hex */
 };
 
 enum call_result { CALL_OK, CALL_FAILED, CALL_UNKNOWN };
@@ -79,6 +91,8 @@ enum command_verb {
 	COMMAND_SESSION_EXTEND,	/* session, ms */
 	COMMAND_USER_DISABLE,	/* name, end_sessions */
 	COMMAND_USER_ENABLE,	/* name */
+	COMMAND_TOKEN_CREATE,	/* name, application, hash, once, ms or 0 */
+	COMMAND_TOKEN_DELETE,	/* name: the first digits of its hash */
 	COMMAND_SITE_CLOSE,	/* retire every machine; nothing new begins */
 };
 
@@ -94,6 +108,8 @@ struct world_rows {
 	size_t override_count;
 	const struct volume_row *volumes;
 	size_t volume_count;
+	const struct token_row *tokens;
+	size_t token_count;
 };
 
 struct event {
@@ -116,7 +132,8 @@ struct event {
 			uint64_t session;
 			int64_t serve, spare, max;
 			int64_t ms;
-			bool dry_run, end_sessions;
+			bool dry_run, end_sessions, once;
+			struct slice application, hash;
 		} command;
 		struct {
 			struct slice host;
@@ -177,13 +194,27 @@ struct event {
 			uint32_t gateway;
 			uint64_t conn;
 			struct slice listener, application, user, peer, key;
+			struct slice token;	/* hash of the one shown, or empty */
+			/* Machines wanted at once, each told by a ticket; NULL
+			 * and 0: one, on this connection. */
+			const struct grant *grants;
+			uint32_t count;
 			int64_t wait_ms;	/* < 0: the listener's own */
 			uint64_t nonce;		/* fresh random, never 0 */
+			/* For further machines should one not accept. */
+			uint64_t more_nonces[ASSIGN_TRIES - 1];
 			/* Stored session of the same user and key, or NULL. */
 			const struct session_row *prior;
 			/* EVENT_REFUSED */
 			struct slice code, text;
+			struct slice alarm;	/* said aloud as well, or empty */
+			bool quiet;		/* one of many: told, not stored */
 		} request;
+		struct {
+			uint32_t gateway;
+			uint64_t conn;
+			struct slice listener, peer, hash;
+		} claim;
 		struct {
 			uint32_t gateway;
 			uint64_t session, machine, incarnation;

@@ -201,6 +201,7 @@ void host_kick_waiting(struct world *w, struct effects *fx, struct host *h);
 struct refusal {
 	char code[32];
 	char text[ROW_TEXT_SIZE];
+	uint64_t session;	/* duplicate: the one it has */
 };
 /* The site has changed: names, members, counts. */
 void admit_index(struct world *w);
@@ -214,30 +215,84 @@ void admit_count(struct world *w, const char *user, const char *application,
 bool admit_within_limits(struct world *w, const struct request *r,
 			 struct refusal *no);
 
-/* ---- queue.c: requests ------------------------------------------------------ */
-void queue_on_request(struct world *w, struct effects *fx,
+/* ---- request.c: from arrival to the accepting machine ------------------------ */
+void request_on_event(struct world *w, struct effects *fx,
 		      const struct event *ev);
-void queue_on_refused(struct world *w, struct effects *fx,
-		      const struct event *ev);
-void queue_on_cancel(struct world *w, struct effects *fx, uint32_t gateway,
-		     uint64_t conn);
-void queue_on_timer(struct world *w, struct effects *fx, struct request *r);
-/* Gives free machines of the pool to those that wait. */
-void queue_serve(struct world *w, struct effects *fx, struct pool *p);
-void queue_refuse(struct world *w, struct effects *fx, struct request *r,
-		  const char *code, const char *text);
-void queue_assigned(struct world *w, struct effects *fx, struct request *r,
-		    uint64_t session);
+void request_on_refused(struct world *w, struct effects *fx,
+			const struct event *ev);
+void request_on_cancel(struct world *w, struct effects *fx, uint32_t gateway,
+		       uint64_t conn);
+void request_on_timer(struct world *w, struct effects *fx, struct request *r);
+void request_refuse(struct world *w, struct effects *fx, struct request *r,
+		    const char *code, const char *text);
+/* It became a session and stays with it until request_settled. */
+void request_assigned(struct world *w, struct effects *fx, struct request *r,
+		      struct session *s);
+void request_settled(struct world *w, struct session *s);
+/* It became several sessions, each with a ticket; first is one of them. */
+void request_granted(struct world *w, struct effects *fx, struct request *r,
+		     uint64_t first);
+/* Its machine did not accept, nothing of the client's went in: the next one. */
+void request_again(struct world *w, struct effects *fx, struct request *r,
+		   const char *machine, const char *text);
+
+/* ---- token.c: tokens made while the engine runs --------------------------------- */
+void tokens_restore(struct world *w, const struct token_row *rows, size_t count);
+void tokens_fini(struct world *w);
+/* The token a request came with is good for it, and kept for it if once. */
+bool token_hold(struct world *w, struct request *r, struct slice hash,
+		struct refusal *no);
+/* Its session is in this turn's commit. */
+void token_spend(struct world *w, struct effects *fx, const struct request *r);
+void token_let_go(struct world *w, const struct request *r);
+void command_token(struct world *w, struct effects *fx, const struct event *ev);
+
+/* ---- queue.c: lines of those who wait ------------------------------------------ */
+/* Finds the request's line and the pool that would grow for it. */
+bool queue_find(struct world *w, struct request *r);
+bool queue_has_room(struct world *w, struct request *r, struct refusal *no);
+bool queue_is_empty(const struct world *w, const struct request *r);
+/* A free machine of any pool of its line, which becomes the request's. */
+struct machine *queue_machine(struct world *w, struct request *r);
+/* As many machines as it wants are free. */
+bool queue_can_give(const struct world *w, const struct request *r);
+void queue_give(struct world *w, struct effects *fx, struct request *r);
+/* again: before the user's other requests. */
+void queue_enter(struct world *w, struct effects *fx, struct request *r,
+		 bool again);
+/* Does nothing to one that does not wait. */
+void queue_leave(struct world *w, struct request *r, bool served);
+/* Gives free machines to those whose turn it is. */
+void queue_serve(struct world *w, struct effects *fx, struct line *l);
 /* Nobody of that user waits any more. */
 void queue_drop_user(struct world *w, struct effects *fx, const char *user,
 		     const char *code, const char *text);
 void queue_drop_gateway(struct world *w, struct effects *fx, uint32_t gateway);
+void queue_why_late(const struct world *w, const struct request *r, char *out,
+		    size_t out_size);
+/* Pools have changed: lines and homes are made anew. */
+void queue_index(struct world *w, struct effects *fx);
+void queue_clear(struct world *w);
+void queue_on_line_timer(struct world *w, struct line *l);
+/* Places that have changed go to their clients. */
+void queue_tell(struct world *w, struct effects *fx);
 
 /* ---- assign.c: a machine for a request ----------------------------------------- */
 /* The free machine a pool gives next, or NULL. */
 struct machine *assign_choose(const struct pool *p);
 void assign(struct world *w, struct effects *fx, struct request *r,
 	    struct machine *m);
+/* The session and its reserved machine, saved in this turn.  ticket: hash of
+ * the one its client will show, or NULL. */
+struct session *assign_session(struct world *w, struct effects *fx,
+			       const struct request *r, struct machine *m,
+			       uint64_t nonce, const char *ticket);
+/* Its client is there: accept hook, channels, gateway. */
+void assign_accept(struct world *w, struct effects *fx, struct machine *m,
+		   struct session *s);
+/* It did not accept, and its gateway has not heard of it or said so. */
+void assign_failed(struct world *w, struct effects *fx, struct session *s,
+		   const char *text);
 /* Gives the gateway its time to answer about an assigned session. */
 void assign_await(struct world *w, struct machine *m);
 /* The accept hook or the opening of channels ended. */
@@ -245,6 +300,14 @@ void assign_on_job(struct world *w, struct effects *fx, struct machine *m,
 		   enum call_result result, const char *text);
 void assign_on_opened(struct world *w, struct effects *fx, struct machine *m,
 		      const struct call *c, const struct event *ev);
+
+/* ---- ticket.c: several machines for one request ------------------------------------ */
+/* Its turn has come and as many machines are free. */
+void ticket_grant(struct world *w, struct effects *fx, struct request *r);
+void ticket_on_claim(struct world *w, struct effects *fx, const struct event *ev);
+/* A saved session nobody had come for. */
+void ticket_restore(struct world *w, struct machine *m, struct session *s);
+void ticket_forget(struct world *w, const struct session *s);
 
 /* ---- session.c --------------------------------------------------------------------- */
 bool session_is_final(const struct session *s);

@@ -294,6 +294,8 @@ void machine_died(struct world *w, struct effects *fx, struct machine *m,
 	if (blame && (state_boots(m->row.state) ||
 		      m->row.state == MACHINE_READY)) {
 		machine_fail(w, fx, m, why);
+	} else if (s && !session_is_final(s) && !s->told) {
+		assign_failed(w, fx, s, why);
 	} else if (s && !session_is_final(s)) {
 		session_dismiss(fx, s, "machine_lost", why);
 		session_finish(w, fx, s, SESSION_LOST, why);

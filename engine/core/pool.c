@@ -283,7 +283,7 @@ static int balance_tiers(struct world *w, struct effects *fx, struct pool *p,
 
 static void pool_balance(struct world *w, struct effects *fx, struct pool *p)
 {
-	queue_serve(w, fx, p);
+	queue_serve(w, fx, p->line);
 	int n = pool_decide(p, p->reason, sizeof(p->reason));
 	if (p->base_text[0] && !p->removed)
 		TEXT_SET(p->reason, p->base_text);
@@ -337,7 +337,7 @@ void pools_forget_empty(struct world *w)
 		struct pool *p = w->pools[i];
 
 		if (p->removed && list_empty(&p->machines) &&
-		    list_empty(&p->waiting)) {
+		    !p->waiting_count) {
 			list_remove(&p->balance_link);
 			timer_stop(&w->timers, &p->shrink_timer);
 			base_forget(w, p);

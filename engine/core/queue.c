@@ -1,8 +1,9 @@
 /*
- * Requests: who may have a machine, who waits for one, who is told no.  By the
- * time a request reaches the core its user is authenticated; nothing is
- * reserved before it is also allowed (S16).  A request key belongs to one
- * request for ever: a repeated one never takes a second machine (S7).
+ * The lines before the applications: who enters, who is served from which
+ * pool, who is told which place.  The order itself is line.h's.
+ *
+ * A request has a home, the pool that grows for it; any free machine of its
+ * application serves it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,345 +13,367 @@
 #include "engine/core/admit.h"
 #include "engine/core/internal.h"
 
-static void save_request(struct effects *fx, const struct request *r)
-{
-	struct effect *e = effects_add(fx, EFFECT_SAVE_REQUEST);
+enum {
+	TELL_MS = 200,		/* between two tellings of a long line */
+	TELL_AT_ONCE = 100,	/* a line not longer than this is told at once */
+};
 
-	e->row = effects_alloc(fx, sizeof(*e->row));
-	e->row->request = r->row;
+/* ---- pools and lines ------------------------------------------------------- */
+
+static struct line *line_of(const struct world *w, const char *application)
+{
+	return dict_get(&w->lines, application);
 }
 
-/* Ends a request in a final state and forgets it. */
-static void request_end(struct world *w, struct effects *fx, struct request *r,
-			enum request_state state, const char *code,
-			const char *text)
+static void lines_forget(struct world *w)
 {
-	r->row.state = state;
-	r->row.decided_wall_ms = w->wall_ms;
-	r->row.wait_ms = w->now_ms - r->requested_ms;
-	TEXT_SET(r->row.code, code);
-	TEXT_SET(r->row.text, text);
-	/* What was assigned at once stands in its session's row. */
-	if (state != REQUEST_ASSIGNED || list_linked(&r->wait_link))
-		save_request(fx, r);
-	if (list_linked(&r->wait_link)) {
-		list_remove(&r->wait_link);
-		r->pool->waiting_count--;
-		admit_count(w, r->row.user, r->row.application,
-			    r->row.listener, 0, -1);
-		pool_unbalance(w, r->pool);
+	for (size_t i = 0; i < w->line_count; i++) {
+		timer_stop(&w->timers, &w->line_list[i]->timer);
+		line_free(w->line_list[i]);
 	}
-	list_remove(&r->key_link);
-	timer_stop(&w->timers, &r->timer);
-	map_remove(&w->requests, r->row.id);
-	free(r);
+	free(w->line_list);
+	w->line_list = NULL;
+	w->line_count = 0;
+	dict_clear(&w->lines);
 }
 
-void queue_refuse(struct world *w, struct effects *fx, struct request *r,
-		  const char *code, const char *text)
+static struct line *line_make(struct world *w, const char *application)
 {
-	struct effect *e = effects_add(fx, EFFECT_REFUSE);
+	struct line *l = line_of(w, application);
 
-	e->gateway = r->gateway;
-	e->conn = r->conn;
-	e->word = effects_text(fx, "%s", code);
-	e->text = effects_text(fx, "%s", text);
-	world_event(w, fx, SEVERITY_WARN, false, "REFUSE", "user", r->row.user,
-		    "%s: %s", r->row.application, text);
-	map_remove(&w->conns, world_conn_key(r->gateway, r->conn));
-	request_end(w, fx, r, REQUEST_REFUSED, code, text);
+	if (l)
+		return l;
+	l = line_new(application);
+	dict_put(&w->lines, application, l);
+	w->line_list = realloc(w->line_list,
+			       (w->line_count + 1) * sizeof(*w->line_list));
+	CHECK("", w->line_list, "out of memory");
+	w->line_list[w->line_count++] = l;
+	return l;
 }
 
-/* The pool that serves an application and has a machine, or can make one. */
-static struct pool *choose_pool(const struct world *w, const char *application)
+static void line_add_pool(struct line *l, struct pool *p)
+{
+	l->pools = realloc(l->pools, (l->pool_count + 1) * sizeof(*l->pools));
+	CHECK("", l->pools, "out of memory");
+	l->pools[l->pool_count++] = p;
+	p->line = l;
+}
+
+/* The pool with a free machine, or with most room to grow. */
+static struct pool *choose_home(const struct line *l, uint32_t count)
 {
 	struct pool *best = NULL, *refusing = NULL;
+	int64_t best_room = INT64_MIN;
 	char why[ROW_TEXT_SIZE];
 
-	for (size_t i = 0; i < w->pool_count; i++) {
-		struct pool *p = w->pools[i];
+	for (size_t i = 0; l && i < l->pool_count; i++) {
+		struct pool *p = l->pools[i];
+		int64_t room = (int64_t)p->max - pool_busy(p) - p->waiting_count;
 
-		if (p->removed || p->closing || p->spec.keep ||
-		    strcmp(p->spec.application, application) != 0)
+		if (p->closing || p->max < count)
 			continue;
-		if (p->ready_count)
+		if (p->ready_count >= count)
 			return p;
-		if (pool_refuses(p, why, sizeof(why)))
+		if (pool_refuses(p, why, sizeof(why))) {
 			refusing = p;
-		else if (!best || p->waiting_count < best->waiting_count)
+		} else if (room > best_room) {
 			best = p;
+			best_room = room;
+		}
 	}
 	return best ? best : refusing;
 }
 
-/* Policy before anything is reserved.  Returns true when allowed. */
-static bool admit(struct world *w, struct request *r, struct refusal *no)
+bool queue_find(struct world *w, struct request *r)
 {
-	struct decision d = admit_decide(w, r->row.user, r->row.application,
-					 r->row.listener);
+	r->line = line_of(w, r->row.application);
+	r->pool = choose_home(r->line, r->count);
+	return r->pool != NULL;
+}
 
-	if (!r->row.user[0])
-		d.verdict = VERDICT_NO_LISTENER;
-	if (!verdict_allows(d.verdict) &&
-	    !(PLANTED(S16_NOT_ADMITTED) && d.verdict == VERDICT_NOT_LISTED)) {
-		TEXT_SET(no->code, verdict_code(d.verdict));
-		verdict_text(d.verdict, r->row.user, r->row.application,
-			     r->row.listener, no->text, sizeof(no->text));
+bool queue_has_room(struct world *w, struct request *r, struct refusal *no)
+{
+	if (!queue_find(w, r) && r->line && r->count > 1) {
+		TEXT_SET(no->code, "count");
+		snprintf(no->text, sizeof(no->text),
+			 "no pool of application %s may have %u machines; ask for fewer",
+			 r->line->application, r->count);
 		return false;
 	}
-	if (!admit_within_limits(w, r, no))
-		return false;
-	if (!(r->pool = choose_pool(w, r->row.application))) {
+	if (!r->pool) {
 		TEXT_SET(no->code, "no_application");
 		snprintf(no->text, sizeof(no->text),
 			 "no pool serves application \"%.60s\"",
 			 r->row.application);
-	} else if (pool_refuses(r->pool, no->text, sizeof(no->text))) {
-		/* The pool's reason is the request's. */
-	} else if (r->pool->waiting_count >= QUEUE_MAX) {
+		return false;
+	}
+	/* The pool's reason is the request's. */
+	if (pool_refuses(r->pool, no->text, sizeof(no->text))) {
+		TEXT_SET(no->code, "refused");
+		return false;
+	}
+	if (r->line->count >= QUEUE_MAX) {
 		TEXT_SET(no->code, "queue_full");
 		snprintf(no->text, sizeof(no->text),
-			 "%d requests wait for pool %s already; try again later",
-			 QUEUE_MAX, r->pool->spec.name);
-	} else {
-		return true;
+			 "%d requests wait for application %s already; try again later",
+			 QUEUE_MAX, r->line->application);
+		return false;
 	}
-	return false;
+	return true;
 }
 
-/* An earlier request of the same user with the same key, live in memory. */
-static bool is_repeated(struct world *w, struct effects *fx, struct request *r,
-			const struct session_row *prior, struct refusal *no)
+bool queue_is_empty(const struct world *w, const struct request *r)
 {
-	TEXT_SET(no->code, "duplicate");
-	LIST_EACH(&w->live, it) {
-		const struct session *s =
-			LIST_ENTRY(it, struct session, live_link);
+	(void)w;
+	return r->line->count == 0;
+}
 
-		if (strcmp(s->row.request_key, r->row.request_key) == 0 &&
-		    strcmp(s->row.user, r->row.user) == 0) {
-			prior = &s->row;
-			break;
+struct machine *queue_machine(struct world *w, struct request *r)
+{
+	(void)w;
+	for (size_t i = 0; i < r->line->pool_count; i++) {
+		struct machine *m = assign_choose(r->line->pools[i]);
+
+		if (m) {
+			r->pool = m->pool;
+			return m;
 		}
 	}
-	/* One that came and went in this very turn is not in the store yet. */
-	LIST_EACH(&w->save_sessions, it) {
-		const struct session *s =
-			LIST_ENTRY(it, struct session, save_link);
-
-		if (!prior && strcmp(s->row.request_key, r->row.request_key) == 0 &&
-		    strcmp(s->row.user, r->row.user) == 0)
-			prior = &s->row;
-	}
-	if (prior && !PLANTED(S7_PRIOR_IGNORED)) {
-		snprintf(no->text, sizeof(no->text),
-			 "request %.60s already took session/%llu on %s: %s",
-			 r->row.request_key, (unsigned long long)prior->id,
-			 prior->machine_name,
-			 sm_name(&session_table, prior->state));
-		return true;
-	}
-	LIST_EACH(&w->keyed, it) {
-		struct request *old = LIST_ENTRY(it, struct request, key_link);
-
-		/* The newer connection takes the place over. */
-		if (old != r &&
-		    strcmp(old->row.request_key, r->row.request_key) == 0 &&
-		    strcmp(old->row.user, r->row.user) == 0) {
-			queue_refuse(w, fx, old, "superseded",
-				     "the same request came again on another connection");
-			break;
-		}
-	}
-	return false;
+	return NULL;
 }
 
-static struct request *request_new(struct world *w, const struct event *ev)
+static uint32_t machines_free(const struct line *l)
 {
-	struct request *r = calloc(1, sizeof(*r));
+	uint32_t n = 0;
 
-	CHECK("", r, "out of memory");
-	r->row.id = w->next_request++;
-	text_copy_slice(r->row.user, sizeof(r->row.user), ev->request.user);
-	text_copy_slice(r->row.application, sizeof(r->row.application),
-			ev->request.application);
-	text_copy_slice(r->row.listener, sizeof(r->row.listener),
-			ev->request.listener);
-	text_copy_slice(r->row.peer, sizeof(r->row.peer), ev->request.peer);
-	text_copy_slice(r->row.request_key, sizeof(r->row.request_key),
-			ev->request.key);
-	r->row.requested_wall_ms = w->wall_ms;
-	r->gateway = ev->request.gateway;
-	r->conn = ev->request.conn;
-	r->nonce = ev->request.nonce;
-	r->requested_ms = w->now_ms;
-	r->timer.kind = TIMER_REQUEST;
-	r->changed = w->turn;
-	map_put(&w->requests, r->row.id, r);
-	map_put(&w->conns, world_conn_key(r->gateway, r->conn), r);
-	return r;
+	for (size_t i = 0; i < l->pool_count; i++)
+		n += l->pools[i]->ready_count;
+	return n;
 }
 
-/* Tells everybody behind `from` their new place. */
-static void tell_places(struct world *w, struct effects *fx, struct pool *p)
+bool queue_can_give(const struct world *w, const struct request *r)
 {
-	uint32_t place = 0;
-
-	LIST_EACH(&p->waiting, it) {
-		struct request *r = LIST_ENTRY(it, struct request, wait_link);
-		struct effect *e = effects_add(fx, EFFECT_WAITING);
-
-		e->gateway = r->gateway;
-		e->conn = r->conn;
-		e->place = ++place;
-		e->ms = r->deadline_ms - w->now_ms;
-		r->changed = w->turn;
-		if (place == 100)
-			break;	/* those far behind hear when they come near */
-	}
+	(void)w;
+	return machines_free(r->line) >=
+	       (PLANTED(S25_SOME_ARE_ENOUGH) ? 1 : r->count);
 }
 
-static void request_wait(struct world *w, struct effects *fx, struct request *r,
-			 int64_t wait_ms)
+void queue_give(struct world *w, struct effects *fx, struct request *r)
 {
-	struct pool *p = r->pool;
-
-	r->deadline_ms = w->now_ms + wait_ms;
-	timer_set(&w->timers, &r->timer, r->deadline_ms);
-	list_add_tail(&p->waiting, &r->wait_link);
-	p->waiting_count++;
-	admit_count(w, r->row.user, r->row.application, r->row.listener, 0, 1);
-	if (r->row.request_key[0])
-		list_add_tail(&w->keyed, &r->key_link);
-	struct effect *e = effects_add(fx, EFFECT_WAITING);
-	e->gateway = r->gateway;
-	e->conn = r->conn;
-	e->place = p->waiting_count;
-	e->ms = wait_ms;
-	world_event(w, fx, SEVERITY_INFO, true, "WAIT", "user", r->row.user,
-		    "waits for %s, place %u", r->row.application,
-		    p->waiting_count);
-	pool_unbalance(w, p);
-}
-
-void queue_on_request(struct world *w, struct effects *fx,
-		      const struct event *ev)
-{
-	const struct site_listener *l =
-		world_listener(w, ev->request.listener);
-	struct refusal no;
-
-	CHECK("S16", ev->request.nonce != 0, "a request without its nonce");
-	if (map_get(&w->conns,
-		    world_conn_key(ev->request.gateway, ev->request.conn)))
-		return;	/* one request a connection: the gateway repeats itself */
-	struct request *r = request_new(w, ev);
-	if ((r->row.request_key[0] && !PLANTED(S7_KEY_IGNORED) &&
-	     is_repeated(w, fx, r, ev->request.prior, &no)) ||
-	    !admit(w, r, &no)) {
-		queue_refuse(w, fx, r, no.code, no.text);
-		return;
-	}
-	struct machine *m = r->pool->waiting_count ? NULL :
-						     assign_choose(r->pool);
-	int64_t wait_ms = ev->request.wait_ms;
-	if (wait_ms < 0 || wait_ms > l->wait_ms)
-		wait_ms = l->wait_ms;
-	if (m)
-		assign(w, fx, r, m);
-	else if (wait_ms > 0)
-		request_wait(w, fx, r, wait_ms);
+	if (r->grants)
+		ticket_grant(w, fx, r);
 	else
-		queue_refuse(w, fx, r, "no_machine",
-			     "no machine is free and the request would not wait");
+		assign(w, fx, r, queue_machine(w, r));
 }
 
-void queue_on_refused(struct world *w, struct effects *fx,
-		      const struct event *ev)
-{
-	struct request *r = request_new(w, ev);
-	char code[32], text[ROW_TEXT_SIZE];
+/* ---- in and out ----------------------------------------------------------------- */
 
-	text_copy_slice(code, sizeof(code), ev->request.code);
-	text_copy_slice(text, sizeof(text), ev->request.text);
-	queue_refuse(w, fx, r, code, text);
+static void line_moved(struct world *w, struct line *l)
+{
+	if (!list_linked(&l->moved_link))
+		list_add_tail(&w->moved_lines, &l->moved_link);
 }
 
-void queue_on_cancel(struct world *w, struct effects *fx, uint32_t gateway,
-		     uint64_t conn)
+/* In its line and at its home, without being counted again. */
+static void stand(struct world *w, struct request *r, bool first)
 {
-	struct request *r = map_get(&w->conns, world_conn_key(gateway, conn));
-
-	if (!r)
-		return;	/* assigned or refused meanwhile: the gateway answers */
-	map_remove(&w->conns, world_conn_key(gateway, conn));
-	request_end(w, fx, r, REQUEST_CANCELLED, "cancelled",
-		    "the client went away while it waited");
+	line_add(r->line, r, admit_member(w, r->row.user)->priority, first);
+	r->home = r->pool;
+	r->home->waiting_count += r->count;
+	pool_unbalance(w, r->pool);
+	line_moved(w, r->line);
 }
 
-void queue_on_timer(struct world *w, struct effects *fx, struct request *r)
+void queue_enter(struct world *w, struct effects *fx, struct request *r,
+		 bool again)
 {
-	char waited[16], text[ROW_TEXT_SIZE];
-	struct pool *p = r->pool;
-
-	snprintf(text, sizeof(text),
-		 "no machine of pool %s became free in %s: %u in use, %u being made ready, max %u",
-		 p->spec.name,
-		 text_duration(waited, sizeof(waited), w->now_ms - r->requested_ms),
-		 pool_busy(p),
-		 p->counts[MACHINE_BOOTING] + p->counts[MACHINE_PREPARING] +
-			 p->counts[MACHINE_CLEANING] + p->counts[MACHINE_DEFINED],
-		 p->max);
-	queue_refuse(w, fx, r, "timeout", text);
+	list_add_tail(&w->waiting, &r->wait_link);
+	w->waiting_count++;
+	admit_count(w, r->row.user, r->row.application, r->row.listener, 0,
+		    (int)r->count);
+	r->told_place = 0;
+	r->changed = w->turn;
+	timer_set(&w->timers, &r->timer, r->deadline_ms);
+	stand(w, r, again);
+	world_event(w, fx, SEVERITY_INFO, true, "WAIT", "user", r->row.user,
+		    "waits for %s with %u others", r->row.application,
+		    r->line->count - 1);
 }
 
-void queue_serve(struct world *w, struct effects *fx, struct pool *p)
+static void leave_line(struct world *w, struct request *r, bool served)
 {
-	bool moved = false;
+	if (served)
+		line_serve(r->line, r);
+	else
+		line_remove(r->line, r);
+	r->home->waiting_count -= r->count;
+	pool_unbalance(w, r->home);
+	line_moved(w, r->line);
+}
 
-	while (!list_empty(&p->waiting)) {
-		struct machine *m = assign_choose(p);
+void queue_leave(struct world *w, struct request *r, bool served)
+{
+	if (!list_linked(&r->wait_link))
+		return;
+	if (r->seat)	/* not while lines are made anew */
+		leave_line(w, r, served);
+	list_remove(&r->wait_link);
+	w->waiting_count--;
+	admit_count(w, r->row.user, r->row.application, r->row.listener, 0,
+		    -(int)r->count);
+}
 
-		if (!m)
-			break;
-		assign(w, fx, LIST_ENTRY(p->waiting.next, struct request,
-					 wait_link), m);
-		moved = true;
-	}
-	if (moved)
-		tell_places(w, fx, p);
+void queue_serve(struct world *w, struct effects *fx, struct line *l)
+{
+	struct request *r;
+
+	while (l && (r = line_next(l, machines_free(l))))
+		queue_give(w, fx, r);
 }
 
 void queue_drop_gateway(struct world *w, struct effects *fx, uint32_t gateway)
 {
-	for (size_t i = 0; i < w->pool_count; i++)
-		LIST_EACH(&w->pools[i]->waiting, it) {
-			struct request *r =
-				LIST_ENTRY(it, struct request, wait_link);
+	LIST_EACH(&w->waiting, it) {
+		struct request *r = LIST_ENTRY(it, struct request, wait_link);
 
-			if (r->gateway == gateway)
-				queue_on_cancel(w, fx, gateway, r->conn);
-		}
+		if (r->gateway == gateway)
+			request_on_cancel(w, fx, gateway, r->conn);
+	}
 }
 
 void queue_drop_user(struct world *w, struct effects *fx, const char *user,
 		     const char *code, const char *text)
 {
-	for (size_t i = 0; i < w->pool_count; i++)
-		LIST_EACH(&w->pools[i]->waiting, it) {
-			struct request *r =
-				LIST_ENTRY(it, struct request, wait_link);
+	LIST_EACH(&w->waiting, it) {
+		struct request *r = LIST_ENTRY(it, struct request, wait_link);
 
-			if (strcmp(r->row.user, user) == 0)
-				queue_refuse(w, fx, r, code, text);
-		}
+		if (strcmp(r->row.user, user) == 0)
+			request_refuse(w, fx, r, code, text);
+	}
 }
 
-/* The request became a session: forget it without a refusal. */
-void queue_assigned(struct world *w, struct effects *fx, struct request *r,
-		    uint64_t session)
+void queue_why_late(const struct world *w, const struct request *r, char *out,
+		    size_t out_size)
 {
-	r->row.session = session;
-	map_remove(&w->conns, world_conn_key(r->gateway, r->conn));
-	request_end(w, fx, r, REQUEST_ASSIGNED, "", "");
+	uint32_t busy = 0, made = 0, max = 0;
+	char waited[16];
+
+	for (size_t i = 0; i < r->line->pool_count; i++) {
+		const struct pool *p = r->line->pools[i];
+
+		busy += pool_busy(p);
+		made += p->counts[MACHINE_BOOTING] +
+			p->counts[MACHINE_PREPARING] +
+			p->counts[MACHINE_CLEANING] + p->counts[MACHINE_DEFINED];
+		max += p->max;
+	}
+	snprintf(out, out_size,
+		 "no machine of pool %s became free in %s: %u in use, %u being made ready, max %u",
+		 r->home->spec.name,
+		 text_duration(waited, sizeof(waited), w->now_ms - r->requested_ms),
+		 busy, made, max);
+}
+
+/* ---- the site has changed ---------------------------------------------------------- */
+
+void queue_index(struct world *w, struct effects *fx)
+{
+	LIST_EACH(&w->waiting, it) {
+		struct request *r = LIST_ENTRY(it, struct request, wait_link);
+
+		line_remove(r->line, r);
+	}
+	lines_forget(w);
+	for (size_t i = 0; i < w->pool_count; i++) {
+		struct pool *p = w->pools[i];
+
+		p->line = NULL;
+		p->waiting_count = 0;
+		if (!p->removed && !p->spec.keep)
+			line_add_pool(line_make(w, p->spec.application), p);
+	}
+	LIST_EACH(&w->waiting, it) {
+		struct request *r = LIST_ENTRY(it, struct request, wait_link);
+
+		if (queue_find(w, r))
+			stand(w, r, false);
+		else
+			request_refuse(w, fx, r, "no_application",
+				       "no pool serves that application any more");
+	}
+}
+
+void queue_clear(struct world *w)
+{
+	LIST_EACH(&w->waiting, it) {
+		struct request *r = LIST_ENTRY(it, struct request, wait_link);
+
+		line_remove(r->line, r);
+	}
+	lines_forget(w);
+}
+
+/* ---- places -------------------------------------------------------------------------- */
+
+struct telling {
+	struct world *w;
+	struct effects *fx;
+};
+
+/* Near the front every step is told; far behind, a tenth of the way. */
+static bool worth_telling(const struct request *r)
+{
+	uint32_t was = r->told_place, is = r->place;
+	uint32_t step = was > is ? was - is : is - was;
+
+	return !was || (is <= TELL_AT_ONCE ? step != 0 : step > was / 10);
+}
+
+static bool tell_one(void *arg, struct request *r, uint32_t place)
+{
+	struct telling *t = arg;
+
+	if (r->place != place)
+		r->changed = t->w->turn;
+	r->place = place;
+	if (!worth_telling(r))
+		return true;
+	struct effect *e = effects_add(t->fx, EFFECT_WAITING);
+	e->gateway = r->gateway;
+	e->conn = r->conn;
+	e->place = r->told_place = place;
+	e->ms = r->deadline_ms - t->w->now_ms;
+	return true;
+}
+
+/* A long line costs a walk only now and then, however busy it is. */
+static void tell(struct world *w, struct effects *fx, struct line *l)
+{
+	struct telling t = { w, fx };
+
+	if (l->count > TELL_AT_ONCE && w->now_ms < l->told_ms + TELL_MS) {
+		timer_set(&w->timers, &l->timer, l->told_ms + TELL_MS);
+		return;
+	}
+	l->told_ms = w->now_ms;
+	timer_stop(&w->timers, &l->timer);
+	line_walk(l, tell_one, &t);
+}
+
+void queue_on_line_timer(struct world *w, struct line *l)
+{
+	line_moved(w, l);
+}
+
+void queue_tell(struct world *w, struct effects *fx)
+{
+	while (!list_empty(&w->moved_lines)) {
+		struct line *l = LIST_ENTRY(w->moved_lines.next, struct line,
+					    moved_link);
+
+		list_remove(&l->moved_link);
+		if (l->count)
+			tell(w, fx, l);
+	}
 }

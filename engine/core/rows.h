@@ -140,6 +140,7 @@ struct session_row {
 	char listener[ROW_NAME_SIZE];
 	char peer[ROW_PEER_SIZE];	/* where the client is */
 	char request_key[ROW_KEY_SIZE];	/* client's request id, or "" */
+	char ticket[65];		/* hash of the one not used yet, or "" */
 	uint32_t gateway;
 	uint64_t conn;			/* of that gateway */
 	int state;			/* enum session_state */
@@ -201,6 +202,18 @@ struct override_row {
 	int64_t value;
 	char who[ROW_USER_SIZE];
 	int64_t wall_ms;
+};
+
+/* A token made while the engine runs.  A spent one stays spent. */
+struct token_row {
+	char hash[65];			/* SHA-256 in hex; its first digits name it */
+	char user[ROW_USER_SIZE];
+	char application[ROW_NAME_SIZE];	/* "" = every one the user may have */
+	bool once;
+	char who[ROW_USER_SIZE];	/* made it */
+	int64_t created_wall_ms;
+	int64_t expires_wall_ms;	/* 0 = never */
+	int64_t used_wall_ms;		/* once: its session was saved */
 };
 
 #endif

@@ -65,6 +65,8 @@ struct session *session_new(struct world *w, const struct session_row *row)
 static void stop(struct effects *fx, uint32_t gateway, uint64_t session,
 		 const char *text)
 {
+	if (gateway >= WORLD_GATEWAYS_MAX)
+		return;	/* nobody has come with its ticket */
 	struct effect *e = effects_add(fx, EFFECT_STOP);
 
 	e->gateway = gateway;
@@ -75,6 +77,8 @@ static void stop(struct effects *fx, uint32_t gateway, uint64_t session,
 static void refuse(struct effects *fx, const struct session *s,
 		   const char *code, const char *text)
 {
+	if (s->row.gateway >= WORLD_GATEWAYS_MAX)
+		return;
 	struct effect *e = effects_add(fx, EFFECT_REFUSE);
 
 	e->gateway = s->row.gateway;
@@ -151,6 +155,7 @@ void session_on_accepted(struct world *w, struct effects *fx,
 	s->row.accept_ms = w->now_ms - s->assigned_ms;
 	s->row.accepted_wall_ms = w->wall_ms;
 	limit_begin(w, s);
+	request_settled(w, s);
 	world_save_session_late(w, s);
 	m->row.failures = 0;
 	machine_move(w, fx, m, MACHINE_IN_SESSION, "%s", s->row.user);
@@ -169,6 +174,8 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 	TEXT_SET(s->row.end_text, text);
 	timer_stop(&w->timers, &s->timer);
 	list_remove(&s->live_link);
+	ticket_forget(w, s);
+	request_settled(w, s);
 	count(w, s, -1);
 	if (s->row.gateway < WORLD_GATEWAYS_MAX) {
 		w->gateways[s->row.gateway].sessions--;
@@ -190,6 +197,9 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 	    !PLANTED(S4_PORT_UNDRAINED) &&
 	    m->pool->application.endpoint == ENDPOINT_CHANNEL)
 		rung = clean_below(m);
+	/* Nobody came for it: nothing was said to the machine. */
+	if (s->row.ticket[0] && m->created && !m->touched)
+		rung = RUNG_CLEAN;
 	/* Its gateway may be at it still. */
 	if (in_place && s->held && !PLANTED(S2_NOT_LET_GO))
 		rung = clean_below(m);
@@ -205,17 +215,21 @@ void session_on_failed(struct world *w, struct effects *fx,
 
 	if (!s)
 		return;
-	/* Its client waits for our word, also when we gave it up before. */
 	text_copy_slice(text, sizeof(text), ev->session.text);
-	if (!PLANTED(L1_CLIENT_FORGOTTEN))
-		refuse(fx, s, "not_accepted", text);
 	session_let_go(w, fx, s);
-	s = session_of_message(w, ev);
-	if (!s)
-		return;
-	s->untouched = !ev->session.touched;
-	session_finish(w, fx, s, s->row.state == SESSION_ASSIGNED ?
-					 SESSION_FAILED : SESSION_LOST, text);
+	if (!session_is_final(s))
+		s->untouched = !ev->session.touched;
+	if (PLANTED(L1_CLIENT_FORGOTTEN)) {
+		if (!session_is_final(s))
+			session_finish(w, fx, s, SESSION_FAILED, text);
+	} else if (s->row.state == SESSION_ASSIGNED) {
+		assign_failed(w, fx, s, text);
+	} else {
+		/* Its client waits for our word, also when we gave it up before. */
+		refuse(fx, s, "not_accepted", text);
+		if (session_of_message(w, ev))
+			session_finish(w, fx, s, SESSION_LOST, text);
+	}
 }
 
 void session_on_ended(struct world *w, struct effects *fx,
@@ -245,6 +259,11 @@ void session_give_up(struct world *w, struct effects *fx, struct machine *m)
 	struct session *s = world_session(w, m->row.session);
 
 	CHECK("S2", s && !session_is_final(s));
+	if (s->row.ticket[0]) {
+		session_finish(w, fx, s, SESSION_FAILED,
+			       "its ticket was not used in time");
+		return;
+	}
 	session_dismiss(fx, s, "not_accepted", "no accept in time");
 	session_finish(w, fx, s, SESSION_FAILED, "no accept in time");
 }

@@ -20,7 +20,7 @@ const char *event_name(enum event_kind kind)
 		[EVENT_GATEWAY_READY] = "gateway_ready",
 		[EVENT_GATEWAY_LOST] = "gateway_lost",
 		[EVENT_REQUEST] = "request", [EVENT_REFUSED] = "refused",
-		[EVENT_CANCEL] = "cancel", [EVENT_ACCEPTED] = "accepted",
+		[EVENT_CANCEL] = "cancel", [EVENT_CLAIM] = "claim", [EVENT_ACCEPTED] = "accepted",
 		[EVENT_FAILED] = "failed", [EVENT_ENDED] = "ended",
 		[EVENT_BYTES] = "bytes", [EVENT_EXTEND] = "extend",
 		[EVENT_RESOURCE_USED] = "resource_used",
@@ -50,7 +50,7 @@ static void on_tick(struct world *w, struct effects *fx)
 			call_on_timer(w, fx, OWNER(t, struct call, timer));
 			break;
 		case TIMER_REQUEST:
-			queue_on_timer(w, fx, OWNER(t, struct request, timer));
+			request_on_timer(w, fx, OWNER(t, struct request, timer));
 			break;
 		case TIMER_HOST:
 			host_on_timer(w, fx, OWNER(t, struct host, timer));
@@ -60,6 +60,9 @@ static void on_tick(struct world *w, struct effects *fx)
 			break;
 		case TIMER_BASE:
 			base_look(w, fx, OWNER(t, struct pool, base_timer));
+			break;
+		case TIMER_LINE:
+			queue_on_line_timer(w, OWNER(t, struct line, timer));
 			break;
 		case TIMER_POOL:
 			pool_unbalance(w, OWNER(t, struct pool, shrink_timer));
@@ -149,13 +152,16 @@ static void dispatch(struct world *w, const struct event *ev,
 		adopt_on_lost(w, fx, ev);
 		return;
 	case EVENT_REQUEST:
-		queue_on_request(w, fx, ev);
+		request_on_event(w, fx, ev);
 		return;
 	case EVENT_REFUSED:
-		queue_on_refused(w, fx, ev);
+		request_on_refused(w, fx, ev);
+		return;
+	case EVENT_CLAIM:
+		ticket_on_claim(w, fx, ev);
 		return;
 	case EVENT_CANCEL:
-		queue_on_cancel(w, fx, ev->request.gateway, ev->request.conn);
+		request_on_cancel(w, fx, ev->request.gateway, ev->request.conn);
 		return;
 	case EVENT_ACCEPTED:
 		session_on_accepted(w, fx, ev);
@@ -203,6 +209,7 @@ void engine_step(struct world *w, const struct event *ev, struct effects *fx)
 	w->wall_ms = ev->wall_ms;
 	dispatch(w, ev, fx);
 	pools_balance(w, fx);
+	queue_tell(w, fx);
 	resources_kick(w, fx);
 	access_kick(w, fx);
 }

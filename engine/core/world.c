@@ -18,9 +18,11 @@ void world_init(struct world *w, uint64_t site_key, uint64_t term)
 	/* Calls of different terms never meet: answers may outlive an engine. */
 	w->next_call = term << 32 | 1;
 	list_init(&w->live);
-	list_init(&w->keyed);
 	list_init(&w->accessing);
 	list_init(&w->visit_list);
+	list_init(&w->waiting);
+	list_init(&w->moved_lines);
+	list_init(&w->token_list);
 	list_init(&w->balance);
 	list_init(&w->save_machines);
 	list_init(&w->save_sessions);
@@ -46,12 +48,25 @@ static void free_values(struct map *map)
 	map_fini(map);
 }
 
+static void free_requests(struct map *requests)
+{
+	for (size_t i = 0; i < requests->size; i++)
+		if (requests->slots[i].key)
+			free(((struct request *)requests->slots[i].value)->grants);
+	free_values(requests);
+}
+
 void world_fini(struct world *w)
 {
 	free_volumes(&w->machines);
+	queue_clear(w);
+	tokens_fini(w);
+	dict_clear(&w->keys);
+	dict_clear(&w->turn_keys);
+	dict_clear(&w->tickets);
 	free_values(&w->machines);
 	free_values(&w->sessions);
-	free_values(&w->requests);
+	free_requests(&w->requests);
 	free_values(&w->calls);
 	admit_fini(w);
 	free_values(&w->visits);
@@ -270,6 +285,8 @@ void world_end_turn(struct world *w, struct effects *fx)
 		free_machine(w, LIST_ENTRY(it, struct machine, gone_link));
 	LIST_EACH(&w->done, it)
 		free_session(w, LIST_ENTRY(it, struct session, done_link));
+	if (w->turn_keys.used)
+		dict_clear(&w->turn_keys);
 	pools_forget_empty(w);
 	effects_clear(fx);
 	w->turn++;

@@ -19,6 +19,7 @@
 #include "engine/base/sm.h"
 #include "engine/core/effect.h"
 #include "engine/core/event.h"
+#include "engine/core/line.h"
 #include "engine/core/rows.h"
 #include "engine/core/spec.h"
 #include "engine/core/timer.h"
@@ -26,7 +27,7 @@
 enum {
 	WORLD_RESOURCES_MAX = 8,	/* of one application */
 	WORLD_GATEWAYS_MAX = 64,
-	QUEUE_MAX = 10000,		/* waiting requests of one pool (S18) */
+	QUEUE_MAX = 10000,		/* waiting requests of one application (S18) */
 	FAILURES_MAX = 3,		/* in a row: quarantine */
 	HOST_POLL_MS = 5000,
 	HOST_ANSWER_MS = 6000,		/* a poll older than this: not answering */
@@ -41,7 +42,7 @@ enum {
 
 /* What timers belong to. */
 enum timer_kind { TIMER_MACHINE = 1, TIMER_CALL, TIMER_REQUEST, TIMER_HOST,
-		  TIMER_POOL, TIMER_LATE, TIMER_SESSION, TIMER_BASE };
+		  TIMER_LINE, TIMER_POOL, TIMER_LATE, TIMER_SESSION, TIMER_BASE };
 
 enum host_state { HOST_CONNECTING, HOST_UP, HOST_NOT_ANSWERING };
 
@@ -81,8 +82,8 @@ struct pool {
 	uint32_t free_slot;		/* no lower slot is free */
 	struct list ready;		/* machines free to be assigned */
 	uint32_t ready_count;
-	struct list waiting;		/* requests, oldest first */
-	uint32_t waiting_count;
+	struct line *line;		/* whom it serves, NULL = nobody */
+	uint32_t waiting_count;		/* machines wanted by those at home here */
 	uint32_t counts[MACHINE_STATES];
 	uint32_t leaving;		/* of them on their way out */
 	bool rolling;			/* some machines are outdated */
@@ -210,6 +211,7 @@ struct session {
 	struct list access_link;	/* ways are not all told */
 	struct way ways[WORLD_RESOURCES_MAX];
 	uint32_t way_count;	/* 0 until it is active */
+	struct request *request;	/* until the machine accepted */
 	bool told;		/* ASSIGN went to the gateway */
 	bool reported;		/* the adopted gateway holds it */
 	bool confirm;		/* the client waits for CONFIRMED */
@@ -230,13 +232,24 @@ struct session {
 
 struct request {
 	struct request_row row;
-	struct pool *pool;
+	struct line *line;	/* of its application; set while it waits */
+	struct pool *home;	/* while it waits: grows for it */
+	struct pool *pool;	/* whose machine it gets, or its home to be */
 	uint32_t gateway;
 	uint64_t conn;
-	uint64_t nonce;
+	uint64_t nonces[ASSIGN_TRIES];
+	uint32_t tries;		/* machines it was given */
+	uint32_t count;		/* machines it wants at once */
+	struct grant *grants;	/* as many, or NULL: one on its connection */
+	uint64_t session;	/* that is to accept, 0 = none */
+	bool waited, gone;	/* the client went away */
+	char token[SITE_HASH_SIZE];	/* it came with, or "" */
 	int64_t requested_ms, deadline_ms;
-	struct list wait_link;
-	struct list key_link;
+	struct list wait_link;	/* all that wait, in order of entering */
+	struct list seat_link;	/* line.h */
+	struct seat *seat;	/* NULL: does not wait */
+	uint32_t passed;	/* wanted more than was free while it was its turn */
+	uint32_t place, told_place;
 	struct timer timer;
 	uint64_t changed;
 };
@@ -287,6 +300,13 @@ struct use {
 	uint32_t sessions, waiting;
 };
 
+struct token {
+	struct token_row row;
+	struct list link;
+	int64_t expires_ms;	/* boot time, INT64_MAX = never */
+	uint64_t held;		/* by this request, 0 = none; once only */
+};
+
 /* A user as the site and the operators have it (admit.h). */
 struct member {
 	char name[ROW_USER_SIZE];
@@ -317,11 +337,25 @@ struct world {
 	struct map machines, sessions, requests, calls, conns;
 	/* By name, made anew when a site is applied. */
 	struct dict listeners, applications, members;
+	/* Users of the site by what proves them. */
+	struct dict user_tokens, logins;
+	struct map uids;		/* uid + 1 */
 	struct member stranger;		/* whom neither site nor operator names */
 	struct dict uses[USE_KINDS];	/* name -> struct use */
 	struct dict decisions;		/* admit.c's memory */
+	struct dict tokens;		/* hash -> struct token */
+	struct list token_list;		/* oldest first */
+	uint32_t token_count;
 	struct list live;	/* sessions not final, oldest first */
-	struct list keyed;	/* waiting requests with a key */
+	struct list waiting;	/* requests, in order of entering */
+	uint32_t waiting_count;
+	struct dict lines;	/* application -> line */
+	struct line **line_list;
+	size_t line_count;
+	struct list moved_lines;	/* places are to be told */
+	struct dict keys;	/* "user key" -> request */
+	struct dict tickets;	/* hash -> session nobody has come for */
+	struct dict turn_keys;	/* the same -> session of this turn */
 	struct list accessing;	/* sessions with ways to tell of */
 	struct map visits;
 	struct list visit_list;	/* oldest first */

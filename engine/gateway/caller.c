@@ -296,6 +296,20 @@ static void peer_text(const struct caller *c, char *out, size_t size)
 	snprintf(out, size, "unix uid %u pid %d", c->peer_uid, c->peer_pid);
 }
 
+/* Shows the ticket a client came with. */
+static void claim(struct gateway *g, struct caller *c, const char *peer)
+{
+	struct message m = {
+		.type = WIRE_TYPE_session_claim,
+		.session_claim = { .conn = c->id, .listener = c->listener->id,
+				   .ticket = slice_of(c->asking->ticket),
+				   .peer = slice_of(peer) },
+	};
+
+	c->requested = true;
+	engine_link_send(g, &m, false);
+}
+
 void caller_request(struct gateway *g, struct caller *c)
 {
 	struct listener *l = c->listener;
@@ -311,12 +325,17 @@ void caller_request(struct gateway *g, struct caller *c)
 			.wait_ms = a ? a->wait_ms : -1,
 			.request_id = slice_of(a ? a->request_id : ""),
 			.count = a ? a->count : 1,
+			.tickets = a && a->tickets,
 		},
 	};
 
 	if (!link_up(g) || !l->open)
 		return;
 	peer_text(c, peer, sizeof(peer));
+	if (a && a->ticket[0]) {
+		claim(g, c, peer);
+		return;
+	}
 	m.session_request.peer = slice_of(peer);
 	switch (l->user_source) {
 	case WIRE_USER_FIXED:
@@ -410,7 +429,20 @@ void caller_on_refuse(struct gateway *g, const struct message *m)
 		return;
 	text_copy_slice(code, sizeof(code), m->session_refuse.code);
 	c->listener->refused++;
+	c->taken = m->session_refuse.session;
 	caller_refuse(g, c, code, m->session_refuse.text);
+}
+
+void caller_on_ticket(struct gateway *g, const struct message *m)
+{
+	struct caller *c = map_get(&g->by_conn, m->session_ticket.conn);
+
+	/* A client that has gone lets its tickets run out. */
+	if (!c || c->state != CALLER_REQUESTED || !c->door->ticket)
+		return;
+	c->door->ticket(g, c, m);
+	if (m->session_ticket.left == 0)
+		caller_linger(g, c);
 }
 
 void caller_on_waiting(struct gateway *g, const struct message *m)

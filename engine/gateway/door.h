@@ -52,6 +52,9 @@ struct door {
 	/* Its place in the queue; NULL: the protocol cannot say. */
 	void (*waiting)(struct gateway *g, struct caller *c,
 			const struct wire_session_waiting *w);
+	/* One of the tickets it asked for; NULL: it cannot ask for any. */
+	void (*ticket)(struct gateway *g, struct caller *c,
+		       const struct message *m);
 	/* What is written once the machine accepted (malloc'd), or NULL. */
 	struct greeting *(*greeting)(const struct caller *c,
 				     const struct message *assign);

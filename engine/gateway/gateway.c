@@ -118,6 +118,9 @@ void gateway_on_message(struct gateway *g, struct message *m)
 	case WIRE_TYPE_session_refuse:
 		caller_on_refuse(g, m);
 		return;
+	case WIRE_TYPE_session_ticket:
+		caller_on_ticket(g, m);
+		return;
 	case WIRE_TYPE_session_waiting:
 		caller_on_waiting(g, m);
 		return;

@@ -28,6 +28,7 @@ enum {
 	USER_MAX = 256,
 	SECRET_MAX = 1024,
 	REQUEST_ID_MAX = 128,
+	TICKET_MAX = 64,
 	KEY_MAX = 4096,
 	CANDIDATES_MAX = 8,
 };
@@ -97,6 +98,8 @@ struct asking {
 	char request_id[REQUEST_ID_MAX];
 	int64_t wait_ms;
 	uint32_t count;
+	bool tickets;		/* count machines, by tickets */
+	char ticket[TICKET_MAX];	/* CONNECT: shown instead of asking */
 	uint32_t secret_length;
 	uint8_t secret[SECRET_MAX];
 };
@@ -128,6 +131,7 @@ struct caller {
 	struct asking *asking;		/* until answered; direct has none */
 	bool requested;			/* the present engine has the request */
 	bool client_fin;		/* raw: closed, said nothing */
+	uint64_t taken;			/* refused: the session its id has */
 	/* The session, 0 when there is none. */
 	uint64_t session, machine_id, incarnation, nonce;
 	enum wire_endpoint endpoint;
@@ -153,6 +157,8 @@ void caller_new(struct gateway *g, struct listener *l, int fd,
 void caller_request(struct gateway *g, struct caller *c);
 void caller_on_assign(struct gateway *g, struct message *m);
 void caller_on_refuse(struct gateway *g, const struct message *m);
+/* One of the tickets it asked for; the last ends its connection. */
+void caller_on_ticket(struct gateway *g, const struct message *m);
 void caller_on_waiting(struct gateway *g, const struct message *m);
 void caller_on_stop(struct gateway *g, const struct message *m);
 void caller_on_notice(struct gateway *g, const struct message *m);

@@ -24,19 +24,29 @@
 #include "engine/base/log.h"
 #include "engine/gateway/internal.h"
 
-enum { WAIT_MAX_MS = 24 * 3600 * 1000 };	/* longest own wait */
+enum {
+	WAIT_MAX_MS = 24 * 3600 * 1000,	/* longest own wait */
+	COUNT_MAX = 100,		/* machines of one request */
+};
 enum step { STEP_HELLO, STEP_ALLOCATE };	/* of opening.step */
+
+static void begin_error(struct native_builder *b, const char *code,
+			struct slice text)
+{
+	char said[512];
+
+	text_copy_slice(said, sizeof(said), text);
+	native_begin(b, NATIVE_ERROR, 0);
+	native_put_text(b, NATIVE_TAG_CODE, code);
+	native_put_text(b, NATIVE_TAG_TEXT, said);
+}
 
 void native_door_error(struct gateway *g, struct end *e, const char *code,
 		  struct slice text, const uint64_t *nonce)
 {
 	struct native_builder b;
-	char said[512];
 
-	text_copy_slice(said, sizeof(said), text);
-	native_begin(&b, NATIVE_ERROR, 0);
-	native_put_text(&b, NATIVE_TAG_CODE, code);
-	native_put_text(&b, NATIVE_TAG_TEXT, said);
+	begin_error(&b, code, text);
 	if (nonce)
 		native_put_u64(&b, NATIVE_TAG_NONCE, *nonce);
 	/* When it does not fit, the other side reads nothing anyway. */
@@ -46,7 +56,12 @@ void native_door_error(struct gateway *g, struct end *e, const char *code,
 static void native_refuse(struct gateway *g, struct caller *c, const char *code,
 			  struct slice text)
 {
-	native_door_error(g, &c->client, code, text, NULL);
+	struct native_builder b;
+
+	begin_error(&b, code, text);
+	if (c->taken)
+		native_put_u64(&b, NATIVE_TAG_SESSION, c->taken);
+	end_put_frame(g, &c->client, &b);
 }
 
 static void native_waiting(struct gateway *g, struct caller *c,
@@ -61,6 +76,27 @@ static void native_waiting(struct gateway *g, struct caller *c,
 	/* A client that does not read its place can do without it. */
 	if (end_flush(g, &c->client))
 		end_put_frame(g, &c->client, &b);
+}
+
+static void native_ticket(struct gateway *g, struct caller *c,
+			  const struct message *m)
+{
+	const struct wire_session_ticket *t = &m->session_ticket;
+	struct native_builder b;
+
+	native_begin(&b, NATIVE_ALLOCATED, 0);
+	native_put_u64(&b, NATIVE_TAG_SESSION, t->session);
+	native_put_bytes(&b, NATIVE_TAG_MACHINE, t->machine_name.ptr,
+			 t->machine_name.length);
+	native_put_u64(&b, NATIVE_TAG_INCARNATION, m->incarnation);
+	native_put_bytes(&b, NATIVE_TAG_USER, t->user.ptr, t->user.length);
+	native_put_bytes(&b, NATIVE_TAG_APPLICATION, t->application.ptr,
+			 t->application.length);
+	native_put_bytes(&b, NATIVE_TAG_TICKET, t->ticket.ptr, t->ticket.length);
+	native_put_u64(&b, NATIVE_TAG_WAIT_MS, (uint64_t)t->valid_ms);
+	native_put_u64(&b, NATIVE_TAG_COUNT, t->left);
+	/* What cannot be written now runs out by itself. */
+	end_put_frame(g, &c->client, &b);
 }
 
 /* ALLOCATED and ACCEPT. */
@@ -141,6 +177,7 @@ static const char *read_allocate(struct caller *c, const uint8_t *p, size_t n,
 {
 	struct asking *a = c->asking;
 	uint64_t wait = UINT64_MAX, count = 1;
+	const uint8_t *value;
 
 	*code = "protocol";
 	if (!optional_text(p, n, NATIVE_TAG_APPLICATION, a->application,
@@ -159,18 +196,33 @@ static const char *read_allocate(struct caller *c, const uint8_t *p, size_t n,
 	if (!optional_text(p, n, NATIVE_TAG_REQUEST_ID, a->request_id,
 			   sizeof(a->request_id)))
 		return "the request id is too long or has a NUL";
-	if (count != 1) {
-		*code = "unsupported";
-		return "one machine a connection: count must be 1";
+	a->tickets = count != 1 ||
+		     native_find(p, n, NATIVE_TAG_TICKET, &value) >= 0;
+	if (count < 1 || count > COUNT_MAX) {
+		*code = "count";
+		return "a request may be for 1 to 100 machines";
 	}
 	if (c->listener->user_source == WIRE_USER_PASSWORD &&
 	    (!a->user[0] || !a->secret_length)) {
 		*code = "denied";
 		return "this listener wants a user and a password";
 	}
-	a->count = 1;
+	a->count = (uint32_t)count;
 	a->wait_ms = wait == UINT64_MAX ? -1
 		     : wait > WAIT_MAX_MS ? WAIT_MAX_MS : (int64_t)wait;
+	return NULL;
+}
+
+/* CONNECT: a ticket says all there is to say. */
+static const char *read_connect(struct caller *c, const uint8_t *p, size_t n)
+{
+	const uint8_t *value;
+	int length = native_find(p, n, NATIVE_TAG_TICKET, &value);
+
+	if (length <= 0 || length >= TICKET_MAX || memchr(value, 0, (size_t)length))
+		return "CONNECT without a ticket";
+	memcpy(c->asking->ticket, value, (size_t)length);
+	c->asking->ticket[length] = '\0';
 	return NULL;
 }
 
@@ -186,6 +238,8 @@ static const char *on_opening_frame(struct gateway *g, struct caller *c,
 		return on_hello(g, c, p, h->length);
 	if (h->type == NATIVE_ALLOCATE && allocate)
 		return read_allocate(c, p, h->length, code);
+	if (h->type == NATIVE_CONNECT && allocate)
+		return read_connect(c, p, h->length);
 	return allocate ? "ALLOCATE was expected" : "HELLO was expected";
 }
 
@@ -206,7 +260,7 @@ static enum door_step native_read(struct gateway *g, struct caller *c)
 		return DOOR_OVER;
 	}
 	end_consume(g, &c->client, NATIVE_HEADER_SIZE + h.length);
-	return h.type == NATIVE_ALLOCATE ? DOOR_ASKED : DOOR_AGAIN;
+	return h.type == NATIVE_HELLO ? DOOR_AGAIN : DOOR_ASKED;
 }
 
 /* A frame while the engine decides.  False: it has to wait. */
@@ -327,4 +381,5 @@ const struct door door_native = {
 	.waiting = native_waiting,
 	.greeting = native_greeting,
 	.refuse = native_refuse,
+	.ticket = native_ticket,
 };

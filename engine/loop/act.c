@@ -357,6 +357,27 @@ static void resource_send(struct shell *sh, const struct effect *e)
 		close(fd);
 }
 
+static void ticket_send(struct shell *sh, const struct effect *e)
+{
+	const struct session *s = world_session(&sh->world, e->session);
+	struct message msg = { .type = WIRE_TYPE_session_ticket,
+			       .incarnation = e->incarnation };
+
+	CHECK("S3", s && sh->saved_turn == sh->world.turn, "a ticket before it is saved");
+	msg.session_ticket = (struct wire_session_ticket){
+		.conn = e->conn,
+		.session = e->session,
+		.machine = e->machine,
+		.machine_name = slice_of(s->row.machine_name),
+		.user = slice_of(s->row.user),
+		.application = slice_of(s->row.application),
+		.ticket = e->text,
+		.valid_ms = e->ms,
+		.left = e->place,
+	};
+	gateways_send(sh, e->gateway, &msg);
+}
+
 static void send_to_gateway(struct shell *sh, const struct effect *e)
 {
 	struct message msg = { .incarnation = e->incarnation };
@@ -365,7 +386,7 @@ static void send_to_gateway(struct shell *sh, const struct effect *e)
 	case EFFECT_REFUSE:
 		msg.type = WIRE_TYPE_session_refuse;
 		msg.session_refuse = (struct wire_session_refuse){
-			e->conn, e->word, e->text };
+			e->conn, e->session, e->word, e->text };
 		break;
 	case EFFECT_WAITING:
 		msg.type = WIRE_TYPE_session_waiting;
@@ -453,6 +474,9 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_RESOURCE_TARGET:
 		resource_send(sh, e);
 		return;
+	case EFFECT_TICKET:
+		ticket_send(sh, e);
+		return;
 	case EFFECT_REFUSE:
 	case EFFECT_WAITING:
 	case EFFECT_STOP:
@@ -464,6 +488,8 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_SAVE_REQUEST:
 	case EFFECT_SAVE_EVENT:
 	case EFFECT_SAVE_OVERRIDE:
+	case EFFECT_SAVE_TOKEN:
+	case EFFECT_DELETE_TOKEN:
 	case EFFECT_SAVE_VOLUME:
 	case EFFECT_DELETE_VOLUME:
 	case EFFECT_DELETE_OVERRIDE:

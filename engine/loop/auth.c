@@ -31,7 +31,27 @@ struct login {
 	bool right;
 };
 
+static const char wrong[] = "user name or password is wrong";
+
 static unsigned waiting;
+
+/* Tickets for the machines of a counted request. */
+static void make_grants(struct event *ev)
+{
+	static struct grant grants[COUNT_MAX];
+	uint8_t bytes[20];
+
+	for (uint32_t i = 0; i < ev->request.count; i++) {
+		struct grant *g = &grants[i];
+
+		shell_random(bytes, sizeof(bytes));
+		for (size_t j = 0; j < sizeof(bytes); j++)
+			snprintf(g->ticket + 2 * j, 3, "%02x", bytes[j]);
+		shell_hash(g->ticket, strlen(g->ticket), g->hash);
+		g->nonce = shell_nonce();
+	}
+	ev->request.grants = grants;
+}
 
 static void request_step(struct shell *sh, struct event *ev)
 {
@@ -42,6 +62,10 @@ static void request_step(struct shell *sh, struct event *ev)
 	text_copy_slice(user, sizeof(user), ev->request.user);
 	text_copy_slice(key, sizeof(key), ev->request.key);
 	ev->request.nonce = shell_nonce();
+	for (int i = 0; i < ASSIGN_TRIES - 1; i++)
+		ev->request.more_nonces[i] = shell_nonce();
+	if (ev->request.count)
+		make_grants(ev);
 	if (key[0]) {
 		if (db_find_request(sh->db, user, key, &prior, &err) < 0)
 			shell_die(sh, "the store cannot be read: %s", err.text);
@@ -58,6 +82,51 @@ static void refuse(struct shell *sh, struct event *ev, const char *code,
 	ev->request.code = slice_of(code);
 	ev->request.text = slice_of(text);
 	shell_step(sh, ev);
+}
+
+/* The texts of an event that the throttle counts by. */
+struct who {
+	char user[ROW_USER_SIZE], peer[ROW_PEER_SIZE];
+};
+
+static struct who who_of(const struct event *ev)
+{
+	struct who who;
+
+	text_copy_slice(who.user, sizeof(who.user), ev->request.user);
+	text_copy_slice(who.peer, sizeof(who.peer), ev->request.peer);
+	return who;
+}
+
+/* A failed login: counted, refused in words that say nothing more. */
+static void refuse_login(struct shell *sh, struct event *ev)
+{
+	struct who who = who_of(ev);
+	char alarm[ROW_TEXT_SIZE];
+
+	if (throttle_failed(&sh->throttle, who.user, who.peer, shell_now_ms())) {
+		snprintf(alarm, sizeof(alarm),
+			 "many logins fail for this name or from %s", who.peer);
+		ev->request.alarm = slice_of(alarm);
+	}
+	refuse(sh, ev, "not_authenticated", wrong);
+}
+
+/* True when it was refused without a look at its secret. */
+static bool throttled(struct shell *sh, struct event *ev)
+{
+	struct who who = who_of(ev);
+	int64_t ms = throttle_wait_ms(&sh->throttle, who.user, who.peer,
+				      shell_now_ms());
+	char text[80];
+
+	if (!ms)
+		return false;
+	snprintf(text, sizeof(text), "too many failed logins; try again in %lld s",
+		 (long long)(ms + 999) / 1000);
+	ev->request.quiet = true;
+	refuse(sh, ev, "throttled", text);
+	return true;
 }
 
 static void check_password(uv_work_t *work)
@@ -82,55 +151,60 @@ static void password_checked(uv_work_t *work, int status)
 	l->ev.request.user = slice_of(l->user);
 	l->ev.request.peer = slice_of(l->peer);
 	l->ev.request.key = slice_of(l->key);
-	if (status == 0 && l->right)
+	if (status == 0 && l->right) {
+		throttle_right(&l->sh->throttle, l->user, l->peer);
 		request_step(l->sh, &l->ev);
-	else
-		refuse(l->sh, &l->ev, "not_authenticated",
-		       "user name or password is wrong");
+	} else {
+		refuse_login(l->sh, &l->ev);
+	}
 	free(l);
 }
 
-static bool token_right(const struct site_user *u, struct slice secret)
+/* The user whose token that is: one of the site's, or one made since. */
+static const char *user_of_token(const struct shell *sh, const char *hash)
 {
-	char hex[SITE_HASH_SIZE];
+	const struct token *t = dict_get(&sh->world.tokens, hash);
+	const struct site_user *u = dict_get(&sh->world.user_tokens, hash);
 
-	shell_hash(secret.ptr, secret.length, hex);
-	return strlen(u->token) == sizeof(hex) - 1 &&
-	       CRYPTO_memcmp(hex, u->token, sizeof(hex) - 1) == 0;
+	if (u)
+		return u->name;
+	return t ? t->row.user : NULL;
 }
 
-/* A bearer token comes without a name; tokens are unique in a site. */
-static const struct site_user *by_token(const struct shell *sh, struct slice secret)
+/* A secret that is a token of the user, or of anybody where no name is given.
+ * Tables are searched by hash: how long it takes tells nothing of a token. */
+static bool by_token(struct shell *sh, struct event *ev, struct slice secret)
 {
-	const struct site_spec *spec = &sh->world.spec;
+	static char hash[SITE_HASH_SIZE], user[ROW_USER_SIZE];
+	const char *owner;
 
-	for (size_t i = 0; i < spec->user_count; i++)
-		if (spec->users[i].token[0] && token_right(&spec->users[i], secret))
-			return &spec->users[i];
-	return NULL;
+	shell_hash(secret.ptr, secret.length, hash);
+	owner = user_of_token(sh, hash);
+	if (!owner || (ev->request.user.length && !slice_is(ev->request.user, owner)))
+		return false;
+	TEXT_SET(user, owner);
+	ev->request.user = slice_of(user);
+	if (dict_get(&sh->world.tokens, hash))
+		ev->request.token = slice_of(hash);
+	request_step(sh, ev);
+	return true;
 }
 
 static void by_password(struct shell *sh, struct event *ev, struct slice secret)
 {
+	bool named = ev->request.user.length;
 	char name[ROW_USER_SIZE];
 	const struct site_user *u;
 
-	if (!ev->request.user.length) {
-		u = by_token(sh, secret);
-		ev->request.user = slice_of(u ? u->name : "unknown");
-		if (u)
-			request_step(sh, ev);
-		else
-			refuse(sh, ev, "not_authenticated",
-			       "that is no user's token");
+	if (throttled(sh, ev) || by_token(sh, ev, secret))
+		return;
+	if (!named) {
+		ev->request.user = SLICE("unknown");
+		refuse_login(sh, ev);
 		return;
 	}
 	text_copy_slice(name, sizeof(name), ev->request.user);
 	u = world_user(&sh->world, name);
-	if (u && u->token[0] && token_right(u, secret)) {
-		request_step(sh, ev);
-		return;
-	}
 	if (waiting >= PASSWORDS_MAX) {
 		refuse(sh, ev, "busy", "too many logins at once; try again");
 		return;
@@ -155,17 +229,15 @@ static void by_password(struct shell *sh, struct event *ev, struct slice secret)
 /* The user of a local uid: named in the site, or its login name. */
 static bool by_peer(struct shell *sh, uint32_t uid, char *user, size_t size)
 {
-	const struct site_spec *spec = &sh->world.spec;
+	const struct world *w = &sh->world;
 	const struct passwd *pw = getpwuid(uid);
+	const struct site_user *u = map_get(&w->uids, (uint64_t)uid + 1);
 
-	for (size_t i = 0; i < spec->user_count; i++) {
-		const struct site_user *u = &spec->users[i];
-
-		if (u->uid == (int64_t)uid ||
-		    (pw && u->login[0] && strcmp(u->login, pw->pw_name) == 0))
-			return text_copy(user, size, u->name);
-	}
-	return spec->peers && pw && text_copy(user, size, pw->pw_name);
+	if (!u && pw)
+		u = dict_get(&w->logins, pw->pw_name);
+	if (u)
+		return text_copy(user, size, u->name);
+	return w->spec.peers && pw && text_copy(user, size, pw->pw_name);
 }
 
 /* The user of the longest network that holds the client's address. */
@@ -219,8 +291,13 @@ void auth_request(struct shell *sh, uint32_t gateway, const struct message *m)
 	ev.request.peer = r->peer;
 	ev.request.key = r->request_id;
 	ev.request.wait_ms = r->wait_ms;
+	ev.request.count = r->tickets ? r->count : 0;
 	if (!l) {
 		refuse(sh, &ev, "refused", "this listener is being closed");
+		return;
+	}
+	if (ev.request.count > COUNT_MAX) {
+		refuse(sh, &ev, "count", "a request may be for 1 to 100 machines");
 		return;
 	}
 	/* What the listener says counts, not what the gateway says it says. */
@@ -268,4 +345,20 @@ void auth_request(struct shell *sh, uint32_t gateway, const struct message *m)
 		ev.request.user = r->user;
 	}
 	request_step(sh, &ev);
+}
+
+void auth_claim(struct shell *sh, uint32_t gateway, const struct message *m)
+{
+	const struct wire_session_claim *c = &m->session_claim;
+	const struct listener *l = listeners_by_id(sh, c->listener);
+	struct event ev = { .kind = EVENT_CLAIM };
+	char hash[SITE_HASH_SIZE];
+
+	shell_hash(c->ticket.ptr, c->ticket.length, hash);
+	ev.claim.gateway = gateway;
+	ev.claim.conn = c->conn;
+	ev.claim.listener = slice_of(l ? l->name : "");
+	ev.claim.peer = c->peer;
+	ev.claim.hash = slice_of(hash);
+	shell_step(sh, &ev);
 }

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
+
 #include "engine/base/check.h"
 #include "engine/base/log.h"
 #include "engine/loop/show.h"
@@ -383,6 +385,17 @@ void control_answer(struct shell *sh, uint64_t client, int64_t id, bool ok,
 		control_error(c, id, code, NULL, text, NULL);
 }
 
+static void answer_token(struct shell *sh, const struct reply *r,
+			 const char *text)
+{
+	struct control_client *c = control_client_of(sh->control, r->client);
+
+	if (c)
+		control_send(c, json_pack("{s:I, s:b, s:s, s:s}", "id", r->id,
+					  "ok", 1, "text", text, "token",
+					  r->token));
+}
+
 void control_on_reply(struct shell *sh, const struct effect *e)
 {
 	struct reply *r = map_remove(&sh->control->replies, e->call);
@@ -392,6 +405,10 @@ void control_on_reply(struct shell *sh, const struct effect *e)
 		return;
 	text_copy_slice(code, sizeof(code), e->word);
 	text_copy_slice(text, sizeof(text), e->text);
-	control_answer(sh, r->client, r->id, e->ok, code, text);
+	if (e->ok && r->token[0])
+		answer_token(sh, r, text);
+	else
+		control_answer(sh, r->client, r->id, e->ok, code, text);
+	OPENSSL_cleanse(r, sizeof(*r));
 	free(r);
 }

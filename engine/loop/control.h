@@ -58,6 +58,7 @@ struct control {
 struct reply {
 	uint64_t client;
 	json_int_t id;
+	char token[64];			/* told with a yes, or "" */
 };
 
 /* The client of that number, NULL when it is gone. */

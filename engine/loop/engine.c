@@ -84,6 +84,7 @@ static int open_store(struct shell *sh, struct error *err)
 	snprintf(path, sizeof(path), "%s/remuda.db", sh->o.state_dir);
 	if (db_open(path, &sh->db, err) < 0)
 		return -1;
+	shell_random(&sh->throttle.seed, sizeof(sh->throttle.seed));
 	world_init(w, site_number(sh), db_term(sh->db));
 	w->log_routine = log_level() >= LOG_DEBUG;
 	w->next_machine = db_counter(sh->db, DB_COUNTER_MACHINE);

@@ -267,6 +267,9 @@ static void on_message(struct link *l, struct message *m)
 	case WIRE_TYPE_gateway_door:
 		listeners_on_counts(sh, g->index, m);
 		return;
+	case WIRE_TYPE_session_claim:
+		auth_claim(sh, g->index, m);
+		return;
 	case WIRE_TYPE_session_cancel:
 		ev.kind = EVENT_CANCEL;
 		ev.request.gateway = g->index;

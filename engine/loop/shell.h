@@ -16,6 +16,7 @@
 #include "engine/base/error.h"
 #include "engine/core/step.h"
 #include "engine/engine.h"
+#include "engine/loop/throttle.h"
 #include "engine/loop/source.h"
 #include "engine/wire/message.h"
 
@@ -213,6 +214,7 @@ struct shell {
 	struct rules_role rules;
 	struct listener *listeners;
 	uint64_t next_listener;
+	struct throttle throttle;	/* failed logins (auth.c) */
 	struct map kept;		/* call id -> struct kept_fd */
 	struct control *control;
 	char boot[64];			/* of this computer; "" once it is saved */
@@ -352,6 +354,8 @@ int backup_start(struct shell *sh, uint64_t client, int64_t id, const char *path
 void backup_stop(struct shell *sh);
 
 void auth_request(struct shell *sh, uint32_t gateway, const struct message *m);
+/* A ticket shown by a client. */
+void auth_claim(struct shell *sh, uint32_t gateway, const struct message *m);
 
 /* ---- control.c, verbs.c, show.c ----------------------------------------------------------- */
 int control_start(struct shell *sh, struct error *err);

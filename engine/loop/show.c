@@ -257,16 +257,14 @@ json_t *show_request_row(const struct request_row *r, uint32_t place,
 json_t *show_request(const struct shell *sh, const struct request *r)
 {
 	struct request_row row = r->row;
-	uint32_t place = 1;
+	json_t *o;
 
-	LIST_EACH(&r->pool->waiting, it) {
-		if (it == &r->wait_link)
-			break;
-		place++;
-	}
 	row.wait_ms = sh->world.now_ms - r->requested_ms;
-	return show_request_row(&row, place, sh->world.wall_ms +
-				r->deadline_ms - sh->world.now_ms);
+	o = show_request_row(&row, r->place, sh->world.wall_ms +
+			     r->deadline_ms - sh->world.now_ms);
+	SET(o, "machines", json_integer(r->count));
+	SET(o, "priority", json_integer(r->seat ? r->seat->rank : 0));
+	return o;
 }
 
 static json_t *names(const struct site_names *n)
@@ -414,7 +412,7 @@ json_t *show_info(const struct shell *sh)
 	LIST_EACH(&w->live, it)
 		live++;
 	SET(counts, "sessions", json_integer(live));
-	SET(counts, "waiting", json_integer((json_int_t)w->requests.used));
+	SET(counts, "waiting", json_integer(w->waiting_count));
 	SET(o, "version", json_string(REMUDA_VERSION));
 	SET(o, "site", text(w->spec.name));
 	SET(o, "site_error", text(sh->site_error));

@@ -85,14 +85,13 @@ static void add_requests(struct control_client *c, json_t *items)
 {
 	const struct shell *sh = c->control->shell;
 
-	for (size_t i = 0; i < sh->world.pool_count; i++)
-		LIST_EACH(&sh->world.pools[i]->waiting, it) {
-			const struct request *r =
-				LIST_ENTRY(it, struct request, wait_link);
+	LIST_EACH(&sh->world.waiting, it) {
+		const struct request *r =
+			LIST_ENTRY(it, struct request, wait_link);
 
-			if (c->full || r->changed >= c->seen_turn)
-				add(items, show_request(sh, r));
-		}
+		if (c->full || r->changed >= c->seen_turn)
+			add(items, show_request(sh, r));
+	}
 	if (!c->full)
 		json_array_extend(items, c->control->ended_requests);
 }

@@ -132,6 +132,10 @@ static int save_effect(struct shell *sh, const struct effect *e,
 		return db_delete_override(sh->db, key, err);
 	case EFFECT_SAVE_OVERRIDE:
 		return db_save_override(sh->db, &e->row->override, err);
+	case EFFECT_SAVE_TOKEN:
+		return db_save_token(sh->db, &e->row->token, err);
+	case EFFECT_DELETE_TOKEN:
+		return db_delete_token(sh->db, e->row->token.hash, err);
 	case EFFECT_SAVE_VOLUME:
 		return db_save_volume(sh->db, &e->row->volume, err);
 	case EFFECT_DELETE_VOLUME:
@@ -288,7 +292,9 @@ struct rows {
 	struct session_row *sessions;
 	struct override_row *overrides;
 	struct volume_row *volumes;
-	size_t machine_count, session_count, override_count, volume_count;
+	struct token_row *tokens;
+	size_t machine_count, session_count, override_count, volume_count,
+		token_count;
 };
 
 #define ADD_ROW(name, type)                                                    \
@@ -307,6 +313,7 @@ ADD_ROW(machine, machine_row)
 ADD_ROW(session, session_row)
 ADD_ROW(override, override_row)
 ADD_ROW(volume, volume_row)
+ADD_ROW(token, token_row)
 
 void shell_save_bundle(struct shell *sh, const struct site_load *load,
 		       const char *json)
@@ -356,7 +363,8 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 		if (db_load_machines(sh->db, add_machine, &r, &err) < 0 ||
 		    db_load_live_sessions(sh->db, add_session, &r, &err) < 0 ||
 		    db_load_overrides(sh->db, add_override, &r, &err) < 0 ||
-		    db_load_volumes(sh->db, add_volume, &r, &err) < 0)
+		    db_load_volumes(sh->db, add_volume, &r, &err) < 0 ||
+		    db_load_tokens(sh->db, add_token, &r, &err) < 0)
 			shell_die(sh, "the store cannot be read: %s", err.text);
 		rows = (struct world_rows){
 			.machines = r.machines,
@@ -367,6 +375,8 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 			.override_count = r.override_count,
 			.volumes = r.volumes,
 			.volume_count = r.volume_count,
+			.tokens = r.tokens,
+			.token_count = r.token_count,
 		};
 		ev.site.rows = &rows;
 		ev.site.rebooted = rebooted(sh);
@@ -384,4 +394,5 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 	free(r.sessions);
 	free(r.overrides);
 	free(r.volumes);
+	free(r.tokens);
 }

@@ -50,28 +50,46 @@ void verb_command(const struct verb_call *a, enum command_verb verb)
 	verb_command_for(a, verb, 0);
 }
 
-void verb_command_for(const struct verb_call *a, enum command_verb verb,
-		      int64_t ms)
+static void command(const struct verb_call *a, struct event *ev,
+		    const char *token)
 {
 	struct control *ctl = a->c->control;
-	struct event ev = { .kind = EVENT_COMMAND };
 	struct reply *r = calloc(1, sizeof(*r));
 
 	CHECK("", r, "out of memory");
 	*r = (struct reply){ .client = a->c->number, .id = a->id };
+	TEXT_SET(r->token, token);
 	map_put(&ctl->replies, ++ctl->next_reply, r);
-	ev.command.verb = verb;
-	ev.command.reply = ctl->next_reply;
-	ev.command.name = slice_of(verb_text(a, "name"));
-	ev.command.who = slice_of(a->c->who);
-	ev.command.session = (uint64_t)verb_int(a, "session", 0);
-	ev.command.serve = verb_int(a, "serve", -1);
-	ev.command.spare = verb_int(a, "spare", -1);
-	ev.command.max = verb_int(a, "max", -1);
-	ev.command.ms = ms;
-	ev.command.dry_run = verb_true(a, "dry_run");
-	ev.command.end_sessions = verb_true(a, "end_sessions");
-	shell_step(a->sh, &ev);
+	ev->kind = EVENT_COMMAND;
+	ev->command.reply = ctl->next_reply;
+	ev->command.name = slice_of(verb_text(a, "name"));
+	ev->command.who = slice_of(a->c->who);
+	ev->command.session = (uint64_t)verb_int(a, "session", 0);
+	ev->command.serve = verb_int(a, "serve", -1);
+	ev->command.spare = verb_int(a, "spare", -1);
+	ev->command.max = verb_int(a, "max", -1);
+	ev->command.dry_run = verb_true(a, "dry_run");
+	ev->command.end_sessions = verb_true(a, "end_sessions");
+	ev->command.once = verb_true(a, "once");
+	ev->command.application = slice_of(verb_text(a, "application"));
+	shell_step(a->sh, ev);
+}
+
+void verb_command_for(const struct verb_call *a, enum command_verb verb,
+		      int64_t ms)
+{
+	struct event ev = { .command = { .verb = verb, .ms = ms } };
+
+	command(a, &ev, "");
+}
+
+void verb_command_token(const struct verb_call *a, int64_t ms,
+			const char *hash, const char *token)
+{
+	struct event ev = { .command = { .verb = COMMAND_TOKEN_CREATE, .ms = ms,
+					 .hash = slice_of(hash) } };
+
+	command(a, &ev, token);
 }
 
 static bool arguments_known(const struct verb_call *a, const struct verb *v)
@@ -97,8 +115,8 @@ static bool arguments_known(const struct verb_call *a, const struct verb *v)
 static const struct verb *find(const char *name)
 {
 	static const struct verb *const tables[] = {
-		verbs_pool, verbs_session, verbs_site, verbs_user, verbs_resource,
-		verbs_gc,
+		verbs_pool, verbs_session, verbs_site, verbs_user, verbs_token,
+		verbs_resource, verbs_gc,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)

@@ -25,7 +25,7 @@ struct verb {
 };
 
 extern const struct verb verbs_pool[], verbs_session[], verbs_site[],
-	verbs_user[], verbs_resource[], verbs_gc[];
+	verbs_user[], verbs_token[], verbs_resource[], verbs_gc[];
 
 /* An argument, or "", or absent, or false. */
 const char *verb_text(const struct verb_call *a, const char *name);
@@ -41,5 +41,9 @@ void guest_exec_run(const struct verb_call *a);
 void verb_command(const struct verb_call *a, enum command_verb verb);
 void verb_command_for(const struct verb_call *a, enum command_verb verb,
 		      int64_t ms);
+
+/* COMMAND_TOKEN_CREATE; its answer, if it is yes, brings the token. */
+void verb_command_token(const struct verb_call *a, int64_t ms,
+			const char *hash, const char *token);
 
 #endif

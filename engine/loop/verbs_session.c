@@ -135,6 +135,35 @@ static void run_session_end(const struct verb_call *a)
 	verb_command(a, COMMAND_SESSION_END);
 }
 
+struct waiting {
+	const struct verb_call *a;
+	const struct db_query *q;
+	json_t *items;
+};
+
+static bool add_place(void *arg, struct request *r, uint32_t place)
+{
+	struct waiting *x = arg;
+
+	r->place = place;
+	if (is(x->q->user, r->row.user) && is(x->q->state, "waiting") &&
+	    is(x->q->application, r->row.application) &&
+	    is(x->q->listener, r->row.listener))
+		json_array_append_new(x->items, show_request(x->a->sh, r));
+	return true;
+}
+
+/* Line by line, in the order in which they will be served. */
+static void add_waiting(const struct verb_call *a, const struct db_query *q,
+			json_t *items)
+{
+	const struct world *w = &a->sh->world;
+	struct waiting x = { a, q, items };
+
+	for (size_t i = 0; i < w->line_count; i++)
+		line_walk(w->line_list[i], add_place, &x);
+}
+
 /* Those that wait now, and, asked for history, a page of those decided. */
 static void run_request_list(const struct verb_call *a)
 {
@@ -144,20 +173,21 @@ static void run_request_list(const struct verb_call *a)
 	int rc = 0;
 
 	make_query(a, &q);
-	for (size_t i = 0; !q.before_id && i < a->sh->world.pool_count; i++)
-		LIST_EACH(&a->sh->world.pools[i]->waiting, it) {
-			const struct request *r =
-				LIST_ENTRY(it, struct request, wait_link);
-
-			if (is(q.user, r->row.user) && is(q.state, "waiting") &&
-			    is(q.application, r->row.application) &&
-			    is(q.listener, r->row.listener))
-				json_array_append_new(items,
-						      show_request(a->sh, r));
-		}
+	if (!q.before_id)
+		add_waiting(a, &q, items);
 	if (verb_true(a, "history"))
 		rc = db_query_requests(a->sh->db, &q, add_request, items, &err);
 	send_page(a, "request_list", rc, items, q.next, &err);
+}
+
+static void run_queue_list(const struct verb_call *a)
+{
+	json_t *items = json_array();
+	struct db_query q;
+
+	make_query(a, &q);
+	add_waiting(a, &q, items);
+	control_items(a->c, a->id, "queue_list", items);
 }
 
 static void run_event_list(const struct verb_call *a)
@@ -228,6 +258,8 @@ const struct verb verbs_session[] = {
 	{ "request.list", run_request_list, false,
 	  "history user machine application listener pool state code search "
 	  "since_ms until_ms limit before " },
+	{ "queue.list", run_queue_list, false,
+	  "user application listener " },
 	{ "event.list", run_event_list, false,
 	  "object pool machine user application listener severity kind search "
 	  "since_ms until_ms limit before " },

@@ -59,7 +59,7 @@ void operator_act(struct sim *s)
 	size_t n = machines->count;
 
 	p->ev.command.verb = (enum command_verb)sim_between(
-		s, COMMAND_POOL_SCALE, COMMAND_USER_ENABLE);
+		s, COMMAND_POOL_SCALE, COMMAND_TOKEN_DELETE);
 	if (sim_chance(s, 1))
 		p->ev.command.verb = COMMAND_SITE_CLOSE;
 	p->ev.command.reply = ++s->next_token;
@@ -83,6 +83,10 @@ void operator_act(struct sim *s)
 		p->ev.command.name = post_text(p, site_user_name(
 			(uint32_t)sim_between(s, 0, USERS - 1)));
 		p->ev.command.end_sessions = sim_chance(s, 50);
+		break;
+	case COMMAND_TOKEN_CREATE:
+	case COMMAND_TOKEN_DELETE:
+		tokens_draw_command(s, p);
 		break;
 	case COMMAND_SITE_CLOSE:
 		break;

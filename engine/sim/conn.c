@@ -86,12 +86,25 @@ void conn_request(struct sim *s, struct conn *c)
 	p->ev.request.user = post_text(p, c->user);
 	p->ev.request.peer = post_text(p, "192.0.2.1:1");
 	p->ev.request.key = post_text(p, c->key);
+	p->ev.request.token = post_text(p, c->token);
 	p->ev.request.wait_ms = c->wait_ms;
 	if (!c->authentic) {
 		p->ev.request.code = post_text(p, "not_authenticated");
 		p->ev.request.text = post_text(p, "wrong password");
 	}
+	if (c->claim[0]) {
+		free(p);
+		p = post_new(s, EVENT_CLAIM);
+		p->ev.claim.gateway = c->gateway;
+		p->ev.claim.conn = c->id;
+		p->ev.claim.listener = post_text(p, c->listener);
+		p->ev.claim.peer = post_text(p, "192.0.2.1:2");
+		p->ev.claim.hash = post_text(p, c->claim);
+	}
 	c->requested = true;
+	/* A request told to another engine begins anew. */
+	c->tries = 0;
+	c->tried = 0;
 	gateway_post(s, c->gateway, p);
 }
 
@@ -114,7 +127,7 @@ static void leaves(struct sim *s, struct item *it)
 /* Somebody who asked before asks again, mostly one of the last. */
 static void repeat_client(struct sim *s, struct conn *c)
 {
-	int64_t n = (int64_t)s->conns.count, back = n;
+	int64_t n = (int64_t)s->conns.count - 1, back = n;	/* but itself */
 	const struct conn *old;
 
 	if (sim_chance(s, 70) && back > 5)
@@ -138,28 +151,41 @@ static void draw_client(struct sim *s, struct conn *c)
 	c->authentic = !sim_chance(s, 5);
 	c->wait_ms = sim_chance(s, 30) ? -1 :
 		     sim_chance(s, 20) ? 0 : sim_between(s, 500, 40000);
-	if (sim_fault(s, SIM_CLIENT_REPEATS, 0) && s->conns.count)
+	if (sim_fault(s, SIM_CLIENT_REPEATS, 0) && s->conns.count > 1)
 		repeat_client(s, c);
+	else if (sim_chance(s, 30))
+		tokens_draw_client(s, c);
+	else if (sim_chance(s, 15))
+		tickets_draw_client(s, c);
 	else if (sim_chance(s, 40))
 		snprintf(c->key, sizeof(c->key), "key-%llu",
 			 (unsigned long long)++s->next_key);
 }
 
-void conn_arrive(struct sim *s)
+struct conn *conn_open(struct sim *s, uint32_t gateway)
 {
-	uint32_t gateway = (uint32_t)sim_between(s, 0, s->swarm.gateways - 1);
 	struct sim_gateway *g = &s->gateways[gateway];
 	struct conn *c;
 
 	if (!g->alive || !g->linked)
-		return;	/* nobody listens */
+		return NULL;	/* nobody listens */
 	c = calloc(1, sizeof(*c));
 	CHECK("", c, "out of memory");
 	c->id = ++g->next_conn;
 	c->gateway = gateway;
 	c->since_ms = s->now_ms;
-	draw_client(s, c);
 	array_add(&s->conns, c);
+	return c;
+}
+
+void conn_arrive(struct sim *s)
+{
+	uint32_t gateway = (uint32_t)sim_between(s, 0, s->swarm.gateways - 1);
+	struct conn *c = conn_open(s, gateway);
+
+	if (!c)
+		return;
+	draw_client(s, c);
 	conn_request(s, c);
 	if (sim_fault(s, SIM_CLIENT_LEAVES, 0))
 		sim_at(s, s->now_ms + sim_between(s, 0, 10000), leaves, NULL,

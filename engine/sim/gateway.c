@@ -268,6 +268,11 @@ static void handle(struct sim *s, struct order *o)
 	case EFFECT_ASSIGN:
 		conn_assign(s, o);
 		return;
+	case EFFECT_TICKET:
+		c = conn_by_id(s, o->e.gateway, o->e.conn);
+		if (c && c->state == CONN_REQUESTED)
+			tickets_come(s, c, o);
+		return;
 	case EFFECT_REFUSE:
 		c = conn_by_id(s, o->e.gateway, o->e.conn);
 		if (c && c->state == CONN_REQUESTED)

@@ -21,6 +21,8 @@ enum {
 	GATEWAYS_MAX = 3,
 	USERS = 6,
 	GROUPS = 3,
+	SIM_COUNT_MAX = 3,
+	SIM_RANKS = 3,		/* priorities 0..2 */
 	APPLICATIONS_MAX = 4,
 	POOLS_MAX = 6,
 	LISTENERS_MAX = 3,
@@ -151,8 +153,16 @@ struct conn {
 	enum conn_state state;
 	const char *listener, *user, *application;
 	char key[16];
+	char token[SITE_HASH_SIZE];
+	uint32_t count;		/* machines it wants by tickets, 0 = one here */
+	char tickets[SIM_COUNT_MAX][SITE_HASH_SIZE];	/* made for it, hashes */
+	uint32_t granted;	/* sessions of it in this commit */
+	char claim[SITE_HASH_SIZE];	/* it shows this ticket */
 	int64_t wait_ms;
 	bool authentic, allowed, requested, cut;
+	bool stands;		/* in line, as it was told (fair.c) */
+	uint32_t tries;		/* sessions it was given */
+	uint64_t tried;		/* the last of them */
 	int64_t since_ms;
 	/* Its session, 0 = none. */
 	uint64_t session, machine, incarnation, life;
@@ -207,6 +217,8 @@ struct store {
 	struct map machines, sessions, deleted;
 	struct map last;		/* machine -> its newest session */
 	struct array session_list, machine_list;	/* rows, by first save */
+	struct token_row tokens[64];
+	size_t token_count;
 	struct override_row overrides[64];
 	size_t override_count;
 	uint64_t counters[4];
@@ -217,6 +229,7 @@ struct sim {
 	struct swarm swarm;
 	bool settling;		/* second phase */
 	int64_t now_ms, wall_offset_ms;
+	uint64_t next_hash;
 	uint64_t next_order, next_life, next_key, next_token, next_ghost;
 	struct item *heap;
 	size_t heap_count, heap_size;
@@ -252,6 +265,9 @@ struct sim {
 	int64_t rules_in_ms, rules_out_ms;
 	struct array runs, held;
 
+	/* fair.c: times [x] was served since [y] was, who stands in line. */
+	uint32_t passes[APPLICATIONS_MAX][USERS][USERS];
+	uint32_t rank_passes[APPLICATIONS_MAX][SIM_RANKS];
 	struct sim_gateway gateways[GATEWAYS_MAX];
 	struct array conns, ports;
 	char target_resource[ROW_NAME_SIZE];
@@ -321,6 +337,7 @@ bool people_allow(const struct sim *s, const struct conn *c);
 /* An operator's word reached the engine; a crash leaves what was stored. */
 void people_command(struct sim *s, const struct event *ev);
 void people_restore(struct sim *s);
+uint32_t people_priority(const struct sim *s, const char *user);
 /* The limit that one more session like this would break, or NULL. */
 const char *people_over(const struct sim *s, const struct session_row *row);
 
@@ -407,6 +424,8 @@ struct conn *conn_of_session(const struct sim *s, uint32_t gateway,
 struct conn *conn_by_id(const struct sim *s, uint32_t gateway, uint64_t id);
 void conn_arrive(struct sim *s);
 void conn_request(struct sim *s, struct conn *c);
+/* A further connection at a gateway; NULL when it is not there. */
+struct conn *conn_open(struct sim *s, uint32_t gateway);
 void conn_assign(struct sim *s, const struct order *o);
 /* The engine wants it ended if no byte has moved for quiet_ms. */
 void conn_stop(struct sim *s, struct conn *c, int64_t quiet_ms);
@@ -455,6 +474,34 @@ void oracle_restart(struct sim *s);
 void oracle_fd_in(struct sim *s, uint64_t call, uint64_t life);
 /* Returns the life the descriptor leads to. */
 uint64_t oracle_fd_out(struct sim *s, uint64_t call, const char *what);
+
+/* ---- tokens.c: tokens made while the engine runs ------------------------------------------- */
+void tokens_draw_command(struct sim *s, struct post *p);
+void tokens_draw_client(struct sim *s, struct conn *c);
+void tokens_save(struct sim *s, const struct token_row *row);
+void tokens_delete(struct sim *s, const struct token_row *row);
+/* A session is being saved: was its token good for it? */
+void tokens_spent(struct sim *s, const struct conn *c,
+		  const struct session_row *row);
+
+/* ---- tickets.c: several machines for one request --------------------------------------------- */
+void tickets_draw_client(struct sim *s, struct conn *c);
+/* The shell makes them for a request. */
+void tickets_make(struct sim *s, struct conn *c, struct event *ev);
+/* A ticket has come to a client; perhaps somebody will use it. */
+void tickets_come(struct sim *s, struct conn *c, const struct order *o);
+/* The connection whose request a session with a ticket is of, or its own. */
+struct conn *tickets_conn(const struct sim *s, const struct session_row *row);
+void tickets_session(struct sim *s, const struct session_row *old,
+		     const struct session_row *row);
+void tickets_commit(struct sim *s);
+
+/* ---- fair.c: the order of service ------------------------------------------------------------- */
+void fair_served(struct sim *s, const struct session_row *row);
+void fair_commit(struct sim *s);
+void fair_crash(struct sim *s);
+/* Lines are made anew with the site: turns begin again. */
+void fair_forget(struct sim *s);
 
 /* ---- converge.c --------------------------------------------------------------------------------- */
 /* NULL when everything is at rest, else what is not; *name its invariant. */

@@ -28,14 +28,24 @@ static uint64_t residue(const struct sim *s, const struct life *l,
 
 static void new_session(struct sim *s, const struct session_row *row)
 {
-	const struct conn *c = conn_by_id(s, row->gateway, row->conn);
 	const struct life *l = life_of_machine(s, row->machine);
+	struct conn *c = tickets_conn(s, row);
+	const struct session_row *tried;
 	const char *over;
 
 	if (!c || !c->allowed || strcmp(c->user, row->user) != 0 ||
 	    strcmp(c->application, row->application) != 0)
 		sim_broken(s, "S16", "session/%llu of %s for %s was not allowed",
 			   ull(row->id), row->user, row->application);
+	tried = row->ticket[0] ? NULL : store_session(s, c->tried);
+	if (row->ticket[0])
+		c->tries = 0;
+	if ((tried && tried->state != SESSION_FAILED) ||
+	    ++c->tries > ASSIGN_TRIES)
+		sim_broken(s, "S7", "connection %llu has session/%llu after %u others, the last session/%llu",
+			   ull(c->id), ull(row->id), c->tries - 1, ull(c->tried));
+	tokens_spent(s, c, row);
+	c->tried = row->id;
 	if (l && residue(s, l, row->pool) && residue(s, l, row->pool) != row->id)
 		sim_broken(s, "S4", "%s is given to session/%llu with what session/%llu left",
 			   row->machine_name, ull(row->id),
@@ -55,7 +65,7 @@ static void new_session(struct sim *s, const struct session_row *row)
 		if (r->machine == row->machine && !final)
 			sim_broken(s, "S2", "%s has two live sessions",
 				   row->machine_name);
-		if (row->request_key[0] &&
+		if (row->request_key[0] && r->state != SESSION_FAILED &&
 		    strcmp(r->request_key, row->request_key) == 0 &&
 		    strcmp(r->user, row->user) == 0)
 			sim_broken(s, "S7", "request %s of %s took session/%llu and session/%llu",
@@ -70,7 +80,8 @@ static void new_session(struct sim *s, const struct session_row *row)
 void oracle_session(struct sim *s, const struct session_row *old,
 		    const struct session_row *row)
 {
-	if (s->swarm.calm && row->state == SESSION_FAILED)
+	tickets_session(s, old, row);
+	if (s->swarm.calm && row->state == SESSION_FAILED && !row->ticket[0])
 		sim_broken(s, "CALM", "session/%llu failed without any fault: %s",
 			   ull(row->id), row->end_text);
 	if (!old) {

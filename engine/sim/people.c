@@ -181,6 +181,17 @@ bool people_allow(const struct sim *s, const struct conn *c)
 	       is_listed(&s->site, c) && a_rule_allows(&s->site, c);
 }
 
+uint32_t people_priority(const struct sim *s, const char *user)
+{
+	uint32_t best = 0;
+
+	for (size_t i = 0; i < s->site.group_count; i++)
+		if (names_have(&s->site.groups[i].members, user) &&
+		    s->site.groups[i].priority > best)
+			best = s->site.groups[i].priority;
+	return best;
+}
+
 void people_command(struct sim *s, const struct event *ev)
 {
 	bool disable = ev->command.verb == COMMAND_USER_DISABLE;

@@ -61,6 +61,7 @@ void engine_crash(struct sim *s)
 	trace_note(s, "the engine dies");
 	s->result->coverage.crashes++;
 	s->running = false;
+	fair_crash(s);
 	s->turn_ms = INT64_MAX;
 	world_fini(&s->world);
 	effects_clear(&s->fx);
@@ -127,6 +128,8 @@ static void apply_first_site(struct sim *s)
 				      s->store.volumes.items[i])->row;
 	rows.volumes = volumes;
 	rows.volume_count = s->store.volumes.count;
+	rows.tokens = s->store.tokens;
+	rows.token_count = s->store.token_count;
 	for (size_t i = 0; i < list->count; i++)
 		machines[i] = *(struct machine_row *)list->items[i];
 	qsort(machines, list->count, sizeof(*machines), by_id);
@@ -183,12 +186,16 @@ static void complete_request(struct sim *s, struct event *ev)
 	struct conn *c = conn_by_id(s, ev->request.gateway, ev->request.conn);
 
 	ev->request.nonce = random_u64(&s->random) | 1;
+	for (int i = 0; i < ASSIGN_TRIES - 1; i++)
+		ev->request.more_nonces[i] = random_u64(&s->random) | 1;
 	if (found) {
 		prior = *found;
 		ev->request.prior = &prior;
 	}
 	if (c)
 		c->allowed = people_allow(s, c);
+	if (c && c->count)
+		tickets_make(s, c, ev);
 }
 
 static void step_post(struct sim *s, struct post *p)
@@ -200,6 +207,7 @@ static void step_post(struct sim *s, struct post *p)
 	if (p->record)
 		s->gateways[p->gateway].stepped = p->record;
 	if (p->ev.kind == EVENT_SITE) {
+		fair_forget(s);
 		spec = site_copy(&s->site, s->absent);
 		p->ev.site.spec = &spec;
 	}
@@ -302,6 +310,7 @@ static void perform(struct sim *s, const struct effect *e)
 			o->life = oracle_fd_out(s, e->call,
 						effect_name(e->kind));
 		/* fall through */
+	case EFFECT_TICKET:
 	case EFFECT_REFUSE:
 	case EFFECT_NOTICE:
 	case EFFECT_WAITING:
@@ -317,6 +326,8 @@ static void perform(struct sim *s, const struct effect *e)
 	case EFFECT_SAVE_REQUEST:
 	case EFFECT_SAVE_EVENT:
 	case EFFECT_SAVE_OVERRIDE:
+	case EFFECT_SAVE_TOKEN:
+	case EFFECT_DELETE_TOKEN:
 	case EFFECT_SAVE_VOLUME:
 	case EFFECT_DELETE_VOLUME:
 	case EFFECT_DELETE_OVERRIDE:

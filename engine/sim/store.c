@@ -27,7 +27,8 @@ const struct session_row *store_find(const struct sim *s, struct slice user,
 {
 	const struct array *list = &s->store.session_list;
 
-	for (size_t i = 0; key.length && i < list->count; i++) {
+	/* The newest: those before it failed. */
+	for (size_t i = list->count; key.length && i-- > 0;) {
 		const struct session_row *row = list->items[i];
 
 		if (slice_is(key, row->request_key) && slice_is(user, row->user))
@@ -42,6 +43,7 @@ static void save_session(struct sim *s, const struct session_row *row)
 
 	oracle_session(s, kept, row);
 	if (!kept) {
+		fair_served(s, row);
 		kept = malloc(sizeof(*kept));
 		CHECK("", kept, "out of memory");
 		map_put(&s->store.sessions, row->id, kept);
@@ -196,10 +198,16 @@ void store_commit(struct sim *s)
 		if (m->row.state != MACHINE_GONE)
 			save_machine(s, &m->row);
 	}
+	tickets_commit(s);
+	fair_commit(s);
 	for (size_t i = 0; i < s->fx.count; i++) {
 		const struct effect *e = &s->fx.items[i];
 
-		if (e->kind == EFFECT_SAVE_OVERRIDE)
+		if (e->kind == EFFECT_SAVE_TOKEN)
+			tokens_save(s, &e->row->token);
+		else if (e->kind == EFFECT_DELETE_TOKEN)
+			tokens_delete(s, &e->row->token);
+		else if (e->kind == EFFECT_SAVE_OVERRIDE)
 			save_override(s, &e->row->override);
 		else if (e->kind == EFFECT_SAVE_VOLUME)
 			save_volume(s, &e->row->volume);

@@ -122,6 +122,8 @@ static void of_request(struct sim *s, const struct event *ev)
 	text(s, "wants", ev->request.application);
 	text(s, "at", ev->request.listener);
 	text(s, "key", ev->request.key);
+	text(s, "token", ev->request.token);
+	number(s, "count", ev->request.count);
 	number(s, "wait", (uint64_t)(ev->request.wait_ms + 1));
 	hash_number(s, ev->request.nonce);
 }
@@ -182,6 +184,11 @@ static void of_event(struct sim *s, const struct event *ev)
 	case EVENT_REFUSED:
 	case EVENT_CANCEL:
 		of_request(s, ev);
+		break;
+	case EVENT_CLAIM:
+		number(s, "gateway", ev->claim.gateway);
+		number(s, "conn", ev->claim.conn);
+		text(s, "ticket", ev->claim.hash);
 		break;
 	case EVENT_ACCEPTED:
 	case EVENT_FAILED:

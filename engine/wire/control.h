@@ -37,10 +37,14 @@
  *   pool.scale name [serve] [spare] [max] [dry_run]
  *   machine.hold|release|restart|delete name
  *   session.end session=N [text]
+ *   queue.list [user,application]             who waits, in the order of service
  *   user.list  user.show name  group.list
  *   user.why name application [listener]     what the user would get on each listener
  *   user.disable name [end_sessions]  user.enable name
  *   session.extend session=N for="30m"
+ *   token.list [user]  token.delete name (the first digits of its id)
+ *   token.create name [application] [once] [for="1h"]
+ *     -> {"ok":true,"text":"...","token":"rmd-..."}; it is told this once
  *   whois name|session|address               address: of a machine, or "ip:port" of an open
  *     connection to a resource, as the service or the machine sees it
  *   engine.stop [machines="stay"]            machines stay up (the only choice now)
@@ -82,6 +86,7 @@
  *             requested assigned accepted ended ends wait_ms accept_ms clean_ms bytes_in bytes_out
  *             end_text request_key incarnation resources["db (allowed)"] (of live ones that may reach any)
  *   request:  id ref user application listener peer state place requested deadline wait_ms code text
+ *             while it waits: machines (wanted at once) priority
  *   listener: name door address user application state
  *   resource: name pool machine address identity ident listen listen_state access{who:bool} open
  *             connections[{user machine session own peer since}] (the first 100) refused
@@ -96,6 +101,7 @@
  *   user:     name state("enabled"|"disabled") groups[] applications[] limit sessions waiting
  *             priority password token uid place
  *   group:    name members[] applications[] priority limit sessions waiting place
+ *   token:    id user application once state("good"|"held"|"used"|"expired") who created expires used
  *   why:      user application listener allowed code text place("site.lua:12") statement priority
  *             groups[] limit
  *   application: name pools endpoint identity resources hooks version

@@ -61,7 +61,15 @@ enum {
 	F(u8, endpoint) F(text, address) F(u8, identity) F(u64, nonce)         \
 	F(text, user) F(text, application) F(text, listener)                   \
 	F(i64, accept_deadline_ms) F(i64, half_close_ms)
-#define WIRE_session_refuse(F) F(u64, conn) F(text, code) F(text, text)
+/* session: with code duplicate the one the request id has taken, else 0. */
+#define WIRE_session_refuse(F)                                                 \
+	F(u64, conn) F(u64, session) F(text, code) F(text, text)
+/* One of a request's machines, for whoever shows the ticket within valid_ms.
+ * left: how many more are to come; at 0 the connection has served. */
+#define WIRE_session_ticket(F)                                                 \
+	F(u64, conn) F(u64, session) F(u64, machine) F(text, machine_name)     \
+	F(text, user) F(text, application) F(text, ticket) F(i64, valid_ms)    \
+	F(u32, left)
 #define WIRE_session_waiting(F) F(u64, conn) F(u32, place) F(i64, left_ms)
 /* Operator or engine ends a session: cut it and answer session_ended.
  * quiet_ms > 0: only if no byte has moved for so long; else session_bytes. */
@@ -109,10 +117,13 @@ enum {
 /* secret: password or token, only with user_source PASSWORD.  uid: peer
  * credentials, only with PEER, where user is whom the client wants to be: the
  * site's owner and root may name another.  application empty: the listener's own. */
+/* tickets: count machines at once, each told by session_ticket. */
 #define WIRE_session_request(F)                                                \
 	F(u64, conn) F(u64, listener) F(text, application) F(u8, user_source)  \
 	F(text, user) F(blob, secret) F(u32, uid) F(text, peer)                \
-	F(i64, wait_ms) F(text, request_id) F(u32, count)
+	F(i64, wait_ms) F(text, request_id) F(u32, count) F(u8, tickets)
+/* A client shows a ticket: answered like a request. */
+#define WIRE_session_claim(F) F(u64, conn) F(u64, listener) F(text, ticket) F(text, peer)
 /* The client of a request went away before it was assigned. */
 #define WIRE_session_cancel(F) F(u64, conn)
 #define WIRE_session_accepted(F) F(u64, session) F(u64, machine) F(i64, took_ms)
@@ -294,11 +305,13 @@ enum {
 	M(10, resource_target) M(11, gateway_adopt) M(12, gateway_drain)       \
 	M(13, gateway_stop) M(14, session_notice)                              \
 	M(15, gateway_stored) M(16, gateway_ping) M(17, gateway_tls)           \
+	M(18, session_ticket)                                                  \
 	M(20, gateway_hello) M(21, gateway_session) M(22, gateway_ready)       \
 	M(23, session_request) M(24, session_cancel) M(25, session_accepted)   \
 	M(26, session_failed) M(27, session_ended) M(28, session_bytes)        \
 	M(29, resource_used) M(30, resource_target_lost)                       \
 	M(31, session_extend) M(32, gateway_pong) M(33, gateway_door)          \
+	M(34, session_claim)                                                   \
 	M(36, resource_opened) M(37, resource_closed) M(38, resource_held)     \
 	M(40, host_open) M(41, domain_create) M(42, domain_destroy)            \
 	M(43, agent_ping) M(44, agent_exec) M(45, agent_write)                 \

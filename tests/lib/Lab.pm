@@ -273,6 +273,7 @@ sub connect_run {
 # A client's input ends; it is gone when this returns.
 sub connect_end {
 	my ($c) = @_;
+	local $_;
 	close $c->{in};
 	1 while readline $c->{out};
 	waitpid $c->{pid}, 0;
@@ -282,11 +283,11 @@ sub connect_end {
 # The application of machines that are only addresses: says hello, then sends
 # back what it gets.  Returns its pid.
 sub lab_echo {
-	my ($port) = @_;
+	my ($port, $address) = @_;
 	my $pid = fork // die;
 	return $pid if $pid;
 	require IO::Socket::INET;
-	my $l = IO::Socket::INET->new(LocalAddr => '0.0.0.0', LocalPort => $port, Listen => 64, ReuseAddr => 1) or die;
+	my $l = IO::Socket::INET->new(LocalAddr => $address // '0.0.0.0', LocalPort => $port, Listen => 64, ReuseAddr => 1) or die;
 	$SIG{CHLD} = 'IGNORE';
 	while (1) {
 		my $c = $l->accept or next;

@@ -265,7 +265,9 @@ static void test_restart(void)
 	struct session_row session = { .id = 7, .machine = 1, .incarnation = 3,
 				       .state = SESSION_ACTIVE, .nonce = 5 };
 	struct override_row off = { .key = "user/ben/disabled", .value = 1 };
-	struct world_rows rows = { &machine, 1, &session, 1, &off, 1, NULL, 0 };
+	struct world_rows rows = { .machines = &machine, .machine_count = 1,
+				   .sessions = &session, .session_count = 1,
+				   .overrides = &off, .override_count = 1 };
 
 	TEXT_SET(machine.name, "mail-01");
 	TEXT_SET(machine.pool, "mail");

