@@ -39,7 +39,6 @@ static int read_disk(const xmlNode *disk, struct storage_file *file,
 	return 0;
 }
 
-/* Devices that are one piece of the host. */
 /* Firmware that keeps variables must have its file: libvirt would make one
  * for each clone in a place of its own and leave it there. */
 static int check_firmware(const xmlNode *os, const char *nvram,
@@ -56,6 +55,7 @@ static int check_firmware(const xmlNode *os, const char *nvram,
 	return error_set(err, "its firmware has no file for its variables yet; start it once and shut it off");
 }
 
+/* Devices that are one piece of the host. */
 static int check_devices(const xmlNode *devices, struct error *err)
 {
 	static const struct {
@@ -179,11 +179,11 @@ static void unbind_identity(struct xml_builder *b, xmlNodePtr root,
 	xmlNodePtr genid = xml_child(root, "genid");
 
 	if (variables && nvram[0])
-		xmlNodeSetContent(variables, BAD_CAST nvram);
+		xml_set_text(b, variables, nvram);
 	else if (os)
 		xml_remove(os, "nvram");
 	if (genid)	/* libvirt makes a new one */
-		xmlNodeSetContent(genid, BAD_CAST "");
+		xml_set_text(b, genid, "");
 	/* It may repeat the uuid, and must then be the domain's own. */
 	xml_remove(root, "sysinfo");
 	if (os)

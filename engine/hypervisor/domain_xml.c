@@ -103,17 +103,10 @@ static void add_volume(struct xml_builder *b, xmlNodePtr devices,
 	xml_add(b, add_disk(b, devices, path, "raw", "vdz"), "serial", "data");
 }
 
-void domain_xml_mark(struct xml_builder *b, xmlNodePtr root,
-		     const struct host_site *site, const struct metadata *mark)
+static void drop_marks(xmlNodePtr metadata)
 {
-	xmlNodePtr metadata = xml_child(root, "metadata");
-
-	if (!metadata)
-		metadata = xml_add(b, root, "metadata", NULL);
-	if (b->failed)
-		return;
-	/* A template may be the dump of a machine of ours. */
 	xmlNodePtr at = metadata->children;
+
 	while (at) {
 		xmlNodePtr next = at->next;
 
@@ -124,6 +117,20 @@ void domain_xml_mark(struct xml_builder *b, xmlNodePtr root,
 		}
 		at = next;
 	}
+}
+
+void domain_xml_mark(struct xml_builder *b, xmlNodePtr root,
+		     const struct host_site *site, const struct metadata *mark)
+{
+	xmlNodePtr metadata = xml_child(root, "metadata");
+
+	if (!metadata)
+		metadata = xml_add(b, root, "metadata", NULL);
+	if (b->failed)
+		return;
+	/* A template may be the dump of a machine of ours. */
+	for (xmlNodePtr md = metadata; md; md = xml_next(md, "metadata"))
+		drop_marks(md);
 	if (metadata_add(metadata, site, mark, b->err) < 0)
 		b->failed = true;
 }

@@ -200,6 +200,15 @@ void xml_set(struct xml_builder *b, xmlNodePtr node, const char *name,
 		or_fail(b, xmlSetProp(node, BAD_CAST name, BAD_CAST value));
 }
 
+void xml_set_text(struct xml_builder *b, xmlNodePtr node, const char *text)
+{
+	if (!node || !writable(b, (const char *)node->name, text))
+		return;
+	/* xmlNodeSetContent would read entities in what it sets. */
+	xmlNodeSetContent(node, NULL);
+	xmlNodeAddContent(node, BAD_CAST text);
+}
+
 xmlNodePtr xml_replace(struct xml_builder *b, xmlNodePtr parent,
 		       const char *name, const char *text)
 {

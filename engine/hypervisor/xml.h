@@ -52,6 +52,8 @@ xmlNodePtr xml_add(struct xml_builder *b, xmlNodePtr parent, const char *name,
 /* Sets (replaces) an attribute. */
 void xml_set(struct xml_builder *b, xmlNodePtr node, const char *name,
 	     const char *value);
+/* Replaces all that is in an element by text; its attributes stay. */
+void xml_set_text(struct xml_builder *b, xmlNodePtr node, const char *text);
 /* The child element, made when missing, its content replaced by text. */
 xmlNodePtr xml_replace(struct xml_builder *b, xmlNodePtr parent,
 		       const char *name, const char *text);

@@ -21,6 +21,14 @@
 		}                                                              \
 	} while (0)
 
+/*
+ * For each shorter beginning of an input: all of them where it is short, else
+ * the first and the last, so that a run stays linear in its length.
+ */
+#define FUZZ_EACH_PREFIX(cut, length)                                          \
+	for (size_t cut = 0; cut < (length);                                   \
+	     cut += cut == 256 && (length) > 512 ? (length) - 512 : 1)
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 #endif
