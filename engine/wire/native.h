@@ -89,7 +89,14 @@ enum native_tag {
 	X(not_allowed, "known, but not entitled to this")                     \
 	X(no_application, "no such application, or not on this listener")     \
 	X(no_resource, "no such resource, or not for this user")              \
-	X(limit, "too many sessions or requests at once")                     \
+	X(disabled, "the user is disabled")                                   \
+	X(throttled, "too many failed logins; the text says how long to wait") \
+	X(limit, "too many sessions or requests of the user at once")         \
+	X(limit_group, "the same of one of the user's groups")                \
+	X(limit_application, "the same of the application")                   \
+	X(limit_listener, "the same of the listener")                         \
+	X(count, "more machines than a pool may have, or than 100")           \
+	X(ticket, "no session waits for that ticket, or not here")            \
 	X(busy, "the engine has too much to do; try again")                   \
 	X(queue_full, "too many wait already")                                \
 	X(no_machine, "none is free and the request would not wait")          \
