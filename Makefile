@@ -44,7 +44,7 @@ FUZZ_SECONDS ?= 60
 REPLAYS  := $(addprefix $(BUILD)/tests/fuzz/,$(FUZZ))
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(REPLAYS)
 BENCH    := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
-LABPROG  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/lab/*.c tests/screen/*.c)))
+LABPROG  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/lab/*.c tests/screen/*.c tests/scenario/*.c)))
 SCRIPTS_T := $(sort $(wildcard tests/tree/*.t tests/sim/*.t tests/scenario/*.t tests/screen/*.t tests/lab/*.t))
 
 .PHONY: all build deps demo check sim bench fuzz asan install clean help docs tests clang
