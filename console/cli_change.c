@@ -68,7 +68,13 @@ static int touched(struct cli *cli, const json_t *change, const char *object,
 	item = json_object_get(answer, "item");
 	session = json_object_get(item, "session");
 	*out = '\0';
-	if (c->confirm == CONFIRM_ALWAYS && item) {
+	if (c->confirm == CONFIRM_ALWAYS && item && !strcmp(c->noun, "pool")) {
+		snprintf(out, out_size, "%s: %lld machines, %lld in session",
+			 object, (long long)json_integer_value(
+					 json_object_get(item, "total")),
+			 (long long)json_integer_value(
+				 json_object_get(item, "in_use")));
+	} else if (c->confirm == CONFIRM_ALWAYS && item) {
 		snprintf(out, out_size, "%s: user %s on %s, %s", object,
 			 text_of(item, "user"), text_of(item, "machine"),
 			 text_of(item, "state"));

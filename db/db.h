@@ -99,6 +99,18 @@ int db_load_bundle(struct db *db, const char *hash, struct db_bundle *out,
 		   struct error *err);
 void db_bundle_free(struct db_bundle *b);
 
+/* A statement made at run time: text is a piece of the site language. */
+struct db_object {
+	const char *kind, *name, *text, *who;
+	int64_t wall_ms;
+};
+int db_save_object(struct db *db, const struct db_object *o, struct error *err);
+int db_delete_object(struct db *db, const char *kind, const char *name,
+		     struct error *err);
+/* In order of kind and name; the texts live for the callback. */
+int db_load_objects(struct db *db, void (*on_row)(void *, const struct db_object *),
+		    void *arg, struct error *err);
+
 struct db_site_version {
 	uint64_t id;
 	char hash[65], who[ROW_USER_SIZE];

@@ -134,6 +134,16 @@ static const char *const sql_texts[STMTS] = {
 	[STMT_LOAD_TOKENS] =
 		"SELECT " TOKEN_LIST " FROM token ORDER BY created_wall_ms, hash",
 	[STMT_DELETE_OVERRIDE] = "DELETE FROM site_override WHERE key = $1",
+	[STMT_SAVE_OBJECT] =
+		"INSERT INTO site_object (kind, name, text, who, wall_ms) "
+		"VALUES ($1, $2, $3, $4, $5) ON CONFLICT (kind, name) DO "
+		"UPDATE SET text = excluded.text, who = excluded.who, "
+		"wall_ms = excluded.wall_ms",
+	[STMT_DELETE_OBJECT] =
+		"DELETE FROM site_object WHERE kind = $1 AND name = $2",
+	[STMT_LOAD_OBJECTS] =
+		"SELECT kind, name, text, who, wall_ms FROM site_object "
+		"ORDER BY kind, name",
 	/* A volume is its machine's, and one that is made stays what it is. */
 	[STMT_SAVE_VOLUME] =
 		SAVE("volume", "name", VOLUME)

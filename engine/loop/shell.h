@@ -172,6 +172,12 @@ enum load_purpose {
 	LOAD_APPLY,
 };
 
+/* A statement made at run time that comes or, text NULL, goes (runtime.c). */
+struct runtime_change {
+	char kind[32], name[SITE_NAME_SIZE];	/* kind "" = none */
+	char *text;				/* owned */
+};
+
 /* A site being read (site_load.c), and who waits for the outcome: client 0 =
  * nobody; who is for the record, "" when the engine itself wants it. */
 struct site_load {
@@ -181,6 +187,9 @@ struct site_load {
 	struct source source;		/* their texts, as they come */
 	struct source from;		/* taken from here, not from files; owned */
 	char expect[SITE_HASH_SIZE];	/* LOAD_APPLY: the version that was planned */
+	struct runtime_change change;
+	char *runtime;			/* the statements of run time; owned */
+	char said[100];			/* the answer to success, "" = the usual */
 	uint64_t client;
 	int64_t id;
 	char who[ROW_USER_SIZE];

@@ -115,6 +115,8 @@ json_t *show_pool(const struct shell *sh, const struct pool *p)
 	SET(o, "bad", json_integer(n[MACHINE_QUARANTINED] + n[MACHINE_HELD] +
 				   n[MACHINE_RETIRING]));
 	SET(o, "waiting", json_integer(p->waiting_count));
+	SET(o, "origin", json_sprintf("%s:%u", p->spec.place.file,
+				      p->spec.place.line));
 	SET(o, "outdated", json_integer(p->rolling ? p->outdated : 0));
 	SET(o, "paused", json_boolean(p->roll_paused));
 	SET(o, "total", json_integer(pool_total(p)));

@@ -21,6 +21,7 @@
 #include "engine/base/log.h"
 #include "engine/loop/shell.h"
 #include "engine/loop/site.h"
+#include "engine/loop/runtime.h"
 #include "engine/loop/site_plan.h"
 #include "engine/rules/rules.h"
 
@@ -113,6 +114,8 @@ static void load_end(struct site_load *l)
 {
 	source_clear(&l->source);
 	source_clear(&l->from);
+	free(l->change.text);
+	free(l->runtime);
 	*l = (struct site_load){ .purpose = LOAD_NONE };
 }
 
@@ -131,12 +134,17 @@ int site_load_begin(struct shell *sh, const struct site_load *wish,
 	size_t length;
 	int rc = -1;
 
-	if (l->purpose != LOAD_NONE || !sh->rules.ready)
+	if (l->purpose != LOAD_NONE || !sh->rules.ready) {
+		free(wish->from.text);
+		free(wish->change.text);
 		return error_set(err, "another site is being read; try again");
+	}
 	char *text = wish->from.text ? stored_text(&wish->from, NULL, &length) :
 				       read_file(sh->o.site_file, &length, err);
 	*l = *wish;
 	if (text) {
+		l->runtime = runtime_text(sh, &l->change);
+		text = runtime_join(text, &length, l->runtime != NULL);
 		shell_hash(text, length, l->hash);
 		TEXT_SET(l->version, l->hash);
 		source_add(&l->source, name, text, length);
@@ -185,7 +193,11 @@ void site_load_need(struct shell *sh, const struct message *msg)
 		if (*p == '.')
 			*p = '/';
 	}
-	if (sound && l->from.text)
+	if (strcmp(name, RUNTIME_MODULE) == 0 && l->runtime) {
+		text = strdup(l->runtime);
+		CHECK("", text, "out of memory");
+		length = strlen(text);
+	} else if (sound && l->from.text)
 		text = stored_text(&l->from, name, &length);
 	else if (sound)
 		text = module_file(sh, file, &length);
@@ -266,7 +278,7 @@ static void apply(struct shell *sh, struct site_spec *spec, json_t *json,
 	listeners_sync(sh);
 	keys_reload(sh);
 	shell_site_applied(sh);
-	answer(sh, true, "", "site file applied");
+	answer(sh, true, "", *l->said ? l->said : "site file applied");
 }
 
 /* What is read is not taken: says so to who asked, and where it will be seen. */

@@ -16,6 +16,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/log.h"
+#include "engine/loop/runtime.h"
 #include "engine/loop/shell.h"
 
 static int64_t clock_ms(clockid_t clock)
@@ -326,6 +327,7 @@ void shell_save_bundle(struct shell *sh, const struct site_load *load,
 			   wall_ms, &err) < 0 ||
 	    db_save_site_version(sh->db, load->version, load->who, wall_ms,
 				 &err) < 0 ||
+	    runtime_save(sh, &load->change, load->who, &err) < 0 ||
 	    db_commit(sh->db, &err) < 0)
 		shell_die(sh, "the store failed: %s", err.text);
 }

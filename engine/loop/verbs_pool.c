@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "engine/loop/runtime.h"
 #include "engine/loop/show.h"
 #include "engine/loop/verbs.h"
 
@@ -126,6 +127,8 @@ const struct verb verbs_pool[] = {
 	{ "pool.list", run_pool_list, false, "" },
 	{ "pool.show", run_pool_show, false, "name " },
 	{ "pool.scale", run_pool_scale, true, "name serve spare max dry_run " },
+	{ "pool.create", runtime_pool_create, true, "name fields " },
+	{ "pool.delete", runtime_pool_delete, true, "name " },
 	{ "pool.reset", run_pool_reset, true, "name " },
 	{ "pool.pause", run_pool_pause, true, "name " },
 	{ "pool.resume", run_pool_resume, true, "name " },

@@ -33,6 +33,8 @@
  *   history.hours [pool,application,since_ms,until_ms,limit,before]: pages, newest first
  *   pool.show machine.show host.show name   session.show session=N
  *   pool.pause|resume name                   the replacing of outdated machines
+ *   pool.create name fields{key: value}      a pool beside the site file's, in its language
+ *   pool.delete name                         one made so
  *   pool.reset name                          its overrides end
  *   pool.scale name [serve] [spare] [max] [dry_run]
  *   machine.hold|release|restart|delete name
@@ -79,7 +81,7 @@
  *   host:     name uri state("up"|"not_answering"|"connecting") text version hostname cpus
  *             memory_mib kvm machines since
  *   pool:     name application host serve spare max keep recycle counts{state:n...} in_use ready
- *             starting bad waiting outdated paused total removed reason boot_ms vcpus memory_mib endpoint identity
+ *             starting bad waiting outdated paused origin total removed reason boot_ms vcpus memory_mib endpoint identity
  *   machine:  id ref("machine/mail-07") name pool host state wish dirty incarnation session user
  *             reason since boot_ms prepare_ms clean_ms sessions failures uuid job("create","prepare"..)
  *   session:  id ref("session/4711") state user application listener peer machine pool gateway

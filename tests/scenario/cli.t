@@ -747,7 +747,7 @@ is("$code $err", "1 error: cannot read the site file $dir/site.lua: No such file
 
 sub complete { return join " ", split /\n/, (run("plain", "__complete", "--", @_))[1] }
 is(complete("po"), "pool", "completes a noun");
-is(complete("pool", ""), "list show scale reset pause resume", "completes a verb");
+is(complete("pool", ""), "list show scale create delete reset pause resume", "completes a verb");
 is(complete("machine", "hold", "mail-"), "mail-10 mail-2 mail-3", "completes names from the engine");
 is(complete("machine", "hold", "mail-2", "mail-1"), "mail-10", "completes a further name");
 is(complete("ls", "--pool", ""), "mail build", "completes a flag's value");

@@ -143,6 +143,32 @@ like(scalar <$sock>, qr/changed since the plan/, 'what is applied is what was pl
 ($rc, $out) = remuda('apply', '--yes');
 ok(wait_for('gone', 30, sub { !machines('second') }), 'applied, its machine is gone');
 
+# ---- pools made at run time -----------------------------------------------------------------------------
+my @fields = qw(application=echo serve=2 recycle=none kernel=none memory=16);
+($rc, $out) = remuda('pool', 'create', 'extra', @fields);
+is($rc, 0, 'a pool is created at run time') or diag $out;
+ok(wait_for('extra', 30, sub { ready('extra', 2) }), 'and has its machines');
+is(pool('extra')->{origin}, 'remuda/runtime.lua:1', 'it is known where it comes from');
+is((remuda('pool', 'create', 'extra', @fields))[0], 1, 'not twice');
+($rc, $out) = remuda('pool', 'create', 'bad', 'application=nothing', 'serve=1', 'kernel=none');
+isnt($rc, 0, 'what the site language refuses is refused');
+like($out, qr/remuda\/runtime\.lua:\d+: pool "bad": there is no application "nothing"/, 'in the same words');
+ok(!%{ pool('bad') }, 'and changes nothing');
+($rc, $out) = remuda('pool', 'create', 'quoted', 'application=echo', 'serve=0', q('kernel="; error("x") --'));
+is($rc, 0, 'a value is a value, whatever it holds') or diag $out;
+site(second => 0, serve => 1, extra => 'user "carl" { } user "dora" { }');
+($rc, $out) = remuda('plan');
+unlike($out, qr/pool extra/, 'the site file does not know it, and a plan leaves it alone');
+is((remuda('site', 'reload'))[0], 0, 'applied');
+ok(ready('extra', 2), 'it is still there');
+remuda('engine', 'stop');
+lab_engine('--gateways', 1);
+ok(wait_for('extra again', 30, sub { ready('extra', 2) }), 'and after a restart');
+($rc, $out) = remuda('pool', 'delete', 'echo', '--yes');
+like($out, qr/stands in site\.lua:\d+: take it out there/, 'a pool of the site file is deleted there');
+is((remuda('pool', 'delete', $_, '--yes'))[0], 0, "$_ is deleted") for qw(extra quoted);
+ok(wait_for('extra gone', 30, sub { !machines('extra') }), 'and its machines go');
+
 is((remuda('engine', 'stop'))[0], 0, 'the engine stops');
 kill 'TERM', $echo;
 diag slurp("$Lab::dir/state/engine.log") unless Test::More->builder->is_passing;
