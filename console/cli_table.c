@@ -97,6 +97,7 @@ static const struct cli_column session_columns[] = {
 	COLUMN("ACCEPTED", "accepted", STAMP, ON_CSV, 9),
 	COLUMN("ENDED", "ended", STAMP, ON_WIDE | ON_CSV, 9),
 	COLUMN("ENDS", "ends", STAMP, ON_WIDE | ON_CSV, 9),
+	COLUMN("LINGERS", "lingers", STAMP, ON_WIDE | ON_CSV, 9),
 	COLUMN("WAIT", "wait_ms", MS, ON_ALL, 6, NUMBER),
 	COLUMN("ACCEPT", "accept_ms", MS, ON_WIDE | ON_CSV, 8, NUMBER),
 	COLUMN("CLEAN", "clean_ms", MS, ON_WIDE | ON_CSV, 8, NUMBER),

@@ -64,7 +64,10 @@
 	X(25, end_text, end_text, DB_TEXT)                                     \
 	X(26, ends_wall_ms, ends_wall_ms, DB_I64)                              \
 	X(27, extended_ms, extended_ms, DB_I64)                                \
-	X(28, ticket, ticket, DB_TEXT)
+	X(28, ticket, ticket, DB_TEXT)                                         \
+	X(29, lingers_wall_ms, lingers_wall_ms, DB_I64)                        \
+	X(30, past_in, past_in, DB_U64)                                        \
+	X(31, past_out, past_out, DB_U64)
 
 #define REQUEST_FIXED(X)
 #define REQUEST_CHANGING(F, X)                                                 \

@@ -30,6 +30,7 @@ EMBED(db_sql_0011, "0011-request-key.sql");
 EMBED(db_sql_0012, "0012-token.sql");
 EMBED(db_sql_0013, "0013-ticket.sql");
 EMBED(db_sql_0014, "0014-site-object.sql");
+EMBED(db_sql_0015, "0015-linger.sql");
 
 const struct db_migration db_migrations[] = {
 	{ .version = 1, .name = "0001-first", .sql = db_sql_0001 },
@@ -46,6 +47,7 @@ const struct db_migration db_migrations[] = {
 	{ .version = 12, .name = "0012-token", .sql = db_sql_0012 },
 	{ .version = 13, .name = "0013-ticket", .sql = db_sql_0013 },
 	{ .version = 14, .name = "0014-site-object", .sql = db_sql_0014 },
+	{ .version = 15, .name = "0015-linger", .sql = db_sql_0015 },
 };
 const int db_migration_count =
 	(int)(sizeof(db_migrations) / sizeof(db_migrations[0]));

@@ -19,6 +19,8 @@ static void lose_sessions(struct world *w, struct effects *fx,
 		    (unreported_only && s->reported))
 			continue;
 		s->held = false;
+		if (s->away || linger_begin(w, fx, s, why))
+			continue;
 		/* Told or not, served or not: what it came to is unknown. */
 		session_finish(w, fx, s, SESSION_LOST, why);
 	}
@@ -71,11 +73,13 @@ static void adopt_session(struct world *w, struct effects *fx,
 {
 	s->told = true;
 	s->row.conn = ev->held.conn;
-	s->row.bytes_in = ev->held.bytes_in;
-	s->row.bytes_out = ev->held.bytes_out;
+	s->row.bytes_in = s->row.past_in + ev->held.bytes_in;
+	s->row.bytes_out = s->row.past_out + ev->held.bytes_out;
 	s->changed = w->turn;
+	if (s->away)
+		linger_adopted(w, s);
 	limit_moved(w, s, ev->held.quiet_ms);
-	if (s->row.state != SESSION_ASSIGNED)
+	if (s->row.state != SESSION_ASSIGNED && !s->returning)
 		return;
 	if (ev->held.flowing) {
 		struct event accepted = {

@@ -309,6 +309,8 @@ static bool restore_session(struct world *w, const struct session_row *row)
 	s->held = true;
 	if (s->row.ticket[0])
 		ticket_restore(w, m, s);
+	if (s->row.lingers_wall_ms && !session_is_final(s))
+		linger_resume(w, s);
 	limit_resume(w, s);
 	return true;
 }

@@ -70,6 +70,12 @@ static void open_channel(struct world *w, struct effects *fx,
 	e->text = SLICE("remuda.session");
 }
 
+void assign_again(struct world *w, struct effects *fx, struct machine *m,
+		  struct session *s)
+{
+	open_channel(w, fx, m, s);
+}
+
 struct session *assign_session(struct world *w, struct effects *fx,
 			       const struct request *r, struct machine *m,
 			       uint64_t nonce, const char *ticket)
@@ -142,14 +148,29 @@ void assign(struct world *w, struct effects *fx, struct request *r,
 	assign_accept(w, fx, m, s);
 }
 
+static void refuse(struct effects *fx, const struct session *s,
+		   const char *machine, const char *text)
+{
+	struct effect *e = effects_add(fx, EFFECT_REFUSE);
+
+	e->gateway = s->row.gateway;
+	e->conn = s->row.conn;
+	e->word = SLICE("not_accepted");
+	e->text = effects_text(fx, "%s did not accept: %s", machine, text);
+}
+
 void assign_failed(struct world *w, struct effects *fx, struct session *s,
 		   const char *text)
 {
 	struct request *r = s->request;
-	struct effect *e;
 	char machine[ROW_NAME_SIZE];
 
 	TEXT_SET(machine, s->row.machine_name);
+	if (s->returning) {
+		refuse(fx, s, machine, text);
+		linger_failed(w, fx, s);
+		return;
+	}
 	s->request = NULL;
 	session_finish(w, fx, s, SESSION_FAILED, text);
 	if (r) {
@@ -158,18 +179,14 @@ void assign_failed(struct world *w, struct effects *fx, struct session *s,
 	}
 	if (s->row.gateway >= WORLD_GATEWAYS_MAX)
 		return;	/* nobody has come with its ticket */
-	e = effects_add(fx, EFFECT_REFUSE);
-	e->gateway = s->row.gateway;
-	e->conn = s->row.conn;
-	e->word = SLICE("not_accepted");
-	e->text = effects_text(fx, "%s did not accept: %s", machine, text);
+	refuse(fx, s, machine, text);
 }
 
 /* No byte of the client's, and what a hook touched the machine knows. */
 static void failed(struct world *w, struct effects *fx, struct session *s,
 		   const char *text)
 {
-	s->untouched = true;
+	s->untouched = !s->returning;
 	assign_failed(w, fx, s, text);
 }
 

@@ -229,6 +229,8 @@ void request_refuse(struct world *w, struct effects *fx, struct request *r,
 void request_assigned(struct world *w, struct effects *fx, struct request *r,
 		      struct session *s);
 void request_settled(struct world *w, struct session *s);
+/* It joined the session its user had lost; r is freed. */
+void request_returned(struct world *w, struct effects *fx, struct request *r);
 /* It became several sessions, each with a ticket; first is one of them. */
 void request_granted(struct world *w, struct effects *fx, struct request *r,
 		     uint64_t first);
@@ -295,6 +297,9 @@ void assign_failed(struct world *w, struct effects *fx, struct session *s,
 		   const char *text);
 /* Gives the gateway its time to answer about an assigned session. */
 void assign_await(struct world *w, struct machine *m);
+/* For a returning user: as after the accept hook. */
+void assign_again(struct world *w, struct effects *fx, struct machine *m,
+		  struct session *s);
 /* The accept hook or the opening of channels ended. */
 void assign_on_job(struct world *w, struct effects *fx, struct machine *m,
 		   enum call_result result, const char *text);
@@ -330,6 +335,8 @@ void session_dismiss(struct effects *fx, const struct session *s,
 /* For an operator's reasons; ends when its gateway has cut it. */
 void session_end_now(struct world *w, struct effects *fx, struct session *s,
 		     const char *text);
+/* Closes the channel that was opened for it and not sent yet. */
+void session_drop_port(struct effects *fx, struct session *s);
 /* Its gateway does not hold it, or not any more. */
 void session_let_go(struct world *w, struct effects *fx, struct session *s);
 /* The gateway did not answer about an assigned session in time. */
@@ -357,6 +364,28 @@ void limit_on_extend(struct world *w, struct effects *fx,
 /* Returns NULL, or why it cannot be extended. */
 const char *limit_extend(struct world *w, struct effects *fx, struct session *s,
 			 int64_t ms);
+
+/* The application of its pool, as the site has it today. */
+const struct site_application *limit_application(const struct world *w,
+						 const struct session *s);
+
+/* ---- linger.c: a lost connection and its user's return ------------------------------- */
+/* Its connection was lost: true when it lingers instead of ending. */
+bool linger_begin(struct world *w, struct effects *fx, struct session *s,
+		  const char *text);
+/* The session its user comes back to with this request, or NULL. */
+struct session *linger_find(const struct world *w, const struct request *r);
+void linger_return(struct world *w, struct effects *fx, struct session *s,
+		   struct request *r);
+/* A gateway that outlived an engine holds the connection of a return. */
+void linger_adopted(struct world *w, struct session *s);
+void linger_accepted(struct world *w, struct effects *fx, struct session *s);
+/* The return failed, its client has been told: away again. */
+void linger_failed(struct world *w, struct effects *fx, struct session *s);
+/* Its gateway did not answer about a return. */
+void linger_give_up(struct world *w, struct effects *fx, struct session *s);
+/* It was found in the store, lingering. */
+void linger_resume(struct world *w, struct session *s);
 
 /* ---- adopt.c: gateways that outlived an engine --------------------------------------- */
 void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev);

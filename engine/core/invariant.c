@@ -29,6 +29,12 @@ static void check_sessions(const struct world *w)
 		      sm_name(&machine_table, m->row.state));
 		CHECK("S1", s->row.incarnation == m->row.incarnation);
 		access_check(w, s);
+		CHECK("S26", s->away == list_linked(&s->away_link) &&
+				     (s->away || s->returning) ==
+					     (s->row.lingers_wall_ms != 0) &&
+				     !(s->away && s->returning),
+		      "session/%llu: lingering and connected",
+		      (unsigned long long)s->row.id);
 		for (struct list *jt = it->next; jt != &w->live; jt = jt->next) {
 			const struct session *t =
 				LIST_ENTRY(jt, struct session, live_link);

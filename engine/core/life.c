@@ -44,6 +44,8 @@ void machine_on_timer(struct world *w, struct effects *fx, struct machine *m)
 		machine_fail(w, fx, m, "the ready hook did not agree in time");
 	} else if (m->row.state == MACHINE_RESERVED) {
 		session_give_up(w, fx, m);
+	} else if (m->row.state == MACHINE_IN_SESSION) {
+		linger_give_up(w, fx, world_session(w, m->row.session));
 	}
 }
 

@@ -18,8 +18,8 @@
 
 enum { ASK_AGAIN_MS = 2000 };
 
-static const struct site_application *application_of(const struct world *w,
-						     const struct session *s)
+const struct site_application *limit_application(const struct world *w,
+						 const struct session *s)
 {
 	const struct pool *p = world_machine(w, s->row.machine)->pool;
 
@@ -45,7 +45,7 @@ static int64_t idle_due_ms(const struct session *s, int64_t idle_ms)
 
 void limit_arm(struct world *w, struct session *s)
 {
-	const struct site_application *a = application_of(w, s);
+	const struct site_application *a = limit_application(w, s);
 	int64_t at = INT64_MAX;
 
 	if (s->stopping) {
@@ -57,6 +57,8 @@ void limit_arm(struct world *w, struct session *s)
 			at = sooner(at, s->ends_ms - a->warn_ms);
 		if (a->idle_ms && !PLANTED(L8_IDLE_FOR_EVER))
 			at = sooner(at, idle_due_ms(s, a->idle_ms));
+		if (s->away && !PLANTED(L1_LINGERS_ON))
+			at = sooner(at, s->lingers_ms);
 	}
 	if (at == INT64_MAX)
 		timer_stop(&w->timers, &s->timer);
@@ -66,7 +68,7 @@ void limit_arm(struct world *w, struct session *s)
 
 void limit_begin(struct world *w, struct session *s)
 {
-	const struct site_application *a = application_of(w, s);
+	const struct site_application *a = limit_application(w, s);
 
 	s->moved_ms = w->now_ms;
 	if (a->longest_ms) {
@@ -108,6 +110,12 @@ static bool tell(struct world *w, struct effects *fx, struct session *s,
 {
 	struct effect *e;
 
+	/* Nobody to ask: a machine without a connection is idle. */
+	if (s->away || (s->returning && !s->held)) {
+		session_dismiss(fx, s, "stopped", text);
+		session_finish(w, fx, s, SESSION_CLOSED, text);
+		return true;
+	}
 	if (!w->gateways[s->row.gateway].up)
 		return false;
 	e = effects_add(fx, EFFECT_STOP);
@@ -126,12 +134,15 @@ void limit_stop(struct world *w, struct effects *fx, struct session *s,
 	s->asked_ms = 0;
 	TEXT_SET(s->stop_text, text);
 	tell(w, fx, s, 0, text);
-	limit_arm(w, s);
+	if (!session_is_final(s))
+		limit_arm(w, s);
 }
 
 static void notice(struct world *w, struct effects *fx, const struct session *s,
 		   const char *text)
 {
+	if (s->away)
+		return;
 	struct effect *e = effects_add(fx, EFFECT_NOTICE);
 
 	e->gateway = s->row.gateway;
@@ -155,13 +166,21 @@ static void warn(struct world *w, struct effects *fx, struct session *s)
 
 void limit_on_timer(struct world *w, struct effects *fx, struct session *s)
 {
-	const struct site_application *a = application_of(w, s);
+	const struct site_application *a = limit_application(w, s);
 	char text[64], after[16];
 
 	if (s->stopping) {
 		tell(w, fx, s, 0, s->stop_text);
 	} else if (s->ends_ms && w->now_ms >= s->ends_ms) {
 		limit_stop(w, fx, s, "its longest time is over");
+	} else if (s->away && w->now_ms >= s->lingers_ms) {
+		char why[ROW_TEXT_SIZE + 32];
+
+		snprintf(why, sizeof(why), "%s; nobody came back in %s",
+			 s->row.end_text,
+			 text_duration(after, sizeof(after), a->linger_ms));
+		session_finish(w, fx, s, SESSION_LOST, why);
+		return;
 	} else {
 		if (s->ends_ms && a->warn_ms && !s->warned &&
 		    w->now_ms >= s->ends_ms - a->warn_ms)
@@ -173,6 +192,8 @@ void limit_on_timer(struct world *w, struct effects *fx, struct session *s)
 				s->asked_ms = w->now_ms;
 		}
 	}
+	if (session_is_final(s))
+		return;
 	limit_arm(w, s);
 }
 

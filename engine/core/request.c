@@ -204,8 +204,8 @@ void request_refuse(struct world *w, struct effects *fx, struct request *r,
 
 /* ---- arrival ---------------------------------------------------------------------- */
 
-/* Policy before anything is reserved.  Returns true when allowed. */
-static bool admit(struct world *w, struct request *r, struct refusal *no)
+/* Rights, without limits: a user who comes back holds his machine already. */
+static bool entitled(struct world *w, const struct request *r, struct refusal *no)
 {
 	struct decision d = admit_decide(w, r->row.user, r->row.application,
 					 r->row.listener);
@@ -219,7 +219,13 @@ static bool admit(struct world *w, struct request *r, struct refusal *no)
 			     r->row.listener, no->text, sizeof(no->text));
 		return false;
 	}
-	return admit_within_limits(w, r, no) && queue_has_room(w, r, no);
+	return true;
+}
+
+/* Policy before anything is reserved.  Returns true when allowed. */
+static bool admit(struct world *w, struct request *r, struct refusal *no)
+{
+	return entitled(w, r, no) && admit_within_limits(w, r, no) && queue_has_room(w, r, no);
 }
 
 static void take_or_wait(struct world *w, struct effects *fx, struct request *r,
@@ -249,6 +255,14 @@ void request_on_event(struct world *w, struct effects *fx,
 		    world_conn_key(ev->request.gateway, ev->request.conn)))
 		return;	/* one request a connection: the gateway repeats itself */
 	struct request *r = request_new(w, ev);
+	struct session *back = linger_find(w, r);
+	if (back && entitled(w, r, &no)) {
+		if (token_hold(w, r, ev->request.token, &no))
+			linger_return(w, fx, back, r);
+		else
+			refuse(w, fx, r, &no);
+		return;
+	}
 	if ((r->row.request_key[0] && !PLANTED(S7_KEY_IGNORED) &&
 	     is_repeated(w, fx, r, ev->request.prior, &no)) ||
 	    !token_hold(w, r, ev->request.token, &no) || !admit(w, r, &no)) {
@@ -334,6 +348,12 @@ void request_settled(struct world *w, struct session *s)
 	s->request = NULL;
 	if (r)
 		request_free(w, r);
+}
+
+void request_returned(struct world *w, struct effects *fx, struct request *r)
+{
+	token_spend(w, fx, r);
+	request_free(w, r);
 }
 
 void request_granted(struct world *w, struct effects *fx, struct request *r,

@@ -152,10 +152,12 @@ struct session_row {
 	int64_t accept_ms;		/* assign to accept */
 	int64_t clean_ms;		/* end to confirmed clean; -1 = not clean */
 	int64_t cleaned_wall_ms;
-	uint64_t bytes_in;		/* client to machine */
+	uint64_t bytes_in;		/* client to machine, in all */
 	uint64_t bytes_out;
 	int64_t ends_wall_ms;		/* by its longest time; 0 = never */
 	int64_t extended_ms;		/* taken by the user himself so far */
+	int64_t lingers_wall_ms;	/* without a connection until; 0 = has one */
+	uint64_t past_in, past_out;	/* bytes of connections before this */
 	char end_text[ROW_TEXT_SIZE];
 };
 

@@ -50,11 +50,12 @@ struct session *session_new(struct world *w, const struct session_row *row)
 	s->row = *row;
 	s->changed = w->turn;
 	s->timer.kind = TIMER_SESSION;
+	s->nonce = row->nonce;
 	map_put(&w->sessions, row->id, s);
 	if (!session_is_final(s)) {
 		list_add_tail(&w->live, &s->live_link);
 		count(w, s, 1);
-		if (row->gateway < WORLD_GATEWAYS_MAX) {
+		if (row->gateway < WORLD_GATEWAYS_MAX && !row->lingers_wall_ms) {
 			w->gateways[row->gateway].sessions++;
 			w->gateways[row->gateway].changed = w->turn;
 		}
@@ -92,6 +93,8 @@ static void refuse(struct effects *fx, const struct session *s,
 void session_dismiss(struct effects *fx, const struct session *s,
 		     const char *code, const char *text)
 {
+	if (s->away)
+		return;	/* that connection's number may be another's by now */
 	stop(fx, s->row.gateway, s->row.id, text);
 	refuse(fx, s, code, text);
 }
@@ -142,9 +145,13 @@ void session_on_accepted(struct world *w, struct effects *fx,
 {
 	struct session *s = session_of_message(w, ev);
 
-	if (!s || s->row.state != SESSION_ASSIGNED) {
+	if (s && s->returning) {
+		linger_accepted(w, fx, s);
+		return;
+	}
+	if (!s || s->row.state != SESSION_ASSIGNED || s->away) {
 		/* A late accept is fenced here; its machine counts as dirty. */
-		if (!s)
+		if (!s || s->away)
 			stop(fx, ev->session.gateway, ev->session.session,
 			     "accepted too late");
 		return;
@@ -162,6 +169,13 @@ void session_on_accepted(struct world *w, struct effects *fx,
 	access_begin(w, m, s);
 }
 
+void session_drop_port(struct effects *fx, struct session *s)
+{
+	if (s->port_fd)
+		effects_add(fx, EFFECT_DROP_FD)->call = s->port_fd;
+	s->port_fd = 0;
+}
+
 void session_finish(struct world *w, struct effects *fx, struct session *s,
 		    enum session_state final, const char *text)
 {
@@ -177,15 +191,16 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 	ticket_forget(w, s);
 	request_settled(w, s);
 	count(w, s, -1);
-	if (s->row.gateway < WORLD_GATEWAYS_MAX) {
+	if (s->row.gateway < WORLD_GATEWAYS_MAX && !s->away) {
 		w->gateways[s->row.gateway].sessions--;
 		w->gateways[s->row.gateway].changed = w->turn;
 	}
+	list_remove(&s->away_link);
+	s->away = s->returning = false;
+	s->row.lingers_wall_ms = 0;
 	world_save_session(w, s);
 	access_end(s);
-	if (s->port_fd)
-		effects_add(fx, EFFECT_DROP_FD)->call = s->port_fd;
-	s->port_fd = 0;
+	session_drop_port(fx, s);
 	world_event(w, fx, final == SESSION_CLOSED ? SEVERITY_INFO : SEVERITY_WARN,
 		    true, final == SESSION_CLOSED ? "LEAVE" : "LOST",
 		    "user", s->row.user, "left %s%s%s", m->row.name, text[0] ? ": " : "",
@@ -217,19 +232,26 @@ void session_on_failed(struct world *w, struct effects *fx,
 		return;
 	text_copy_slice(text, sizeof(text), ev->session.text);
 	session_let_go(w, fx, s);
-	if (!session_is_final(s))
+	if (!session_is_final(s) && !s->away && !s->returning)
 		s->untouched = !ev->session.touched;
 	if (PLANTED(L1_CLIENT_FORGOTTEN)) {
 		if (!session_is_final(s))
 			session_finish(w, fx, s, SESSION_FAILED, text);
-	} else if (s->row.state == SESSION_ASSIGNED) {
+	} else if (s->row.state == SESSION_ASSIGNED || s->returning) {
 		assign_failed(w, fx, s, text);
 	} else {
 		/* Its client waits for our word, also when we gave it up before. */
 		refuse(fx, s, "not_accepted", text);
-		if (session_of_message(w, ev))
+		if (session_of_message(w, ev) && !s->away)
 			session_finish(w, fx, s, SESSION_LOST, text);
 	}
+}
+
+/* Counts of its present connection, on top of those before. */
+static void count_bytes(struct session *s, uint64_t in, uint64_t out)
+{
+	s->row.bytes_in = s->row.past_in + in;
+	s->row.bytes_out = s->row.past_out + out;
 }
 
 void session_on_ended(struct world *w, struct effects *fx,
@@ -237,20 +259,26 @@ void session_on_ended(struct world *w, struct effects *fx,
 {
 	struct session *s = of_epoch(w, ev);
 	enum session_state final = SESSION_LOST;
+	bool given_up = s && s->away && s->held;
 	char text[ROW_TEXT_SIZE];
 
 	if (s)
 		session_let_go(w, fx, s);
 	s = session_of_message(w, ev);
-	if (!s)
+	/* Away: it was thought lost, and its gateway knows that it ended. */
+	if (!s || (s->away && given_up))
 		return;
 	if (ev->session.how == END_CLOSED || ev->session.how == END_STOPPED)
 		final = SESSION_CLOSED;
-	s->row.bytes_in = ev->session.bytes_in;
-	s->row.bytes_out = ev->session.bytes_out;
+	else if (s->away)
+		return;
+	if (!s->away)
+		count_bytes(s, ev->session.bytes_in, ev->session.bytes_out);
 	s->confirm = ev->session.confirm;
 	s->drained = ev->session.drained;
 	text_copy_slice(text, sizeof(text), ev->session.text);
+	if (ev->session.how == END_LOST && linger_begin(w, fx, s, text))
+		return;
 	session_finish(w, fx, s, final, text);
 }
 
@@ -272,13 +300,12 @@ void session_on_bytes(struct world *w, const struct event *ev)
 {
 	struct session *s = world_session(w, ev->session.session);
 
-	if (!s || session_is_final(s))
+	if (!s || session_is_final(s) || s->away)
 		return;
-	if (s->row.bytes_in != ev->session.bytes_in ||
-	    s->row.bytes_out != ev->session.bytes_out)
+	if (s->row.bytes_in != s->row.past_in + ev->session.bytes_in ||
+	    s->row.bytes_out != s->row.past_out + ev->session.bytes_out)
 		limit_moved(w, s, 0);
-	s->row.bytes_in = ev->session.bytes_in;
-	s->row.bytes_out = ev->session.bytes_out;
+	count_bytes(s, ev->session.bytes_in, ev->session.bytes_out);
 	s->changed = w->turn;	/* shown; saved with the session's end */
 }
 

@@ -127,6 +127,7 @@ struct site_application {
 	int64_t longest_ms;		/* from its accept */
 	int64_t warn_ms;		/* before the end by longest */
 	int64_t half_close_ms;		/* without a byte, one side closed */
+	int64_t linger_ms;		/* after a lost connection */
 };
 
 struct site_pool {

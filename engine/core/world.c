@@ -18,6 +18,7 @@ void world_init(struct world *w, uint64_t site_key, uint64_t term)
 	/* Calls of different terms never meet: answers may outlive an engine. */
 	w->next_call = term << 32 | 1;
 	list_init(&w->live);
+	list_init(&w->away);
 	list_init(&w->accessing);
 	list_init(&w->visit_list);
 	list_init(&w->waiting);

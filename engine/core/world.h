@@ -226,6 +226,12 @@ struct session {
 	int64_t asked_ms;	/* its gateway was last told to end it */
 	bool warned;		/* of ends_ms */
 	bool stopping;		/* its end is decided: stop_text */
+	/* Linger (linger.c). */
+	struct list away_link;
+	bool away;		/* has no connection, keeps its machine */
+	bool returning;		/* has one that the machine has not accepted */
+	int64_t away_ms, lingers_ms;	/* since, until; boot time */
+	uint64_t nonce;		/* of the present connection's accept */
 	char stop_text[64];
 	uint64_t changed;
 };
@@ -347,6 +353,7 @@ struct world {
 	struct list token_list;		/* oldest first */
 	uint32_t token_count;
 	struct list live;	/* sessions not final, oldest first */
+	struct list away;	/* those of them without a connection */
 	struct list waiting;	/* requests, in order of entering */
 	uint32_t waiting_count;
 	struct dict lines;	/* application -> line */

@@ -118,6 +118,13 @@ static struct caller *conn_take(struct gateway *g)
 	return c;
 }
 
+void caller_forget_session(struct gateway *g, const struct caller *c)
+{
+	/* Its user may have come back to it on another connection. */
+	if (c->session && map_get(&g->by_session, c->session) == c)
+		map_remove(&g->by_session, c->session);
+}
+
 void caller_close(struct gateway *g, struct caller *c, bool abort)
 {
 	if (c->state == CALLER_GONE)
@@ -135,8 +142,7 @@ void caller_close(struct gateway *g, struct caller *c, bool abort)
 	list_remove(&c->changed);
 	list_remove(&c->flowing);
 	map_remove(&g->by_conn, c->id);
-	if (c->session)
-		map_remove(&g->by_session, c->session);
+	caller_forget_session(g, c);
 	g->conn_count--;
 	listener_unref(g, c->listener);
 	grave_add(&g->poll, &c->grave, bury);

@@ -149,9 +149,13 @@ static void over(struct gateway *g, struct caller *c)
 	poll_timer_stop(&g->poll, &c->timer);
 	end_close(g, &c->machine, c->how != WIRE_END_CLOSED);
 	list_remove(&c->changed);
-	/* Resources are cut before anybody can start cleaning. */
-	port_on_close(g, c->machine_id, c->session);
+	/* Resources are cut before anybody can start cleaning; a session that
+	 * was lost may linger, and the engine says when it does not. */
+	if (c->how != WIRE_END_LOST)
+		port_on_close(g, c->machine_id, c->session);
 	tell_ended(g, c);
+	if (!c->confirm)
+		caller_forget_session(g, c);
 	dismiss_client(g, c);
 }
 

@@ -169,6 +169,8 @@ void caller_cancel(struct gateway *g, struct caller *c);
 void caller_refuse(struct gateway *g, struct caller *c, const char *code,
 		 struct slice text);
 void caller_linger(struct gateway *g, struct caller *c);
+/* Its session has ended here, or never was. */
+void caller_forget_session(struct gateway *g, const struct caller *c);
 void caller_close(struct gateway *g, struct caller *c, bool abort);
 void caller_forget_asking(struct caller *c);
 /* Answers by state to what its one timer means. */

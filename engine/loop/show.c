@@ -179,7 +179,8 @@ json_t *show_session_row(const struct session_row *r)
 
 	SET(o, "id", json_integer((json_int_t)r->id));
 	SET(o, "ref", ref("session", r->id));
-	SET(o, "state", json_string(sm_name(&session_table, r->state)));
+	SET(o, "state", json_string(r->lingers_wall_ms ? "lingering" :
+				    sm_name(&session_table, r->state)));
 	SET(o, "user", text(r->user));
 	SET(o, "application", text(r->application));
 	SET(o, "listener", text(r->listener));
@@ -194,6 +195,7 @@ json_t *show_session_row(const struct session_row *r)
 	SET(o, "ended", show_time(r->ended_wall_ms));
 	SET(o, "cleaned", show_time(r->cleaned_wall_ms));
 	SET(o, "ends", show_time(r->ends_wall_ms));
+	SET(o, "lingers", show_time(r->lingers_wall_ms));
 	SET(o, "wait_ms", json_integer(r->wait_ms));
 	SET(o, "accept_ms", r->accepted_wall_ms ? json_integer(r->accept_ms) :
 						  json_null());

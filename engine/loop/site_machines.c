@@ -92,6 +92,7 @@ int take_application(void *object, const json_t *json, struct error *err)
 	app->idle_ms = read_count_or(&r, "idle_ms", 1, SITE_DURATION_MAX_MS, 0);
 	app->longest_ms =
 		read_count_or(&r, "longest_ms", 1, SITE_DURATION_MAX_MS, 0);
+	app->linger_ms = read_count_or(&r, "linger_ms", 1, READ_DAY_MS, 0);
 	app->warn_ms = read_count_or(&r, "warn_ms", 1, READ_DAY_MS, 0);
 	if (app->warn_ms && app->warn_ms >= app->longest_ms)
 		read_bad(&r, "warns of an end that does not come");

@@ -58,6 +58,7 @@ static const struct field application_fields[] = {
 	DURATION("idle", 5 * SECOND, 30LL * DAY, NULL),
 	DURATION("longest", SECOND, 30LL * DAY, NULL),
 	DURATION("warn", SECOND, DAY, NULL),
+	DURATION("linger", SECOND, DAY, NULL),
 	DURATION("half_close_limit", SECOND, DAY, "5 min"),
 	LATER("replay", "leave it out"),
 	LATER("connections", "every session has one connection"),

@@ -17,8 +17,8 @@
  *     "prepared": fingerprint of the prepare hook, or "",
  *     "prepare_deadline_ms", "ready_deadline_ms", "accept_deadline_ms",
  *     "clean_deadline_ms", "half_close_limit_ms", "limit": 0,
- *     "idle_ms", "longest_ms", "warn_ms" } ],
- *     idle_ms, longest_ms, warn_ms are left out when there is no such limit
+ *     "idle_ms", "longest_ms", "warn_ms", "linger_ms" } ],
+ *     idle_ms, longest_ms, warn_ms, linger_ms are left out when there is no such limit
  *   "pools": [ { "name", "file", "line", "application", "serve", "spare",
  *     "max", "host", "kernel", "initrd", "cmdline", "template", "from", "image",
  *     "copy": false, "disk_mib", "user_data", "meta_data", "network_config", "vcpus",

@@ -32,7 +32,8 @@ struct conn *conn_of_session(const struct sim *s, uint32_t gateway,
 	for (size_t i = s->conns.count; i-- > 0;) {
 		struct conn *c = s->conns.items[i];
 
-		if (c->gateway == gateway && session && c->session == session)
+		if (c->gateway == gateway && session && c->session == session &&
+		    c->state != CONN_GONE)
 			return c;
 	}
 	return NULL;
@@ -192,6 +193,37 @@ void conn_arrive(struct sim *s)
 		       s->conns.count - 1, 0);
 }
 
+/* The client of a connection that was lost knocks again, perhaps elsewhere. */
+static void comes_back(struct sim *s, struct item *it)
+{
+	const struct conn *old = conn_at(s, it->a);
+	uint32_t gateway = (uint32_t)sim_between(s, 0, s->swarm.gateways - 1);
+	struct sim_gateway *g = &s->gateways[gateway];
+	struct conn *c;
+
+	if (s->settling || !g->alive || !g->linked)
+		return;
+	c = calloc(1, sizeof(*c));
+	CHECK("", c, "out of memory");
+	*c = (struct conn){ .id = ++g->next_conn, .gateway = gateway,
+			    .since_ms = s->now_ms, .listener = old->listener,
+			    .user = old->user, .application = old->application,
+			    .authentic = true, .wait_ms = old->wait_ms };
+	TEXT_SET(c->key, old->key);
+	array_add(&s->conns, c);
+	conn_request(s, c);
+	if (sim_fault(s, SIM_CLIENT_LEAVES, 0))
+		sim_at(s, s->now_ms + sim_between(s, 0, 1000), leaves, NULL,
+		       s->conns.count - 1, 0);
+}
+
+void conn_cut(struct sim *s, struct conn *c)
+{
+	if (c->linger_ms && c->accepted && sim_chance(s, 70))
+		sim_at(s, s->now_ms + sim_between(s, 1, c->linger_ms * 3 / 2),
+		       comes_back, NULL, index_of(s, c), 0);
+}
+
 /* ---- the session ---------------------------------------------------------- */
 
 static struct post *session_post(struct sim *s, const struct conn *c,
@@ -262,6 +294,8 @@ static void ended(struct sim *s, struct item *it)
 		map_put(&s->closed, c->session, (void *)(uintptr_t)(
 			s->gateways[c->gateway].epoch + 1));
 	gateway_post(s, c->gateway, p);
+	if (c->how == END_LOST)
+		conn_cut(s, c);
 	c->state = c->confirm ? CONN_CONFIRMING : CONN_GONE;
 	c->since_ms = s->now_ms;
 	if (c->confirm)
@@ -364,6 +398,13 @@ static void accepts(struct sim *s, struct item *it)
 	c->moved_ms = s->now_ms;
 	c->ends_ms = c->longest_ms ?
 		s->now_ms + c->longest_ms + site_extend_ms(s, c->listener) : 0;
+	for (size_t i = 0; c->ends_ms && i < s->conns.count; i++) {
+		const struct conn *d = s->conns.items[i];
+
+		if (d != c && d->session == c->session && d->ends_ms &&
+		    d->ends_ms < c->ends_ms)
+			c->ends_ms = d->ends_ms;	/* he came back to it */
+	}
 	c->stays = c->longest_ms && sim_chance(s, 30);
 	s->result->coverage.accepted++;
 	gateway_post(s, c->gateway, session_post(s, c, EVENT_ACCEPTED));
@@ -393,7 +434,7 @@ static void dial(struct sim *s, struct conn *c, int64_t accept_ms)
 	for (size_t i = 0; i < s->conns.count; i++) {
 		const struct conn *d = s->conns.items[i];
 
-		if (d != c && d->life == c->life &&
+		if (d != c && d->life == c->life && d->session != c->session &&
 		    d->state >= CONN_ACCEPTING && d->state <= CONN_DRAINING)
 			sim_broken(s, "S2", "session/%llu dials %s while session/%llu lives there",
 				   (unsigned long long)c->session, l->name,
@@ -444,6 +485,7 @@ void conn_assign(struct sim *s, const struct order *o)
 	c->channel = o->channel;
 	c->longest_ms = o->longest_ms;
 	c->idle_ms = o->idle_ms;
+	c->linger_ms = o->linger_ms;
 	c->silent = c->stays = false;
 	c->accepted = c->touched = c->confirm = false;
 	c->bytes_in = c->bytes_out = 0;

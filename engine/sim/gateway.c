@@ -220,8 +220,11 @@ void gateway_die(struct sim *s, uint32_t gateway)
 	for (size_t i = 0; i < s->conns.count; i++) {
 		struct conn *c = s->conns.items[i];
 
-		if (c->gateway == gateway)
-			c->state = CONN_GONE;
+		if (c->gateway != gateway)
+			continue;
+		if (c->state == CONN_FLOWING)
+			conn_cut(s, c);
+		c->state = CONN_GONE;
 	}
 	array_free(&g->records);
 	array_free(&g->sent);

@@ -71,7 +71,7 @@ struct order {
 	uint32_t host;
 	char uuid[ROW_UUID_SIZE], name[ROW_NAME_SIZE];
 	bool channel, agent_identity, has_resources, untrusted;
-	int64_t longest_ms, idle_ms;
+	int64_t longest_ms, idle_ms, linger_ms;
 	/* What the site and the machine's row said when it was sent. */
 	uint32_t version;
 	char image_key[16];
@@ -169,7 +169,7 @@ struct conn {
 	bool channel, accepted, touched, confirm;
 	/* Stays until it is told to go: busily, or without another byte. */
 	bool stays, silent;
-	int64_t longest_ms, idle_ms, moved_ms;
+	int64_t longest_ms, idle_ms, linger_ms, moved_ms;
 	int64_t ends_ms;	/* not later by its limits; 0 = no limit */
 	enum session_end how;
 	uint64_t bytes_in, bytes_out;
@@ -431,6 +431,8 @@ void conn_assign(struct sim *s, const struct order *o);
 void conn_stop(struct sim *s, struct conn *c, int64_t quiet_ms);
 void conn_refuse(struct sim *s, struct conn *c);
 void conn_finish(struct sim *s, struct conn *c, enum session_end how);
+/* It was cut off; its client may come back. */
+void conn_cut(struct sim *s, struct conn *c);
 /* An operator gives the session more time, perhaps. */
 void conns_extended(struct sim *s, uint64_t session, int64_t ms);
 /* The machine's side of every connection to that domain breaks. */

@@ -77,6 +77,23 @@ static void new_session(struct sim *s, const struct session_row *row)
 			   ull(row->id), over);
 }
 
+/* Whoever comes back while his session waits for him gets that one (S26). */
+static void came_back(struct sim *s, const struct session_row *row)
+{
+	LIST_EACH(&s->world.live, it) {
+		const struct session *e = LIST_ENTRY(it, struct session, live_link);
+
+		if (row->ticket[0] || e->row.id == row->id || !e->away || e->held ||
+		    e->away_ms >= s->now_ms || row->wait_ms ||
+		    strcmp(e->row.user, row->user) != 0 ||
+		    strcmp(e->row.application, row->application) != 0 ||
+		    strcmp(e->row.request_key, row->request_key) != 0)
+			continue;
+		sim_broken(s, "S26", "%s gets session/%llu while session/%llu waits for him",
+			   row->user, ull(row->id), ull(e->row.id));
+	}
+}
+
 void oracle_session(struct sim *s, const struct session_row *old,
 		    const struct session_row *row)
 {
@@ -86,6 +103,7 @@ void oracle_session(struct sim *s, const struct session_row *old,
 			   ull(row->id), row->end_text);
 	if (!old) {
 		new_session(s, row);
+		came_back(s, row);
 		return;
 	}
 	if (sm_is_final(&session_table, old->state) && old->state != row->state)
@@ -194,7 +212,13 @@ void oracle_assign(struct sim *s, const struct effect *e)
 	uint64_t key = e->machine << 24 ^ e->incarnation;
 	uint64_t *bound = map_get(&s->bound, key);
 
-	if (map_get(&s->stopped, e->session))
+	const struct conn *c = conn_by_id(s, e->gateway, e->conn);
+
+	if (c && row && strcmp(c->user, row->user) != 0)
+		sim_broken(s, "S26", "session/%llu of %s is given to %s",
+			   ull(row->id), row->user, c->user);
+	/* A return may come after the stop of an engine that died with it. */
+	if (map_get(&s->stopped, e->session) && !map_get(&s->accepted, e->session))
 		sim_broken(s, "S9", "session/%llu is assigned after it was stopped",
 			   ull(e->session));
 	if (!row || row->machine != e->machine ||

@@ -265,6 +265,8 @@ void oracle_port(struct sim *s, const struct effect *e)
 	const struct machine_row *m = store_machine(s, e->machine);
 	char address[ROW_NAME_SIZE];
 
+	if (!s->gateways[e->gateway].linked)
+		return;	/* it died in this very turn: nobody hears it */
 	if (row && sm_is_final(&session_table, row->state) &&
 	    taken_back(s, e->session))
 		return;

@@ -251,6 +251,7 @@ static struct order *order_of(struct sim *s, const struct effect *e)
 		o->has_resources = a->resources.count > 0;
 		o->longest_ms = a->longest_ms;
 		o->idle_ms = a->idle_ms;
+		o->linger_ms = a->linger_ms;
 		o->untrusted = m->pool->spec.untrusted;
 		o->version = wanted_version(s, e);
 		TEXT_SET(o->image_key, m->row.image_key);
@@ -272,6 +273,7 @@ static struct order *order_of(struct sim *s, const struct effect *e)
 static void perform(struct sim *s, const struct effect *e)
 {
 	struct order *o = order_of(s, e);
+	const struct session *se;
 
 	oracle_act(s, e);
 	switch (e->kind) {
@@ -319,7 +321,9 @@ static void perform(struct sim *s, const struct effect *e)
 		gateway_order(s, o);
 		return;
 	case EFFECT_STOP:
-		if (!e->ms)
+		/* A return given up in time may be tried again. */
+		se = world_session(&s->world, e->session);
+		if (!e->ms && !(se && se->away))
 			map_put(&s->stopped, e->session, s);
 		gateway_order(s, o);
 		return;

@@ -204,6 +204,8 @@ static void draw_application(struct sim *s, struct site_application *a, int i,
 	a->clean_deadline_ms = sim_between(s, 2, 10) * 1000;
 	a->limit = site_draw_limit(s);
 	a->half_close_ms = 300000;
+	if (sim_chance(s, 50))
+		a->linger_ms = sim_between(s, 2, 60) * 1000;
 	if (sim_chance(s, 30))
 		a->idle_ms = sim_between(s, 5, 30) * 1000;
 	if (sim_chance(s, 40)) {

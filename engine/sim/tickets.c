@@ -104,6 +104,8 @@ void tickets_session(struct sim *s, const struct session_row *old,
 	}
 	if (old->conn == row->conn && old->gateway == row->gateway)
 		return;
+	if (row->lingers_wall_ms || old->lingers_wall_ms)
+		return;	/* its user comes back: S26 looks at who he is */
 	if (!old->ticket[0] || old->gateway < GATEWAYS_MAX || !c ||
 	    strcmp(c->claim, old->ticket) != 0 || row->ticket[0])
 		sim_broken(s, "S17", "session/%llu goes to a connection that did not bring its ticket, or not the first",

@@ -85,7 +85,7 @@
  *   machine:  id ref("machine/mail-07") name pool host state wish dirty incarnation session user
  *             reason since boot_ms prepare_ms clean_ms sessions failures uuid job("create","prepare"..)
  *   session:  id ref("session/4711") state user application listener peer machine pool gateway
- *             requested assigned accepted ended ends wait_ms accept_ms clean_ms bytes_in bytes_out
+ *             requested assigned accepted ended ends lingers wait_ms accept_ms clean_ms bytes_in bytes_out
  *             end_text request_key incarnation resources["db (allowed)"] (of live ones that may reach any)
  *   request:  id ref user application listener peer state place requested deadline wait_ms code text
  *             while it waits: machines (wanted at once) priority

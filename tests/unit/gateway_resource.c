@@ -277,7 +277,8 @@ static void test_session_end(int target)
 	ask(guest, "files", 540);
 	serve(target, "dora");
 	expect_frame(guest, NATIVE_ACCEPT, "a resource within a session");
-	lab_reset(client);
+	close(client);
+	close(machine_end[0]);
 	used(75);
 	ok(true, "is cut first");
 	m = heard(WIRE_TYPE_session_ended);
@@ -285,7 +286,6 @@ static void test_session_end(int target)
 	is_int(lab_end(guest), 0, "the port is closed");
 	finish(target);
 	close(guest);
-	close(machine_end[0]);
 }
 
 static void test_lost_target(int guest, int target)

@@ -70,6 +70,7 @@ static const struct module_text modules[] = {
 	  "  clean = function(machine, session) end,\n"
 	  "  accept_deadline = \"1500 ms\",\n"
 	  "  idle = \"10 min\", longest = \"8 h\", warn = \"5 min\",\n"
+	  "  linger = \"2 min\",\n"
 	  "  half_close_limit = \"1 min\",\n"
 	  "}\n" },
 	{ "lib.port", "scripts/lib/port.lua",
@@ -122,6 +123,7 @@ static void test_full(struct role *r)
 	is_int(a->idle_ms, 600000, "idle");
 	is_int(a->longest_ms, 8 * 3600000, "longest");
 	is_int(a->warn_ms, 300000, "warning");
+	is_int(a->linger_ms, 120000, "linger");
 	is_int(a->half_close_ms, 60000, "half-close limit");
 	is_int(s.applications[1].idle_ms + s.applications[1].longest_ms, 0,
 	       "no limits unless asked for");

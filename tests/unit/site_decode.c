@@ -27,7 +27,7 @@ static const char good[] =
 	"\"hooks\":[\"accept\",\"clean\"],\"prepared\":\"\",\"prepare_deadline_ms\":60000,"
 	"\"ready_deadline_ms\":60000,\"accept_deadline_ms\":10000,"
 	"\"clean_deadline_ms\":20000,\"half_close_limit_ms\":300000,"
-	"\"limit\":7,\"idle_ms\":60000,\"longest_ms\":600000,\"warn_ms\":60000},"
+	"\"limit\":7,\"idle_ms\":60000,\"longest_ms\":600000,\"warn_ms\":60000,\"linger_ms\":120000},"
 	"{\"name\":\"web\"," PLACE ",\"endpoint\":\"unix\","
 	"\"endpoint_path\":\"/run/{machine}.sock\",\"identity\":\"none\","
 	"\"agent\":false,\"resources\":[],\"hooks\":[],\"prepared\":\"0123\","
@@ -81,7 +81,7 @@ static const char good[] =
 /* What may be left out, and then is not an error. */
 static const char *const optional[] = {
 	"tls", "proxy", "initrd", "cmdline", "volume_mib", "password", "token", "uid", "login",
-	"idle_ms", "warn_ms", "extend_ms", "listen_ip", "listen_port",
+	"idle_ms", "warn_ms", "linger_ms", "extend_ms", "listen_ip", "listen_port",
 	NULL,
 };
 
