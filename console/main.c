@@ -32,6 +32,7 @@
 #include "engine/gateway/gateway.h"
 #include "engine/hypervisor/hypervisor.h"
 #include "engine/rules/rules.h"
+#include "engine/ssh/sshd.h"
 
 /* Roles inherit the engine's level by it. */
 #define LEVEL_VARIABLE "REMUDA_LOG_LEVEL"
@@ -167,6 +168,17 @@ static int role_rules(struct role_options *o)
 	return o->wrong ? CLI_USAGE : rules_run(fd);
 }
 
+static int role_ssh(struct role_options *o)
+{
+	const struct sshd_options s = {
+		.client_fd = descriptor(o, "--client-fd", REQUIRED),
+		.gateway_fd = descriptor(o, "--gateway-fd", REQUIRED),
+		.key_fd = descriptor(o, "--key-fd", REQUIRED),
+	};
+
+	return o->wrong ? CLI_USAGE : sshd_run(&s);
+}
+
 /* `make docs`: the state tables as Graphviz. */
 static int role_states(struct role_options *o)
 {
@@ -186,6 +198,7 @@ static int run_role(int argc, char **argv)
 		{ "gateway", role_gateway },
 		{ "hypervisor", role_hypervisor },
 		{ "rules", role_rules },
+		{ "ssh", role_ssh },
 		{ "states", role_states },
 	};
 	struct role_options o = { .argc = argc - 1, .argv = argv + 1 };

@@ -16,8 +16,10 @@ void site_spec_fini(struct site_spec *spec)
 		free(spec->applications[i].resources.names);
 	for (size_t i = 0; i < spec->listener_count; i++)
 		listener_fini(&spec->listeners[i]);
-	for (size_t i = 0; i < spec->user_count; i++)
+	for (size_t i = 0; i < spec->user_count; i++) {
 		free(spec->users[i].applications.names);
+		free(spec->users[i].ssh_keys);
+	}
 	for (size_t i = 0; i < spec->group_count; i++) {
 		free(spec->groups[i].members.names);
 		free(spec->groups[i].applications.names);

@@ -20,6 +20,7 @@
 enum {
 	SITE_NAME_SIZE = 64,		/* text_is_name, with its NUL */
 	SITE_PATH_SIZE = 1024,
+	SITE_KEYS_MAX = 16,		/* ssh keys of a user */
 	SITE_SOCKET_SIZE = 108,		/* sun_path, with its NUL */
 	SITE_CMDLINE_SIZE = 2048,
 	SITE_URI_SIZE = 256,
@@ -61,6 +62,7 @@ enum site_door {
 	DOOR_NATIVE = 2,
 	DOOR_CONNECT = 3,
 	DOOR_SOCKS5 = 4,
+	DOOR_SSH = 5,
 	/* Never in a site_spec: the shell opens them for its resources. */
 	DOOR_RESOURCE = 20,	/* resource.listen */
 	DOOR_IDENT = 21,	/* resource.ident */
@@ -71,6 +73,7 @@ enum site_user_source {
 	USER_PASSWORD = 3,
 	USER_CERTIFICATE = 4,	/* of a TLS client */
 	USER_NETWORK = 5,	/* by source address */
+	USER_KEY = 6,		/* of an ssh client */
 };
 enum site_hook {	/* bits of site_application.hooks: 1 << SITE_HOOK_x */
 	SITE_HOOK_PREPARE = 1,
@@ -190,6 +193,7 @@ struct site_listener {
 	struct site_network *networks;	/* NETWORK: the longest that holds wins */
 	size_t network_count;
 	struct site_tls tls;
+	char ssh_key[SITE_PATH_SIZE];	/* SSH: file of its key; empty: ours */
 	struct site_network *proxies;	/* who must begin with a PROXY header */
 	size_t proxy_count;
 	/* DIRECT: exactly one.  Others: one or more, or all. */
@@ -206,6 +210,7 @@ struct site_user {
 	struct site_place place;
 	char password[SITE_PASSWORD_SIZE];	/* crypt(3) hash, or empty */
 	char token[SITE_HASH_SIZE];	/* hex SHA-256 of a token, or empty */
+	char *ssh_keys;			/* "TYPE BASE64\n" each, or NULL */
 	int64_t uid;			/* for peer credentials, -1 = none */
 	char login[SITE_NAME_SIZE];	/* login name instead of uid, or empty */
 	struct site_names applications;

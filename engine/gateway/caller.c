@@ -138,6 +138,8 @@ void caller_close(struct gateway *g, struct caller *c, bool abort)
 	free(c->greeting);
 	c->greeting = NULL;
 	crowd_leave(g, c);
+	if (c->ssh)
+		ssh_link_leave(g, c);
 	list_remove(&c->link);
 	list_remove(&c->changed);
 	list_remove(&c->flowing);
@@ -257,8 +259,7 @@ static void note_peer(struct caller *c, const struct sockaddr_storage *peer)
 	}
 }
 
-void caller_new(struct gateway *g, struct listener *l, int fd,
-	      const struct sockaddr_storage *peer)
+struct caller *caller_make(struct gateway *g, struct listener *l, int fd)
 {
 	struct caller *c = conn_take(g);
 
@@ -266,7 +267,7 @@ void caller_new(struct gateway *g, struct listener *l, int fd,
 		     client_ready) < 0) {
 		log_error("listener %s: %s", l->name, strerror(errno));
 		bury(g, &c->grave);
-		return;
+		return NULL;
 	}
 	c->client.tcp = l->tcp;
 	c->machine.watch.fd = -1;
@@ -279,6 +280,16 @@ void caller_new(struct gateway *g, struct listener *l, int fd,
 	g->conn_count++;
 	list_add_tail(&g->conns, &c->link);
 	map_put(&g->by_conn, c->id, c);
+	return c;
+}
+
+void caller_new(struct gateway *g, struct listener *l, int fd,
+	      const struct sockaddr_storage *peer)
+{
+	struct caller *c = caller_make(g, l, fd);
+
+	if (!c)
+		return;
 	note_peer(c, peer);
 	door_open(g, c);
 }
@@ -357,6 +368,7 @@ void caller_request(struct gateway *g, struct caller *c)
 		break;
 	case WIRE_USER_NETWORK:
 		break;
+	case WIRE_USER_KEY:
 	case WIRE_USER_PASSWORD:
 		/* Without one it came before the listener wanted one. */
 		if (!a)

@@ -38,6 +38,7 @@ const struct door *door_of(uint8_t wire_door)
 	case WIRE_DOOR_NATIVE: return &door_native;
 	case WIRE_DOOR_CONNECT: return &door_connect;
 	case WIRE_DOOR_SOCKS5: return &door_socks5;
+	case WIRE_DOOR_SSH: return &door_ssh;
 	}
 	return NULL;
 }
@@ -245,6 +246,10 @@ void door_pump(struct gateway *g, struct caller *c)
 		return;
 	if (!c->door->read) {
 		asked(g, c);
+		return;
+	}
+	if (c->door->pump) {
+		c->door->pump(g, c);
 		return;
 	}
 	end_flush(g, e);

@@ -47,6 +47,8 @@ struct door {
 	/* Reads client.in of an OPENING caller and consumes what it took.
 	 * NULL: nothing is asked, the listener says it all. */
 	enum door_step (*read)(struct gateway *g, struct caller *c);
+	/* Instead of read: looks at the socket itself, which keeps its bytes. */
+	void (*pump)(struct gateway *g, struct caller *c);
 	/* The client did something while the engine decides. */
 	void (*wait)(struct gateway *g, struct caller *c);
 	/* Its place in the queue; NULL: the protocol cannot say. */
@@ -66,7 +68,8 @@ struct door {
 /* NULL for a number that is no door. */
 const struct door *door_of(uint8_t wire_door);
 
-extern const struct door door_direct, door_native, door_connect, door_socks5;
+extern const struct door door_direct, door_native, door_connect, door_socks5,
+	door_ssh;
 
 /* What a door's read begins with: an empty asking, kept in the caller. */
 struct asking *door_asking(struct caller *c);

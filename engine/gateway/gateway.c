@@ -8,6 +8,7 @@
  *     door.c crowd.c     strangers, until they have asked
  *     tls.c              OpenSSL under a client's bytes
  *     door_*.c native_door.c  what each protocol reads and says
+ *     door_ssh.c         processes of ssh clients
  *     caller.c           a client from accept to close
  *     dial.c             connecting to the assigned machine, its accept
  *     flow.c             bytes flowing, and the ways that ends
@@ -34,7 +35,7 @@
 #include "engine/gateway/internal.h"
 
 enum {
-	FD_RESERVE = 64,	/* engine, listeners, candidates, in flight */
+	FD_RESERVE = 64 + 2 * SSH_LINKS_MAX,	/* engine, listeners, candidates, in flight */
 	ORPHAN_ROUNDS = 60,	/* times orphan_ms with records and no session */
 	STOP_MS = 1000,		/* for the last words to the engine */
 };
@@ -86,6 +87,7 @@ static void drain(struct gateway *g)
 	log_info("draining: %u connections left", g->conn_count);
 	listener_close_all(g);
 	g->draining = true;
+	ssh_link_close_idle(g);
 }
 
 static void report_closed(struct gateway *g, const struct message *m)
@@ -111,6 +113,12 @@ void gateway_on_message(struct gateway *g, struct message *m)
 		return;
 	case WIRE_TYPE_gateway_unlisten:
 		listener_on_unlisten(g, m->gateway_unlisten.listener);
+		return;
+	case WIRE_TYPE_gateway_ssh:
+		ssh_link_on_key(g, m);
+		return;
+	case WIRE_TYPE_ssh_known:
+		ssh_link_on_known(g, m);
 		return;
 	case WIRE_TYPE_session_assign:
 		caller_on_assign(g, m);
@@ -211,6 +219,7 @@ static struct gateway *gateway_new(const struct gateway_options *o)
 	list_init(&g->candidates);
 	list_init(&g->listeners);
 	list_init(&g->conns);
+	list_init(&g->ssh_links);
 	list_init(&g->changed);
 	list_init(&g->flowing);
 	list_init(&g->run);
@@ -256,6 +265,7 @@ static void gateway_free(struct gateway *g)
 		}
 		caller_close(g, c, true);
 	}
+	ssh_link_close_all(g);
 	target_close_all(g);
 	map_fini(&g->guests);
 	ident_close_all(g);
@@ -316,6 +326,7 @@ int gateway_run(const struct gateway_options *o)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN);	/* ssh processes: nobody waits for them */
 	if (poll_init(&g->poll) < 0) {
 		log_error("epoll_create1: %s", strerror(errno));
 		free(g);

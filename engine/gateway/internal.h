@@ -20,6 +20,7 @@
 #include "engine/gateway/gateway.h"
 #include "engine/gateway/poll.h"
 #include "engine/gateway/relay.h"
+#include "engine/gateway/ssh_link.h"
 #include "engine/gateway/tls.h"
 #include "engine/wire/message.h"
 
@@ -62,6 +63,7 @@ struct listener {
 	 * a request was whole; made room for others. */
 	uint64_t refused, turned_away, evicted;
 	uint64_t told;			/* their sum when the engine was told */
+	char *ssh_key;			/* closed until it is there */
 	struct network *proxies;
 	size_t proxy_count;
 	uint32_t refs;			/* conns that name it */
@@ -79,6 +81,7 @@ struct listener *listener_named(struct gateway *g, struct slice name);
 /* Something changed that decides whether it accepts. */
 /* Once a second: what the engine does not know yet. */
 void listener_report_all(struct gateway *g);
+void listener_forget_ssh_key(struct listener *l);
 void listener_rearm(struct gateway *g, struct listener *l);
 void listener_unref(struct gateway *g, struct listener *l);
 /* Some seconds after an adoption: what nobody named again is closed. */
@@ -121,6 +124,8 @@ struct caller {
 	const struct door *door;
 	struct listener *listener;
 	struct opening *opening;	/* until it has asked */
+	struct ssh_link *ssh;		/* it came by, or NULL */
+	struct list of_ssh;		/* its channels */
 	struct end client, machine;
 	struct relay relay;
 	struct timer timer;
@@ -153,6 +158,9 @@ void caller_move(struct caller *c, enum caller_state to);
 /* A client that came through l; takes fd. */
 void caller_new(struct gateway *g, struct listener *l, int fd,
 	      const struct sockaddr_storage *peer);
+/* The same without a word to the door: no state, no peer; NULL when it cannot
+ * be watched. */
+struct caller *caller_make(struct gateway *g, struct listener *l, int fd);
 /* Asks the engine for a machine, again after an adoption. */
 void caller_request(struct gateway *g, struct caller *c);
 void caller_on_assign(struct gateway *g, struct message *m);
@@ -288,6 +296,8 @@ struct gateway {
 	struct list run;		/* struct relay */
 	uint64_t next_conn;
 	struct caller *free_conns;
+	struct list ssh_links;
+	uint32_t ssh_link_count;
 	struct timer second;
 	int64_t seconds;
 	/* resources */

@@ -37,7 +37,8 @@ static bool may_accept(const struct gateway *g, const struct listener *l)
 {
 	/* Machines and services ask about sessions that go on without engine. */
 	return ((link_up(g) && l->open) || l->inner) && !l->gone &&
-	       !l->starved && (!l->tls || l->tls_context) && !g->draining;
+	       !l->starved && (!l->tls || l->tls_context) &&
+	       (l->door != &door_ssh || l->ssh_key) && !g->draining;
 }
 
 void listener_rearm(struct gateway *g, struct listener *l)
@@ -71,12 +72,21 @@ struct listener *listener_named(struct gateway *g, struct slice name)
 	return by_name(g, name, false);
 }
 
+void listener_forget_ssh_key(struct listener *l)
+{
+	if (l->ssh_key)
+		explicit_bzero(l->ssh_key, strlen(l->ssh_key));
+	free(l->ssh_key);
+	l->ssh_key = NULL;
+}
+
 static void bury(struct gateway *g, struct grave *grave)
 {
 	(void)g;
 	struct listener *l = POLL_OWNER(grave, struct listener, grave);
 
 	SSL_CTX_free(l->tls_context);
+	listener_forget_ssh_key(l);
 	free(l->proxies);
 	free(l);
 }
@@ -103,6 +113,7 @@ static void dismiss(struct gateway *g, struct listener *l)
 					  !c->requested)))
 			caller_refuse(g, c, "closed", SLICE("this listener was closed"));
 	}
+	ssh_link_close_idle(g);
 	listener_unref(g, l);
 }
 
@@ -247,7 +258,7 @@ static bool sensible(const struct wire_gateway_listener *w)
 	       w->name.length < NAME_MAX_BYTES && w->user.length < USER_MAX &&
 	       w->application.length < NAME_MAX_BYTES && door_of(w->door) &&
 	       w->opening_ms >= 0 && w->user_source >= WIRE_USER_FIXED &&
-	       w->user_source <= WIRE_USER_NETWORK &&
+	       w->user_source <= WIRE_USER_KEY &&
 	       !(w->door == WIRE_DOOR_DIRECT &&
 		 w->user_source == WIRE_USER_PASSWORD);
 }
@@ -333,6 +344,7 @@ void listener_on_message(struct gateway *g, struct message *m)
 		    !c->requested)
 			caller_request(g, c);
 	}
+	ssh_link_ask_again(g, l);
 	if (fd >= 0)
 		take_socket(g, l, fd);
 	listener_rearm(g, l);

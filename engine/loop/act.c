@@ -234,6 +234,7 @@ static void hook_run(struct shell *sh, const struct effect *e,
 			       .incarnation = e->incarnation };
 	struct wire_hook_run *h = &msg.hook_run;
 	char address[160];
+	const struct site_user *u = s ? world_user(&sh->world, s->row.user) : NULL;
 
 	machine_address(m, 0, address, sizeof(address));
 	*h = (struct wire_hook_run){
@@ -248,6 +249,7 @@ static void hook_run(struct shell *sh, const struct effect *e,
 		.user = slice_of(s ? s->row.user : ""),
 		.listener = slice_of(s ? s->row.listener : ""),
 		.deadline_ms = e->ms,
+		.ssh_keys = slice_of(u ? u->ssh_keys : ""),
 	};
 	rules_send(sh, &msg);
 }

@@ -14,6 +14,7 @@
 
 #include "engine/base/check.h"
 #include "engine/loop/shell.h"
+#include "engine/wire/sshkey.h"
 
 enum { PASSWORDS_MAX = 256 };	/* waiting to be checked at once */
 
@@ -99,7 +100,7 @@ static struct who who_of(const struct event *ev)
 }
 
 /* A failed login: counted, refused in words that say nothing more. */
-static void refuse_login(struct shell *sh, struct event *ev)
+static void refuse_login(struct shell *sh, struct event *ev, const char *text)
 {
 	struct who who = who_of(ev);
 	char alarm[ROW_TEXT_SIZE];
@@ -109,7 +110,7 @@ static void refuse_login(struct shell *sh, struct event *ev)
 			 "many logins fail for this name or from %s", who.peer);
 		ev->request.alarm = slice_of(alarm);
 	}
-	refuse(sh, ev, "not_authenticated", wrong);
+	refuse(sh, ev, "not_authenticated", text);
 }
 
 /* True when it was refused without a look at its secret. */
@@ -155,7 +156,7 @@ static void password_checked(uv_work_t *work, int status)
 		throttle_right(&l->sh->throttle, l->user, l->peer);
 		request_step(l->sh, &l->ev);
 	} else {
-		refuse_login(l->sh, &l->ev);
+		refuse_login(l->sh, &l->ev, wrong);
 	}
 	free(l);
 }
@@ -200,7 +201,7 @@ static void by_password(struct shell *sh, struct event *ev, struct slice secret)
 		return;
 	if (!named) {
 		ev->request.user = SLICE("unknown");
-		refuse_login(sh, ev);
+		refuse_login(sh, ev, wrong);
 		return;
 	}
 	text_copy_slice(name, sizeof(name), ev->request.user);
@@ -276,6 +277,50 @@ static void by_certificate(struct shell *sh, struct event *ev)
 	refuse_unknown(sh, ev, text);
 }
 
+/* May a client of that listener be that user with that key? */
+static bool key_right(const struct shell *sh, const struct listener *l,
+		      struct slice user, struct slice key, char *why, size_t size)
+{
+	char name[ROW_USER_SIZE], print[SSHKEY_FINGERPRINT_MAX];
+	const struct site_user *u;
+
+	text_copy_slice(name, sizeof(name), user);
+	u = world_user(&sh->world, name);
+	if (l && l->spec.user_source == USER_KEY && u &&
+	    sshkey_holds(u->ssh_keys, key))
+		return true;
+	/* The same words for a user that is not there. */
+	sshkey_fingerprint(key, print);
+	snprintf(why, size, "key %s is none of user %.60s", print, name);
+	return false;
+}
+
+static void by_key(struct shell *sh, const struct listener *l, struct event *ev,
+		   struct slice key)
+{
+	char why[160];
+
+	if (key_right(sh, l, ev->request.user, key, why, sizeof(why)))
+		request_step(sh, ev);
+	else	/* counted for the alarm; a key is not guessed by trying often */
+		refuse_login(sh, ev, why);
+}
+
+void auth_ssh_login(struct shell *sh, uint32_t gateway, const struct message *m)
+{
+	const struct wire_ssh_login *r = &m->ssh_login;
+	char why[160] = "";
+	bool right = key_right(sh, listeners_by_id(sh, r->listener), r->user,
+			       r->key, why, sizeof(why));
+	struct message answer = {
+		.type = WIRE_TYPE_ssh_known,
+		.ssh_known = { .conn = r->conn, .ok = right,
+			       .text = slice_of(why) },
+	};
+
+	gateways_send(sh, gateway, &answer);
+}
+
 void auth_request(struct shell *sh, uint32_t gateway, const struct message *m)
 {
 	const struct wire_session_request *r = &m->session_request;
@@ -319,6 +364,9 @@ void auth_request(struct shell *sh, uint32_t gateway, const struct message *m)
 		}
 		ev.request.user = slice_of(by_network(&l->spec, r->peer));
 		request_step(sh, &ev);
+		return;
+	case USER_KEY:
+		by_key(sh, l, &ev, r->secret);
 		return;
 	case USER_PEER:
 		break;

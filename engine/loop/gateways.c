@@ -264,6 +264,9 @@ static void on_message(struct link *l, struct message *m)
 	case WIRE_TYPE_session_request:
 		auth_request(sh, g->index, m);
 		return;
+	case WIRE_TYPE_ssh_login:
+		auth_ssh_login(sh, g->index, m);
+		return;
 	case WIRE_TYPE_gateway_door:
 		listeners_on_counts(sh, g->index, m);
 		return;

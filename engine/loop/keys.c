@@ -101,10 +101,15 @@ int keys_check(const struct shell *sh, const struct site_spec *spec,
 		const struct site_listener *l = &spec->listeners[i];
 		struct pem_files f;
 
-		if (!l->tls.file[0][0])
+		if (l->door != DOOR_SSH && !l->tls.file[0][0])
 			continue;
-		int rc = files_read(sh, l, &f, &expires, which, sizeof(which), err);
-		files_free(&f);
+		int rc;
+		if (l->door == DOOR_SSH) {
+			rc = ssh_keys_check(sh, l, err);
+		} else {
+			rc = files_read(sh, l, &f, &expires, which, sizeof(which), err);
+			files_free(&f);
+		}
 		if (rc < 0)
 			return error_wrap(err, "%s:%u: listener \"%s\"",
 					  l->place.file, l->place.line, l->name);
@@ -118,6 +123,7 @@ void keys_tell(struct shell *sh, const struct listener *l, uint32_t gateway)
 	struct message m = { .type = WIRE_TYPE_gateway_tls, .fd_count = 1 };
 	struct error err;
 
+	ssh_keys_tell(sh, l, gateway);
 	if (!k->bytes)
 		return;
 	m.gateway_tls = (struct wire_gateway_tls){
@@ -143,6 +149,7 @@ void keys_forget(struct listener *l)
 		OPENSSL_cleanse(k->bytes, (size_t)k->length[0] + k->length[1] +
 				k->length[2]);
 	free(k->bytes);
+	ssh_keys_forget(l);
 	*k = (struct listener_keys){ .bytes = NULL };
 }
 
@@ -201,6 +208,10 @@ void keys_load(struct shell *sh, struct listener *l)
 	char which[SITE_PATH_SIZE * 2];
 	int64_t expires;
 
+	if (l->spec.door == DOOR_SSH) {
+		ssh_keys_load(sh, l);
+		return;
+	}
 	if (!l->spec.tls.file[0][0]) {
 		keys_forget(l);
 		return;

@@ -19,6 +19,7 @@
 #include "engine/loop/throttle.h"
 #include "engine/loop/source.h"
 #include "engine/wire/message.h"
+#include "engine/wire/sshkey.h"
 
 enum {
 	SHELL_KEY_SIZE = 32,
@@ -124,6 +125,12 @@ struct listener_keys {
 	int warned;			/* steps told (keys.c) */
 };
 
+/* The host key of an ssh listener; text NULL: it has none. */
+struct listener_ssh {
+	char *text;			/* private, OpenSSH's form */
+	char line[SSHKEY_LINE_MAX];	/* public */
+};
+
 /* What one gateway says of a listener (gateway_door). */
 struct listener_counts {
 	uint32_t opening;
@@ -138,6 +145,7 @@ struct listener {
 	int fds[WORLD_GATEWAYS_MAX];	/* one each with SO_REUSEPORT, or shared */
 	char state[96];			/* "listening", or why not */
 	struct listener_keys keys;
+	struct listener_ssh ssh;
 	struct listener_counts counts[WORLD_GATEWAYS_MAX];
 };
 
@@ -354,6 +362,24 @@ void keys_forget(struct listener *l);
 /* Looks every hour for certificates that end. */
 void keys_watch(struct shell *sh);
 
+#define SSH_AUTHORITY "ssh_host_ca"
+
+/* ---- ssh_keys.c: host keys, the host authority ------------------------------ */
+
+/* As the keys_ functions of that name. */
+int ssh_keys_check(const struct shell *sh, const struct site_listener *l,
+		   struct error *err);
+void ssh_keys_load(struct shell *sh, struct listener *l);
+void ssh_keys_tell(struct shell *sh, const struct listener *l, uint32_t gateway);
+void ssh_keys_forget(struct listener *l);
+/* The private text of the site's own key of that file name in the state
+ * directory, made when it is missing; malloc'd, to be cleansed. */
+char *ssh_keys_own(const struct shell *sh, const char *name, struct error *err);
+/* The certificate's line for a machine's host key, for that application. */
+int ssh_keys_sign(const struct shell *sh, const char *public_line,
+		  const char *application, const char *id,
+		  char out[SSHKEY_CERT_MAX], struct error *err);
+
 void keeper_start(struct shell *sh);
 
 /* Begins one; the client is answered at its end. */
@@ -365,6 +391,8 @@ void backup_stop(struct shell *sh);
 void auth_request(struct shell *sh, uint32_t gateway, const struct message *m);
 /* A ticket shown by a client. */
 void auth_claim(struct shell *sh, uint32_t gateway, const struct message *m);
+/* A client at an ssh door offers a key: answered at once, nothing is recorded. */
+void auth_ssh_login(struct shell *sh, uint32_t gateway, const struct message *m);
 
 /* ---- control.c, verbs.c, show.c ----------------------------------------------------------- */
 int control_start(struct shell *sh, struct error *err);

@@ -296,10 +296,11 @@ json_t *show_listener(const struct shell *sh, const struct listener *l)
 	static const char *const doors[] = {
 		[DOOR_DIRECT] = "direct", [DOOR_NATIVE] = "native",
 		[DOOR_CONNECT] = "connect", [DOOR_SOCKS5] = "socks5",
+		[DOOR_SSH] = "ssh",
 	};
 	static const char *const sources[] = {
 		[USER_PEER] = "peer", [USER_PASSWORD] = "password",
-		[USER_CERTIFICATE] = "certificate",
+		[USER_CERTIFICATE] = "certificate", [USER_KEY] = "key",
 	};
 	struct listener_counts sum = { 0 };
 	json_t *o = json_object();
@@ -325,6 +326,8 @@ json_t *show_listener(const struct shell *sh, const struct listener *l)
 	SET(o, "tls", json_boolean(l->keys.bytes != NULL));
 	SET(o, "tls_expires", l->keys.bytes ?
 	    show_time(l->keys.expires_wall_ms) : json_null());
+	if (l->ssh.text)
+		SET(o, "host_key", text(l->ssh.line));
 	SET(o, "unauthenticated", json_integer(sum.opening));
 	SET(o, "refused", json_integer((json_int_t)sum.refused));
 	SET(o, "turned_away", json_integer((json_int_t)sum.turned_away));

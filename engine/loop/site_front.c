@@ -1,11 +1,13 @@
 /* Listeners, users and resources of the site's JSON; see site_read.h. */
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/loop/site_read.h"
+#include "engine/wire/sshkey.h"
 
 static void read_address(struct reader *r, struct site_listener *l)
 {
@@ -82,13 +84,13 @@ int take_listener(void *object, const json_t *json, struct error *err)
 	static const struct word doors[] = {
 		{ "direct", DOOR_DIRECT }, { "native", DOOR_NATIVE },
 		{ "connect", DOOR_CONNECT }, { "socks5", DOOR_SOCKS5 },
-		{ NULL, 0 },
+		{ "ssh", DOOR_SSH }, { NULL, 0 },
 	};
 	static const struct word sources[] = {
 		{ "fixed", USER_FIXED }, { "peer", USER_PEER },
 		{ "password", USER_PASSWORD },
 		{ "certificate", USER_CERTIFICATE },
-		{ "network", USER_NETWORK }, { NULL, 0 },
+		{ "network", USER_NETWORK }, { "key", USER_KEY }, { NULL, 0 },
 	};
 	struct site_listener *l = object;
 	struct reader r = read_begin("listener", json, l->name, &l->place,
@@ -105,6 +107,7 @@ int take_listener(void *object, const json_t *json, struct error *err)
 	if (json_object_get(json, "proxy"))
 		read_networks(&r, "proxy", false, &l->proxies, &l->proxy_count);
 	read_tls(&r, l);
+	READ_TEXT(&r, "host_key", false, l->ssh_key);
 	read_names(&r, "applications", true, &l->applications);
 	l->wait_ms = read_count(&r, "wait_ms", 0, READ_DAY_MS);
 	l->limit = (uint32_t)read_count(&r, "limit", 0, SITE_LIMIT_MAX);
@@ -117,9 +120,41 @@ int take_listener(void *object, const json_t *json, struct error *err)
 		read_bad(&r, "cannot be a direct door");
 	if (l->user_source == USER_CERTIFICATE && !l->tls.client_required)
 		read_bad(&r, "has users by certificate and asks for none");
+	if ((l->door == DOOR_SSH) != (l->user_source == USER_KEY) ||
+	    (l->door == DOOR_SSH ? l->tls.file[0][0] : l->ssh_key[0]))
+		read_bad(&r, "does not fit an ssh door");
 	if (l->user_source == USER_PEER && !*l->path)
 		read_bad(&r, "has peers without a unix socket");
 	return read_end(&r);
+}
+
+/* ["ssh-ed25519 AAAA"] to lines. */
+static void read_ssh_keys(struct reader *r, struct site_user *u)
+{
+	const json_t *json = read_any(r, "ssh_keys", false), *item;
+	char line[SSHKEY_LINE_MAX];
+	size_t i, used = 0, count = json_array_size(json);
+	struct error err;
+
+	if (!json)
+		return;
+	u->ssh_keys = count < 1 || count > SITE_KEYS_MAX ? NULL :
+		      calloc(count, SSHKEY_LINE_MAX);
+	if (!u->ssh_keys) {
+		read_bad(r, "ssh_keys is no list of keys");
+		return;
+	}
+	json_array_foreach(json, i, item) {
+		const char *text = json_string_value(item);
+
+		if (!text || sshkey_parse(text, line, &err) < 0) {
+			read_bad(r, "ssh_keys holds what is no public key");
+			return;
+		}
+		used += (size_t)snprintf(u->ssh_keys + used,
+					 count * SSHKEY_LINE_MAX - used,
+					 "%s\n", line);
+	}
 }
 
 int take_user(void *object, const json_t *json, struct error *err)
@@ -131,6 +166,7 @@ int take_user(void *object, const json_t *json, struct error *err)
 	READ_TEXT(&r, "password", false, u->password);
 	READ_TEXT(&r, "token", false, u->token);
 	READ_TEXT(&r, "login", false, u->login);
+	read_ssh_keys(&r, u);
 	u->uid = read_count_or(&r, "uid", -1, (int64_t)UINT32_MAX - 1, -1);
 	read_names(&r, "applications", true, &u->applications);
 	u->applications_open = read_flag(&r, "applications_open");

@@ -296,6 +296,25 @@ static void check_offered(lua_State *L, json_t *site, json_t *o)
 	}
 }
 
+/* Who comes with ssh is known by a key, and by nothing else. */
+static void check_ssh(lua_State *L, json_t *o)
+{
+	static const char kind[] = "listener";
+	bool ssh = strcmp(text_of(o, "door"), "ssh") == 0;
+	bool key = strcmp(text_of(o, "user_source"), "key") == 0;
+
+	if (ssh && !key)
+		FAULT(L, kind, o, "write user = \"key\", and ssh_keys = { ... } "
+		      "for each user", "an ssh door knows its users by their keys");
+	if (key && !ssh)
+		FAULT(L, kind, o, "write door = \"ssh\"",
+		      "user = \"key\" is for ssh doors");
+	if (ssh && has(o, "tls"))
+		FAULT(L, kind, o, "leave tls out", "ssh brings its own encryption");
+	if (!ssh && has(o, "host_key"))
+		FAULT(L, kind, o, "leave it out", "'host_key' is for ssh doors");
+}
+
 static void check_listener(lua_State *L, json_t *site, json_t *o, size_t index)
 {
 	static const char kind[] = "listener";
@@ -315,6 +334,7 @@ static void check_listener(lua_State *L, json_t *site, json_t *o, size_t index)
 		FAULT(L, kind, o, "write tls = { certificate = ..., key = ..., "
 		      "client_ca = ... }", "user = \"certificate\" needs TLS with "
 		      "clients that must show one");
+	check_ssh(L, o);
 	if (has(o, "path") && (has(o, "proxy") || strcmp(source, "network") == 0))
 		FAULT(L, kind, o, "write user = \"peer\", or an IP address",
 		      "a unix socket has no networks");
@@ -359,7 +379,8 @@ static void check_user(lua_State *L, json_t *site, json_t *o, size_t index)
 			     json_string_value(name));
 	if (strcmp(text_of(o, "name"), "peer") == 0 ||
 	    strcmp(text_of(o, "name"), "password") == 0 ||
-	    strcmp(text_of(o, "name"), "certificate") == 0)
+	    strcmp(text_of(o, "name"), "certificate") == 0 ||
+	    strcmp(text_of(o, "name"), "key") == 0)
 		FAULT(L, kind, o, "give the user another name", "a listener's "
 		      "user = \"%s\" has another meaning", text_of(o, "name"));
 	for (i = 0; i < index; i++) {

@@ -452,6 +452,7 @@ void field_set(lua_State *L, const struct field_owner *o, const struct field *f)
 	case FIELD_SOURCE: field_set_source(L, o, f); break;
 	case FIELD_TLS: field_set_tls(L, o, f); break;
 	case FIELD_PROXIES: field_set_proxies(L, o, f); break;
+	case FIELD_KEYS: field_set_keys(L, o, f); break;
 	case FIELD_PASSWORD: set_password(L, o, f); break;
 	case FIELD_TOKEN: set_token(L, o, f); break;
 	case FIELD_UID: set_uid(L, o, f); break;

@@ -21,6 +21,8 @@ void field_set_source(lua_State *L, const struct field_owner *o,
 		      const struct field *f);
 void field_set_proxies(lua_State *L, const struct field_owner *o,
 		       const struct field *f);
+void field_set_keys(lua_State *L, const struct field_owner *o,
+		    const struct field *f);
 void field_set_tls(lua_State *L, const struct field_owner *o,
 		   const struct field *f);
 

@@ -13,8 +13,9 @@
 #include "engine/rules/field.h"
 #include "engine/rules/sandbox.h"
 #include "engine/rules/schema.h"
+#include "engine/wire/sshkey.h"
 
-enum { NETWORKS_MAX = 64, PROXIES_MAX = 16 };
+enum { NETWORKS_MAX = 64, PROXIES_MAX = 16, KEYS_MAX = 16 };
 
 /* Raises unless text is a network, and none that is in seen[0..count). */
 static void take_network(lua_State *L, const struct field_owner *o,
@@ -91,7 +92,8 @@ void field_set_source(lua_State *L, const struct field_owner *o,
 	const char *text = field_plain_text(L, 63);
 	bool word = text && (strcmp(text, "peer") == 0 ||
 			     strcmp(text, "password") == 0 ||
-			     strcmp(text, "certificate") == 0);
+			     strcmp(text, "certificate") == 0 ||
+			     strcmp(text, "key") == 0);
 
 	if (lua_istable(L, -1)) {
 		set_networks(L, o, f);
@@ -99,7 +101,7 @@ void field_set_source(lua_State *L, const struct field_owner *o,
 	}
 	if (!text || !text_is_user(text))
 		field_wrong(L, o, f, "\"peer\", \"password\", \"certificate\", "
-			    "the name of a user, or a table of networks");
+			    "\"key\", the name of a user, or a table of networks");
 	json_object_set_new(o->out, "user_source",
 			    json_string(word ? text : "fixed"));
 	if (!word)
@@ -195,4 +197,38 @@ void field_set_tls(lua_State *L, const struct field_owner *o,
 			     "write client_ca = \"FILE\"", "%s: client = \"%s\" "
 			     "%s a client_ca", o->title, client,
 			     ca ? "does not use" : "needs");
+}
+
+/* Public keys as in authorized_keys; kept without their comments. */
+void field_set_keys(lua_State *L, const struct field_owner *o,
+		    const struct field *f)
+{
+	static const char want[] = "a list of public keys such as "
+				   "{ \"ssh-ed25519 AAAA...\" }";
+	json_t *list = json_array();
+	size_t count = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0, all = 0;
+
+	json_object_set_new(o->out, f->name, list);
+	if (!count || count > KEYS_MAX)
+		field_wrong(L, o, f, want);
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+		all++;
+	if (all != count)
+		field_wrong(L, o, f, want);
+	for (size_t i = 0; i < count; i++) {
+		char line[SSHKEY_LINE_MAX];
+		struct error err;
+
+		lua_rawgeti(L, -1, (lua_Integer)i + 1);
+		const char *text = field_plain_text(L, 2 * SSHKEY_LINE_MAX);
+
+		if (!text)
+			field_wrong(L, o, f, want);
+		if (sshkey_parse(text, line, &err) < 0)
+			sandbox_fail(L, o->place, "write the line of its .pub file",
+				     "%s: '%s', key %zu: %s", o->title, f->name,
+				     i + 1, err.text);
+		json_array_append_new(list, json_string(line));
+		lua_pop(L, 1);
+	}
 }

@@ -409,5 +409,6 @@ void machine_push_session(lua_State *L, const struct wire_hook_run *h)
 	set_text(L, "user", h->user);
 	set_text(L, "application", h->application);
 	set_text(L, "listener", h->listener);
+	set_text(L, "ssh_keys", h->ssh_keys);
 	sandbox_strict(L, "session");
 }

@@ -94,7 +94,7 @@ static const struct field pool_fields[] = {
 
 static const struct field listener_fields[] = {
 	{ .name = "door", .type = FIELD_WORD, .required = true,
-	  .words = "direct|native|connect|socks5|!ssh" },
+	  .words = "direct|native|connect|socks5|ssh" },
 	{ .name = "address", .type = FIELD_ADDRESS, .required = true },
 	{ .name = "user", .type = FIELD_SOURCE, .required = true },
 	{ .name = "application", .type = FIELD_NAME },
@@ -106,6 +106,7 @@ static const struct field listener_fields[] = {
 	DURATION("extend", SECOND, 30LL * DAY, NULL),	/* sessions, by users */
 	{ .name = "tls", .type = FIELD_TLS },
 	{ .name = "proxy", .type = FIELD_PROXIES },
+	TEXT("host_key", 1023),
 	{ .name = NULL },
 };
 
@@ -116,7 +117,7 @@ static const struct field user_fields[] = {
 	{ .name = "applications", .type = FIELD_NAMES_ALL },
 	COUNT("limit", 1, 100000, "10"),
 	FLAG("disabled", "false"),
-	LATER("ssh_keys", "leave it out"),
+	{ .name = "ssh_keys", .type = FIELD_KEYS },
 	{ .name = NULL },
 };
 

@@ -22,10 +22,11 @@ enum field_type {
 	FIELD_HOOK,	/* function; JSON: a word in "hooks" */
 	FIELD_ENDPOINT,	/* "channel", "tcp:25", "tcp:HOST:25", "unix:PATH" */
 	FIELD_ADDRESS,	/* "127.0.0.1:7070", "[::1]:7070", "unix:PATH" */
-	FIELD_SOURCE,	/* "peer", "password", "certificate", a user's name,
+	FIELD_SOURCE,	/* "peer", "password", "certificate", "key", a user's name,
 			 * or { ["10.1.0.0/16"] = "kiosk" } */
 	FIELD_TLS,	/* { certificate, key, client_ca, client } */
 	FIELD_PROXIES,	/* { "127.0.0.0/8" } */
+	FIELD_KEYS,	/* { "ssh-ed25519 AAAA..." } */
 	FIELD_PASSWORD,	/* crypt(3) hash */
 	FIELD_TOKEN,	/* hex SHA-256 */
 	FIELD_UID,	/* uid or login name */

@@ -29,17 +29,18 @@
  *     the texts of cloud-init are left out when not set; vcpus and memory_mib
  *     with from
  *   "listeners": [ { "name", "file", "line",
- *     "door": "direct" | "native" | "connect" | "socks5",
+ *     "door": "direct" | "native" | "connect" | "socks5" | "ssh",
  *     "ip": "127.0.0.1", "port": 7070 | "path": "/run/x.sock",
- *     "user_source": "fixed" | "peer" | "password" | "certificate" | "network",
+ *     "user_source": "fixed" | "peer" | "password" | "certificate" | "network" | "key",
  *     "user": "kiosk", "networks": [ { "network": "10.1.0.0/16", "user": "lab" } ],
  *     "tls": { "certificate", "key", "client_ca", "client": "required" },
- *     "proxy": ["127.0.0.0/8"],
+ *     "proxy": ["127.0.0.0/8"], "host_key": "FILE",
  *     "applications": ["mail"] | "*", "wait_ms", "extend_ms", "limit": 0,
  *     "opening_deadline_ms", "opening_per_source" } ],
  *     user: with fixed only; networks: with network only, sorted; tls and proxy
  *     are left out when not set, client_ca when client is "none"; extend_ms is left out when users may not
  *   "users": [ { "name", "file", "line", "password", "token", "uid" | "login",
+ *     "ssh_keys": ["ssh-ed25519 AAAA"],
  *     "applications": ["mail"] | "*", "limit", "disabled",
  *     "applications_open": false } ],                   true = none were written
  *     password, token, uid, login are left out when not set

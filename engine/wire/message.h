@@ -53,6 +53,11 @@ enum {
 #define WIRE_gateway_tls(F)                                                    \
 	F(text, name) F(u32, certificate) F(u32, key) F(u32, client_ca)        \
 	F(u8, client_required)
+/* + memfd: the private key (OpenSSH's text) an ssh listener shows.  After
+ * gateway_listener; again when it changes. */
+#define WIRE_gateway_ssh(F) F(text, name)
+/* Answer to ssh_login. */
+#define WIRE_ssh_known(F) F(u64, conn) F(u8, ok) F(text, text)
 #define WIRE_gateway_unlisten(F) F(u64, listener)
 /* The machine for a connection's request.  endpoint, identity: enums below;
  * channel and unix endpoints bring + fd, tcp dials address "ip:port". */
@@ -148,6 +153,10 @@ enum {
 #define WIRE_gateway_door(F)                                                   \
 	F(u64, listener) F(u32, opening) F(u64, refused) F(u64, turned_away)   \
 	F(u64, evicted)
+/* Is that key (base64 of RFC 4253 6.6) one of this user's?  Asked before a
+ * client's login is answered; every request is checked again. */
+#define WIRE_ssh_login(F)                                                      \
+	F(u64, conn) F(u64, listener) F(text, user) F(blob, key)
 /* An exchange ended, or (exchange 0) was refused before it began; session 0:
  * the caller at address `peer` is nobody's machine. */
 #define WIRE_resource_used(F)                                                  \
@@ -268,11 +277,12 @@ enum {
 /* The site of the last bundle_done serves hooks from now on; or never. */
 #define WIRE_bundle_use(F) F(text, hash)
 #define WIRE_bundle_drop(F) F(u8, unused)
-/* call; hook: enum wire_hook. */
+/* call; hook: enum wire_hook.  ssh_keys: the user's, "TYPE BASE64\n..." */
 #define WIRE_hook_run(F)                                                       \
 	F(u64, machine) F(text, machine_name) F(text, pool)                    \
 	F(text, application) F(u32, index) F(text, address) F(u8, hook)        \
-	F(u64, session) F(text, user) F(text, listener) F(i64, deadline_ms)
+	F(u64, session) F(text, user) F(text, listener) F(i64, deadline_ms)    \
+	F(text, ssh_keys)
 /* Result of one hook_step of that call. */
 #define WIRE_step_result(F)                                                    \
 	F(u64, step) F(u8, ok) F(i64, code) F(blob, out) F(blob, errout)       \
@@ -297,6 +307,17 @@ enum {
 #define WIRE_hook_lost(F) F(text, text)
 /* The role is up (first message of H and R). */
 #define WIRE_role_ready(F) F(u32, pid)
+
+/* ---- S (one ssh client's process) > G, and back --------------------------- */
+
+/* The client offers a key; signed: it proved to have it.  One at a time. */
+#define WIRE_ssh_offer(F) F(text, user) F(blob, key) F(u8, proven)
+#define WIRE_ssh_answer(F) F(u8, ok) F(text, text)
+/* + fd: a stream for a session of that application.  Its first byte from the
+ * gateway is SSH_OPENED, or SSH_REFUSED and a sentence. */
+#define WIRE_ssh_open(F) F(text, application)
+/* The client took its leave: what closes now is no loss. */
+#define WIRE_ssh_over(F) F(u8, unused)
 
 #define WIRE_MESSAGES(M)                                                       \
 	M(1, gateway_listener) M(2, gateway_unlisten) M(3, session_assign)     \
@@ -324,7 +345,9 @@ enum {
 	M(83, step_result) M(84, hook_kill) M(85, bundle_use)                  \
 	M(86, bundle_drop)                                                     \
 	M(90, bundle_need) M(91, bundle_done) M(92, bundle_error)              \
-	M(93, hook_step) M(94, hook_done) M(95, hook_lost) M(96, role_ready)
+	M(93, hook_step) M(94, hook_done) M(95, hook_lost) M(96, role_ready)  \
+	M(100, ssh_offer) M(101, ssh_answer) M(102, ssh_open) M(103, ssh_over)  \
+	M(104, gateway_ssh) M(105, ssh_known) M(106, ssh_login)
 
 enum wire_type {
 #define M(code, name) WIRE_TYPE_##name = (code),
@@ -337,6 +360,7 @@ enum wire_door {
 	WIRE_DOOR_NATIVE = 2,	/* frames (engine/wire/native.h) */
 	WIRE_DOOR_CONNECT = 3,	/* HTTP CONNECT (engine/wire/http_connect.h) */
 	WIRE_DOOR_SOCKS5 = 4,	/* RFC 1928 (engine/wire/socks5.h) */
+	WIRE_DOOR_SSH = 5,	/* direct-tcpip channels, RFC 4254 7.2 */
 	/* No doors of users; gateway 0 only. */
 	WIRE_DOOR_RESOURCE = 20,	/* machines come in; application = resource */
 	WIRE_DOOR_IDENT = 21,		/* RFC 1413 */
@@ -347,6 +371,7 @@ enum wire_user_source {
 	WIRE_USER_PASSWORD = 3,	/* user and password or token */
 	WIRE_USER_CERTIFICATE = 4,	/* of a TLS client, verified */
 	WIRE_USER_NETWORK = 5,	/* by source address: the engine has the map */
+	WIRE_USER_KEY = 6,	/* of an ssh client; secret is the key */
 };
 enum wire_endpoint {
 	WIRE_ENDPOINT_CHANNEL = 1,	/* framed, guest helper */
@@ -371,6 +396,7 @@ enum wire_result {
 	WIRE_UNKNOWN = 2,	/* time-out, connection lost in mid call */
 };
 enum { WIRE_BASE_NVRAM = 256 };
+enum { SSH_OPENED = 1, SSH_REFUSED = 2 };	/* first byte of an ssh_open */
 /* What a restore proved (decisions.md 11), bits of call_done.evidence. */
 enum wire_evidence {
 	WIRE_OLD_ENDED = 1,	/* no domain of that uuid was left before it */

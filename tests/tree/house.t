@@ -27,6 +27,7 @@ my @rules = (
 	[ qr{^engine/gateway/},    qr{^engine/(gateway|wire|base)/} ],
 	[ qr{^engine/hypervisor/}, qr{^engine/(hypervisor|wire|base)/} ],
 	[ qr{^engine/rules/},      qr{^engine/(rules|wire|base)/} ],
+	[ qr{^engine/ssh/},        qr{^engine/(ssh|wire|base)/} ],
 	[ qr{^engine/sim/},        qr{^engine/(sim|core|base)/} ],
 	[ qr{^engine/loop/},       qr{^(engine/(loop|core|wire|base)/|db/db(_backup)?\.h|engine/engine\.h|engine/rules/rules\.h)} ],
 	[ qr{^db/},                qr{^(db/|engine/base/|engine/core/rows\.h)} ],
@@ -36,6 +37,7 @@ my @rules = (
 my %library = (
 	'libvirt/' => qr{^engine/hypervisor/}, 'libxml/' => qr{^engine/hypervisor/},
 	'sqlite3.h' => qr{^db/}, 'lua.h' => qr{^engine/rules/}, 'lauxlib.h' => qr{^engine/rules/},
+	'libssh/' => qr{^engine/ssh/},
 	'uv.h' => qr{^engine/loop/}, 'curses.h' => qr{^console/term\.}, 'ncurses' => qr{^console/term\.},
 );
 my @wrong;

@@ -5,12 +5,15 @@
 #define APP "application \"a\" { endpoint = \"tcp:25\" }\n"
 #define POOL "pool \"p\" { application = \"a\", serve = 2, kernel = \"k\" "
 #define USERS "user \"u\" {}\n"
+#define SSH "listener \"l\" { door = \"ssh\", address = \"127.0.0.1:1\", "
+#define KEY_TEXT "AAAAC3NzaC1lZDI1NTE5AAAAIHGM8yYsAnbxPeQEfwlL3l7sBvmP1bwHGWFwRhPDhKxd"
+#define KEY "ssh-ed25519 " KEY_TEXT
 #define DOOR "listener \"l\" { door = \"direct\", address = \"127.0.0.1:1\", "
 
 static const struct mistake mistakes[] = {
 	{ SITE DOOR "user = 7 }\n", "site.lua", 2, "listener \"l\": 'user' must be "
-	  "\"peer\", \"password\", \"certificate\", the name of a user, or a table "
-	  "of networks, not 7", "" },
+	  "\"peer\", \"password\", \"certificate\", \"key\", the name of a user, or "
+	  "a table of networks, not 7", "" },
 	{ SITE DOOR "user = {} }\n", "site.lua", 2, "listener \"l\": 'user' must be "
 	  "a table such as { [\"10.1.0.0/16\"] = \"kiosk\" }, not a table", "" },
 	{ SITE DOOR "user = { \"kiosk\" } }\n", "site.lua", 2, "listener \"l\": "
@@ -48,10 +51,29 @@ static const struct mistake mistakes[] = {
 	{ SITE USERS APP POOL "}\n" DOOR "user = { [\"::1\"] = \"nobody\" }, "
 	  "application = \"a\" }\n", "site.lua", 5, "listener \"l\": there is no user "
 	  "\"nobody\"", "declare user \"nobody\" { ... }" },
-	{ SITE "listener \"l\" { door = \"ssh\", user = \"u\", address = "
-	  "\"127.0.0.1:80\" }\n", "site.lua", 2, "listener \"l\": door = \"ssh\" "
-	  "is not in this version yet", "write \"direct\" or \"native\" or "
-	  "\"connect\" or \"socks5\"" },
+	{ SITE USERS APP POOL "}\n" SSH "user = \"u\", application = \"a\" }\n",
+	  "site.lua", 5, "listener \"l\": an ssh door knows its users by their keys",
+	  "write user = \"key\", and ssh_keys = { ... } for each user" },
+	{ SITE USERS APP POOL "}\n" DOOR "user = \"key\", application = \"a\" }\n",
+	  "site.lua", 5, "listener \"l\": user = \"key\" is for ssh doors",
+	  "write door = \"ssh\"" },
+	{ SITE USERS APP POOL "}\n" SSH "user = \"key\", application = \"a\", tls = { "
+	  "certificate = \"a\", key = \"b\" } }\n", "site.lua", 5, "listener \"l\": ssh "
+	  "brings its own encryption", "leave tls out" },
+	{ SITE USERS APP POOL "}\n" DOOR "user = \"u\", application = \"a\", host_key "
+	  "= \"b\" }\n", "site.lua", 5, "listener \"l\": 'host_key' is for ssh doors",
+	  "leave it out" },
+	{ SITE "user \"u\" { ssh_keys = \"ssh-ed25519 AAAA\" }\n", "site.lua", 2,
+	  "user \"u\": 'ssh_keys' must be a list of public keys such as { "
+	  "\"ssh-ed25519 AAAA...\" }, not \"ssh-ed25519 AAAA\"", "" },
+	{ SITE "user \"u\" { ssh_keys = { \"" KEY "\", \"ssh-ed25519 AAAA\" } }\n",
+	  "site.lua", 2, "user \"u\": 'ssh_keys', key 2: that is no public key",
+	  "write the line of its .pub file" },
+	{ SITE "user \"u\" { ssh_keys = { \"ssh-rsa " KEY_TEXT "\" } }\n", "site.lua", 2,
+	  "user \"u\": 'ssh_keys', key 1: the key in it is of type "
+	  "ssh-ed25519", "write the line of its .pub file" },
+	{ SITE "user \"key\" { }\n", "site.lua", 2, "user \"key\": a listener's user = "
+	  "\"key\" has another meaning", "give the user another name" },
 	{ SITE USERS APP POOL "}\n" DOOR "user = \"u\", application = \"a\", "
 	  "opening_deadline = \"10 min\" }\n", "site.lua", 5, "listener \"l\": "
 	  "'opening_deadline' must be a time from 100 ms to 5 min, for example "

@@ -7,6 +7,8 @@
 #include "engine/loop/site.h"
 #include "tests/unit/rules_harness.h"
 
+#define KEY "AAAAC3NzaC1lZDI1NTE5AAAAIHGM8yYsAnbxPeQEfwlL3l7sBvmP1bwHGWFwRhPDhKxd"
+
 static const char full[] =
 	"site \"demo\" { peers = true, history = \"90 days\" }\n"
 	"local mail = require \"applications.mail\"\n"
@@ -40,7 +42,9 @@ static const char full[] =
 	"    certificate = \"tls/gw.pem\", key = \"tls/gw.key\", client_ca = \"ca.pem\" } }\n"
 	"listener \"six\" { door = \"native\", address = \"[::1]:7071\",\n"
 	"    user = \"password\", applications = { \"mail\", \"files\" } }\n"
-	"user \"kiosk\" { limit = 100 }\n"
+	"listener \"jump\" { door = \"ssh\", address = \"127.0.0.1:22\", user = \"key\",\n"
+	"    host_key = \"ssh_host\", applications = \"*\" }\n"
+	"user \"kiosk\" { limit = 100, ssh_keys = { \"ssh-ed25519 " KEY " a b\" } }\n"
 	"user \"anna\" { password = \"$y$j9T$abc$def\", uid = 1000,\n"
 	"    applications = { \"mail\" } }\n"
 	"user \"ben@example.org\" { uid = \"ben\", token = (\"0123456789abcdef\"):rep(4) }\n"
@@ -148,7 +152,7 @@ static void test_full(struct role *r)
 	is_int(s.pools[1].volume_mib, 64, "volume");
 	ok(s.pools[1].keep && !s.pools[0].keep, "keep");
 	is_text(s.pools[1].template_path, "files.xml", "template");
-	is_int(s.listener_count, 6, "six listeners");
+	is_int(s.listener_count, 7, "seven listeners");
 	is_int(s.listeners[2].door, DOOR_CONNECT, "an HTTP proxy");
 	is_int(s.listeners[2].opening_ms, 5000, "its patience");
 	is_int(s.listeners[2].opening_per_source, 8, "with so many of one source");
@@ -178,6 +182,10 @@ static void test_full(struct role *r)
 	is_text(s.listeners[5].ip, "::1", "IPv6 address");
 	is_int(s.listeners[5].port, 7071, "and port");
 	is_int(s.listeners[5].applications.count, 2, "two applications");
+	is_text(s.listeners[6].ssh_key, "ssh_host", "a host key");
+	ok(s.listeners[6].door == DOOR_SSH && s.listeners[6].user_source == USER_KEY,
+	   "users by key");
+	is_text(s.users[0].ssh_keys, "ssh-ed25519 " KEY "\n", "a key without its comment");
 	is_int(s.user_count, 3, "three users");
 	is_int(s.users[0].limit, 100, "limit");
 	is_int(s.users[0].uid, -1, "no uid");
@@ -197,7 +205,7 @@ static void test_full(struct role *r)
 	   !s.groups[1].limit, "a group of everybody, without limit");
 	is_int(s.allow_count, 3, "three rules");
 	is_text(s.allows[0].name, "rule-1", "named in order");
-	is_int(s.allows[0].place.line, 42, "placed");
+	is_int(s.allows[0].place.line, 44, "placed");
 	is_text(s.allows[0].users.names[0], "anna", "users");
 	is_text(s.allows[0].groups.names[0], "all", "groups");
 	is_text(s.allows[0].applications.names[0], "mail", "one application");

@@ -54,9 +54,14 @@ static const char good[] =
 	"{\"name\":\"local\"," PLACE ",\"door\":\"native\","
 	"\"path\":\"front.sock\",\"user_source\":\"peer\","
 	"\"applications\":\"*\",\"wait_ms\":0,\"limit\":0,\"opening_deadline_ms\":10000,"
+	"\"opening_per_source\":256},"
+	"{\"name\":\"jump\"," PLACE ",\"door\":\"ssh\",\"ip\":\"::1\",\"port\":22,"
+	"\"user_source\":\"key\",\"host_key\":\"k\",\"applications\":\"*\","
+	"\"wait_ms\":0,\"limit\":0,\"opening_deadline_ms\":10000,"
 	"\"opening_per_source\":256}],"
 	"\"users\":[{\"name\":\"anna\"," PLACE ",\"password\":\"$y$x\","
 	"\"token\":\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\","
+	"\"ssh_keys\":[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHGM8yYsAnbxPeQEfwlL3l7sBvmP1bwHGWFwRhPDhKxd\"],"
 	"\"uid\":1000,\"applications\":[\"mail\"],\"limit\":10,"
 	"\"disabled\":true,\"applications_open\":false},"
 	"{\"name\":\"ben@x\"," PLACE ",\"login\":\"ben\",\"applications\":\"*\","
@@ -81,6 +86,7 @@ static const char good[] =
 /* What may be left out, and then is not an error. */
 static const char *const optional[] = {
 	"tls", "proxy", "initrd", "cmdline", "volume_mib", "password", "token", "uid", "login",
+	"ssh_keys", "host_key",
 	"idle_ms", "warn_ms", "linger_ms", "extend_ms", "listen_ip", "listen_port",
 	NULL,
 };
