@@ -34,8 +34,9 @@ static void note_empty(const struct cli *cli, const struct cli_view *view,
 		cli_note(cli, "no %s", view->many);
 }
 
-/* verb: another than the command's own, or NULL. */
-static int ask_list(struct cli *cli, const char *verb)
+/* verb: another than the command's own, or NULL; confirm: NULL or what else
+ * the person said is meant. */
+static int ask_list(struct cli *cli, const char *verb, const char *confirm)
 {
 	const struct cli_view *view = view_of(cli);
 	struct error err = { "" };
@@ -50,6 +51,8 @@ static int ask_list(struct cli *cli, const char *verb)
 		json_object_set_new(request, "verb", json_string(verb));
 		json_object_del(request, "dry_run");
 	}
+	if (confirm)
+		json_object_set_new(request, "confirm", json_string(confirm));
 	answer = cli_ask(cli, request, &code);
 	if (!answer)
 		return code;
@@ -68,7 +71,7 @@ static int ask_list(struct cli *cli, const char *verb)
 
 int cli_run_list(struct cli *cli)
 {
-	return ask_list(cli, NULL);
+	return ask_list(cli, NULL, NULL);
 }
 
 /* Removes only what was asked for twice: by the command and by --yes. */
@@ -76,7 +79,14 @@ int cli_run_gc(struct cli *cli)
 {
 	bool remove = cli_has(cli, FLAG_YES) && !cli_has(cli, FLAG_DRY_RUN);
 
-	return ask_list(cli, remove ? NULL : "gc.plan");
+	return ask_list(cli, remove ? NULL : "gc.plan", NULL);
+}
+
+int cli_run_reclaim(struct cli *cli)
+{
+	if (!cli_has(cli, FLAG_YES) || cli_has(cli, FLAG_DRY_RUN))
+		return ask_list(cli, "reclaim.plan", NULL);
+	return ask_list(cli, NULL, cli->call.value[FLAG_CONFIRM]);
 }
 
 /* "machine/mail-07" of a machine is mail-07. */

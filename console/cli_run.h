@@ -56,6 +56,7 @@ struct cli_place cli_place(const struct cli *cli);
 
 int cli_run_list(struct cli *cli);		/* cli_list.c */
 int cli_run_gc(struct cli *cli);
+int cli_run_reclaim(struct cli *cli);
 int cli_run_show(struct cli *cli);
 int cli_run_history(struct cli *cli);		/* cli_history.c */
 int cli_run_now_or_history(struct cli *cli);

@@ -557,6 +557,10 @@ const struct cli_command cli_commands[] = {
 	{ .verb = "gc", .flags = FLAG_BIT(DRY_RUN), .control = "gc.run",
 	  .changes = true, .view = &leftover_view, .run = cli_run_gc,
 	  .help = "show what is left over of machines that are gone; --yes removes it" },
+	{ .verb = "reclaim", .flags = FLAG_BIT(DRY_RUN), .control = "reclaim.run",
+	  .changes = true, .view = &leftover_view, .run = cli_run_reclaim,
+	  .help = "show domains of a lost database or key; --yes destroys those that"
+		  " the site's key signed, --confirm SITE the others too" },
 	{ .verb = "attach",
 	  .arguments = { { .name = "SOCKET", .optional = true } },
 	  .run = cli_run_attach,

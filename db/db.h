@@ -29,7 +29,7 @@ enum db_counter {
 	DB_COUNTER_EVENT,
 	DB_COUNTERS
 };
-enum { DB_COUNTER_BLOCK = 1000 };
+enum { DB_COUNTER_BLOCK = 1000, DB_STORE_SIZE = 33 };
 
 /*
  * Opens or creates the file (mode 0600), applies migrations, takes the
@@ -48,6 +48,10 @@ uint64_t db_counter(const struct db *db, enum db_counter counter);
 int db_boot(struct db *db, char out[64], struct error *err);
 /* In the batch that brings the rows up to this start. */
 int db_save_boot(struct db *db, const char *boot, struct error *err);
+
+/* The store's own name, as domains carry it in their marks; "" = none. */
+int db_store(struct db *db, char out[DB_STORE_SIZE], struct error *err);
+int db_save_store(struct db *db, const char *store, struct error *err);
 
 /* A turn's batch.  begin runs the guard (our term is still the newest). */
 int db_begin(struct db *db, struct error *err);

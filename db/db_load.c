@@ -44,9 +44,11 @@ int db_load_overrides(struct db *db,
 	return rc;
 }
 
-int db_boot(struct db *db, char out[64], struct error *err)
+/* A text of the engine's one row. */
+static int read_text(struct db *db, enum db_stmt_id id, char *out, size_t size,
+		     struct error *err)
 {
-	struct db_statement *st = db_stmt(db, STMT_BOOT, err);
+	struct db_statement *st = db_stmt(db, id, err);
 
 	out[0] = '\0';
 	if (!st)
@@ -54,19 +56,40 @@ int db_boot(struct db *db, char out[64], struct error *err)
 	int rc = db_step(db, st, err);
 	const char *text = rc == 1 ? (const char *)sqlite3_column_text(st->stmt, 0) :
 				     NULL;
-	snprintf(out, 64, "%s", text ? text : "");
+	snprintf(out, size, "%s", text ? text : "");
 	sqlite3_reset(st->stmt);
 	return rc < 0 ? -1 : 0;
 }
 
-int db_save_boot(struct db *db, const char *boot, struct error *err)
+static int save_text(struct db *db, enum db_stmt_id id, const char *text,
+		     struct error *err)
 {
-	struct db_statement *st = db_batch_stmt(db, STMT_SAVE_BOOT, err);
+	struct db_statement *st = db_batch_stmt(db, id, err);
 
 	if (!st)
 		return -1;
-	db_bind_text(st, 1, boot);
+	db_bind_text(st, 1, text);
 	return db_batch_run(db, st, err);
+}
+
+int db_boot(struct db *db, char out[64], struct error *err)
+{
+	return read_text(db, STMT_BOOT, out, 64, err);
+}
+
+int db_save_boot(struct db *db, const char *boot, struct error *err)
+{
+	return save_text(db, STMT_SAVE_BOOT, boot, err);
+}
+
+int db_store(struct db *db, char out[DB_STORE_SIZE], struct error *err)
+{
+	return read_text(db, STMT_STORE, out, DB_STORE_SIZE, err);
+}
+
+int db_save_store(struct db *db, const char *store, struct error *err)
+{
+	return save_text(db, STMT_SAVE_STORE, store, err);
 }
 
 int db_load_volumes(struct db *db,

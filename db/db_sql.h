@@ -73,6 +73,8 @@ static const char *const sql_texts[STMTS] = {
 			    "WHERE id = 1 AND term = $1",
 	[STMT_BOOT] = "SELECT boot FROM engine WHERE id = 1",
 	[STMT_SAVE_BOOT] = "UPDATE engine SET boot = $1 WHERE id = 1",
+	[STMT_STORE] = "SELECT store FROM engine WHERE id = 1",
+	[STMT_SAVE_STORE] = "UPDATE engine SET store = $1 WHERE id = 1",
 	/* Rows never stand above their counter; were one to, its id must not
 	 * be given out again all the same. */
 	[STMT_COUNTERS] =

@@ -31,6 +31,7 @@ EMBED(db_sql_0012, "0012-token.sql");
 EMBED(db_sql_0013, "0013-ticket.sql");
 EMBED(db_sql_0014, "0014-site-object.sql");
 EMBED(db_sql_0015, "0015-linger.sql");
+EMBED(db_sql_0016, "0016-store.sql");
 
 const struct db_migration db_migrations[] = {
 	{ .version = 1, .name = "0001-first", .sql = db_sql_0001 },
@@ -48,6 +49,7 @@ const struct db_migration db_migrations[] = {
 	{ .version = 13, .name = "0013-ticket", .sql = db_sql_0013 },
 	{ .version = 14, .name = "0014-site-object", .sql = db_sql_0014 },
 	{ .version = 15, .name = "0015-linger", .sql = db_sql_0015 },
+	{ .version = 16, .name = "0016-store", .sql = db_sql_0016 },
 };
 const int db_migration_count =
 	(int)(sizeof(db_migrations) / sizeof(db_migrations[0]));

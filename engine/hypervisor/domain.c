@@ -74,8 +74,10 @@ static enum wire_result judge_present(struct job *job,
 		return gone ? WIRE_OK : WIRE_FAILED;
 	}
 	if (!d.ours) {
-		error_set(err, "a domain named %s (uuid %s) exists that Remuda did not create (%s); rename it or choose another pool name",
-			  virDomainGetName(domain), d.uuid, why.text);
+		error_set(err, "a domain named %s (uuid %s) exists that Remuda did not create (%s)%s",
+			  virDomainGetName(domain), d.uuid, why.text,
+			  d.owner == WIRE_OWNER_FOREIGN ?
+				  "; rename it or choose another pool name" : "");
 		return WIRE_FAILED;
 	}
 	if (strcmp(d.uuid, spec->mark.uuid) != 0 || d.id < 0 ||
@@ -199,8 +201,8 @@ static enum wire_result check_gone(virConnectPtr conn, const char *uuid,
 	return WIRE_UNKNOWN;
 }
 
-static enum wire_result end_domain(virConnectPtr conn, const char *uuid,
-				   virDomainPtr domain, struct error *err)
+enum wire_result domain_stop(virConnectPtr conn, const char *uuid,
+			     virDomainPtr domain, struct error *err)
 {
 	enum wire_result result = WIRE_OK;
 
@@ -257,7 +259,7 @@ enum wire_result domain_end(struct job *job, virConnectPtr conn,
 		if (result == WIRE_OK && at_once)
 			watch_kill(facts, job->uuid, virDomainGetName(domain));
 		if (result == WIRE_OK)
-			result = end_domain(conn, job->uuid, domain, err);
+			result = domain_stop(conn, job->uuid, domain, err);
 	}
 	virDomainFree(domain);
 	return result;

@@ -23,6 +23,10 @@ struct error;
 enum wire_result domain_end(struct job *job, virConnectPtr conn,
 			    const struct host_facts *facts, bool at_once,
 			    struct error *err);
+/* Ends that domain, whosever it is: the caller has looked.  WIRE_OK once none of
+ * that uuid is there. */
+enum wire_result domain_stop(virConnectPtr conn, const char *uuid,
+			     virDomainPtr domain, struct error *err);
 /* One domain_seen per domain of the host, ours and foreign. */
 enum job_next domain_poll(struct job *job);
 

@@ -386,6 +386,7 @@ void host_open(struct role *role, struct job *job)
 		text_copy_slice(h->site.site, sizeof(h->site.site), o->site);
 		memcpy(h->site.key, o->key.ptr, o->key.length);
 		h->site.key_length = o->key.length;
+		text_copy_slice(h->site.store, sizeof(h->site.store), o->store);
 		text_copy_slice(h->site.storage, sizeof(h->site.storage),
 				o->storage);
 		h->trouble[0] = '\0';

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/hypervisor/metadata.h"
 #include "engine/wire/message.h"
 
 struct error;
@@ -40,6 +41,7 @@ struct host_site {
 	char site[HOST_SITE_MAX];
 	uint8_t key[HOST_KEY_MAX];
 	size_t key_length;
+	char store[METADATA_STORE_SIZE];	/* of the engine that opened us */
 	char storage[1024];	/* directory of the site's volumes */
 };
 

@@ -30,6 +30,7 @@
 #include "engine/hypervisor/clone.h"
 #include "engine/hypervisor/domain.h"
 #include "engine/hypervisor/image.h"
+#include "engine/hypervisor/reclaim.h"
 #include "engine/hypervisor/role.h"
 #include "engine/hypervisor/stream.h"
 
@@ -87,6 +88,8 @@ static const struct call {
 	{ WIRE_TYPE_volume_delete, JOB_DOMAIN, false, clone_delete },
 	{ WIRE_TYPE_volume_list, JOB_DOMAIN, false, clone_list },
 	{ WIRE_TYPE_pool_remove, JOB_DOMAIN, false, clone_remove_pool },
+	{ WIRE_TYPE_mark_list, JOB_DOMAIN, false, reclaim_list },
+	{ WIRE_TYPE_domain_reclaim, JOB_DOMAIN, false, reclaim_domain },
 	{ WIRE_TYPE_base_look, JOB_DOMAIN, false, clone_look },
 	{ WIRE_TYPE_host_poll, JOB_HOST, false, domain_poll },
 };
@@ -104,6 +107,8 @@ static struct slice uuid_of(const struct message *m)
 		return m->domain_restore.uuid;
 	case WIRE_TYPE_volume_delete:
 		return m->volume_delete.uuid;
+	case WIRE_TYPE_domain_reclaim:
+		return m->domain_reclaim.uuid;
 	case WIRE_TYPE_agent_ping:
 		return m->agent_ping.uuid;
 	case WIRE_TYPE_agent_exec:

@@ -23,7 +23,8 @@ struct known_domain {
 	char uuid[37];
 	int id;			/* libvirt's, -1 when not running */
 	uint64_t generation;	/* of the connection that said so */
-	bool ours;
+	enum wire_owner owner;
+	bool ours;		/* owner is OURS */
 	uint64_t machine, incarnation;
 	bool detailed;		/* ports and process were looked up */
 	int port_count;

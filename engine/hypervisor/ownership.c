@@ -32,7 +32,8 @@ static enum wire_result read_mark(struct role *role, virDomainPtr domain,
 	}
 	if (!xml)
 		return virt_error(err, "cannot read whose domain it is");
-	out->ours = metadata_verify(xml, &role->host.site, out->uuid, &mark, err);
+	out->owner = metadata_owner(xml, &role->host.site, out->uuid, &mark, err);
+	out->ours = out->owner == WIRE_OWNER_OURS;
 	if (out->ours) {
 		out->machine = mark.machine;
 		out->incarnation = mark.incarnation;

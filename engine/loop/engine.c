@@ -73,6 +73,23 @@ static int make_disk_folder(const struct shell *sh, const char *name,
 	return 0;
 }
 
+/* A store is named before it makes its first machine, and never again. */
+static int name_store(struct shell *sh, struct error *err)
+{
+	uint8_t random[8];
+
+	if (db_store(sh->db, sh->store, err) < 0)
+		return -1;
+	if (sh->store[0] || sh->world.next_machine > 1)
+		return 0;
+	shell_random(random, sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(sh->store + 2 * i, 3, "%02x", random[i]);
+	return db_begin(sh->db, err) < 0 ||
+	       db_save_store(sh->db, sh->store, err) < 0 ||
+	       db_commit(sh->db, err) < 0 ? -1 : 0;
+}
+
 static int open_store(struct shell *sh, struct error *err)
 {
 	struct world *w = &sh->world;
@@ -93,7 +110,7 @@ static int open_store(struct shell *sh, struct error *err)
 	w->next_event = db_counter(sh->db, DB_COUNTER_EVENT);
 	for (int i = 0; i < DB_COUNTERS; i++)
 		sh->reserved[i] = 0;	/* the first save reserves a block */
-	return 0;
+	return name_store(sh, err);
 }
 
 static void on_check(uv_check_t *check)

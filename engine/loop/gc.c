@@ -6,7 +6,10 @@
  * its folders, proved by listing once more.
  *
  * Domains with our mark and without a machine are not here: each poll of a
- * host finds them, and the core destroys them.
+ * host finds them, and the core destroys them.  Those whose mark is of an
+ * earlier store or not signed by our key the core never hears of: they are
+ * listed, and end by `remuda reclaim` alone; until then no file is removed,
+ * for it may be theirs.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -35,6 +38,8 @@ struct gc {
 	uint64_t client;	/* 0 = nobody asked: the end of a site */
 	json_int_t id;
 	bool remove, destroy;
+	bool reclaim;		/* domains, not files */
+	bool unsigned_too;	/* also those our key has not signed */
 	enum stage stage;
 	struct gc_call *calls;
 	json_t *items;
@@ -114,6 +119,27 @@ void gc_on_volume(struct shell *sh, const char *host, const struct message *m)
 		"left over"));
 }
 
+void gc_on_mark(struct shell *sh, const char *host, const struct message *m)
+{
+	const struct wire_mark_seen *v = &m->mark_seen;
+	struct gc *gc = sh->gc;
+	char text[200];
+
+	if (!gc || gc->stage != STAGE_LIST)
+		return;
+	json_array_append_new(gc->items, json_pack(
+		"{s:s, s:s, s:s%, s:s%, s:i, s:b, s:s%}", "kind", "domain",
+		"host", host, "name", v->name.ptr, (size_t)v->name.length,
+		"uuid", v->uuid.ptr, (size_t)v->uuid.length, "owner", v->owner,
+		"runs", v->state == WIRE_DOMAIN_RUNNING, "result", v->text.ptr,
+		(size_t)v->text.length));
+	snprintf(text, sizeof(text),
+		 "domain %.*s names this site, which does not know it; these files may be its own: first look at `remuda reclaim`",
+		 (int)v->name.length, v->name.ptr);
+	if (gc->remove && !gc->reclaim)
+		note_trouble(gc, host, text);
+}
+
 static bool is_stale_socket(const char *path)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -164,10 +190,33 @@ static void set_result(json_t *item, const char *text)
 	json_object_set_new(item, "result", json_string(text));
 }
 
+static void reclaim_item(struct shell *sh, json_t *item)
+{
+	struct message m = { .type = WIRE_TYPE_domain_reclaim };
+
+	m.domain_reclaim = (struct wire_domain_reclaim){
+		.uuid = slice_of(text_of(item, "uuid")),
+		.owner = (uint8_t)json_integer_value(json_object_get(item, "owner")),
+	};
+	if (m.domain_reclaim.owner != WIRE_OWNER_EARLIER && !sh->gc->unsigned_too) {
+		set_result(item, "left alone: its mark is not signed by this site's key; --confirm SITE destroys it too");
+		return;
+	}
+	set_result(item, "still there: its host does not answer");
+	log_info("host %s: domain %s (%s) names this site and is destroyed by reclaim",
+		 text_of(item, "host"), text_of(item, "name"),
+		 text_of(item, "uuid"));
+	call_host(sh, text_of(item, "host"), &m, item);
+}
+
 static void remove_item(struct shell *sh, json_t *item)
 {
 	struct message m = { .type = WIRE_TYPE_volume_delete };
 
+	if (strcmp(text_of(item, "kind"), "domain") == 0) {
+		reclaim_item(sh, item);
+		return;
+	}
 	if (strcmp(text_of(item, "kind"), "socket") == 0) {
 		set_result(item, unlink(text_of(item, "path")) == 0 ?
 					 "removed" : "cannot be removed");
@@ -308,35 +357,59 @@ void gc_on_host_lost(struct shell *sh, const char *host)
 	advance(sh);
 }
 
-static void start(struct shell *sh, uint64_t client, json_int_t id, bool remove,
-		  bool destroy)
+static void start(struct shell *sh, const struct gc *what)
 {
 	sh->gc = calloc(1, sizeof(*sh->gc));
 	CHECK("", sh->gc, "out of memory");
-	*sh->gc = (struct gc){ .client = client, .id = id, .remove = remove,
-			       .destroy = destroy, .items = json_array() };
-	list_sockets(sh);
-	call_all_hosts(sh, WIRE_TYPE_volume_list);
+	*sh->gc = *what;
+	sh->gc->items = json_array();
+	if (!what->reclaim) {
+		list_sockets(sh);
+		call_all_hosts(sh, WIRE_TYPE_volume_list);
+	}
+	call_all_hosts(sh, WIRE_TYPE_mark_list);
 	advance(sh);
 }
 
-static void run(const struct verb_call *a, bool remove)
+static void run_as(const struct verb_call *a, struct gc what)
 {
+	what.client = a->c->number;
+	what.id = a->id;
 	if (a->sh->gc)
 		control_error(a->c, a->id, "busy", NULL,
 			      "another one looks already; try again", NULL);
 	else
-		start(a->sh, a->c->number, a->id, remove, false);
+		start(a->sh, &what);
 }
 
 static void run_plan(const struct verb_call *a)
 {
-	run(a, false);
+	run_as(a, (struct gc){ .remove = false });
 }
 
 static void run_remove(const struct verb_call *a)
 {
-	run(a, true);
+	run_as(a, (struct gc){ .remove = true });
+}
+
+static void run_reclaim_plan(const struct verb_call *a)
+{
+	run_as(a, (struct gc){ .reclaim = true });
+}
+
+static void run_reclaim(const struct verb_call *a)
+{
+	const char *confirm = verb_text(a, "confirm");
+	char text[200];
+
+	if (*confirm && strcmp(confirm, a->sh->world.spec.name) != 0) {
+		snprintf(text, sizeof(text), "this site is \"%s\": say --confirm %s",
+			 a->sh->world.spec.name, a->sh->world.spec.name);
+		control_error(a->c, a->id, "refused", NULL, text, NULL);
+		return;
+	}
+	run_as(a, (struct gc){ .reclaim = true, .remove = true,
+			       .unsigned_too = *confirm != '\0' });
 }
 
 /* Each end takes its session off the list. */
@@ -385,12 +458,16 @@ static void run_destroy(const struct verb_call *a)
 void gc_end_site(struct shell *sh)
 {
 	if (!sh->gc)
-		start(sh, sh->destroy.client, sh->destroy.id, true, true);
+		start(sh, &(struct gc){ .client = sh->destroy.client,
+					.id = sh->destroy.id, .remove = true,
+					.destroy = true });
 }
 
 const struct verb verbs_gc[] = {
 	{ "gc.plan", run_plan, false, "" },
 	{ "gc.run", run_remove, true, "" },
+	{ "reclaim.plan", run_reclaim_plan, false, "" },
+	{ "reclaim.run", run_reclaim, true, "confirm " },
 	{ "site.destroy", run_destroy, true, "force " },
 	{ 0 },
 };

@@ -62,6 +62,7 @@ static void send_open(struct host_role *r)
 	m.host_open.uri = slice_of(h->spec.uri);
 	m.host_open.site = slice_of(sh->world.spec.name);
 	m.host_open.key = (struct slice){ (const char *)sh->key, SHELL_KEY_SIZE };
+	m.host_open.store = slice_of(sh->store);
 	storage_folder(sh, h->spec.uri, storage, sizeof(storage));
 	m.host_open.storage = slice_of(storage);
 	link_send(&r->link, &m);
@@ -155,6 +156,9 @@ static void on_message(struct link *l, struct message *m)
 		break;
 	case WIRE_TYPE_volume_seen:
 		gc_on_volume(r->shell, r->host, m);
+		return;
+	case WIRE_TYPE_mark_seen:
+		gc_on_mark(r->shell, r->host, m);
 		return;
 	case WIRE_TYPE_volume_made:
 		volumes_on_made(r->shell, &m->volume_made);

@@ -215,6 +215,7 @@ struct shell {
 	struct db *db;
 	uint64_t reserved[DB_COUNTERS];	/* ids below are covered by the store */
 	uint8_t key[SHELL_KEY_SIZE];
+	char store[DB_STORE_SIZE];	/* db_store */
 	char site_dir[1024], exe[1024];
 	bool pending;			/* stepped, not yet committed */
 	bool in_turn;
@@ -290,6 +291,7 @@ void volumes_on_made(struct shell *sh, const struct wire_volume_made *v);
 /* ---- gc.c: what is left over ------------------------------------------------------------- */
 struct gc;
 void gc_on_volume(struct shell *sh, const char *host, const struct message *m);
+void gc_on_mark(struct shell *sh, const char *host, const struct message *m);
 /* True when the call was one of its own. */
 bool gc_on_done(struct shell *sh, const char *host, const struct message *m);
 void gc_on_host_lost(struct shell *sh, const char *host);

@@ -61,6 +61,9 @@
  *   site.history [limit]                     kind site_history: id version who time bytes, newest first
  *   site.close                               destroys all machines, then the engine stops
  *   gc.plan  gc.run                          kind leftover_list: name kind host bytes inode path result
+ *   reclaim.plan  reclaim.run [confirm=SITE] kind leftover_list of domains that name this site, unknown
+ *     to its store: name kind host uuid owner runs result; run destroys those signed by the site's key,
+ *     with confirm also those that are not
  *   site.destroy [force]                     the same when the last file is gone, then the engine stops
  *   machine.exec name argv[...] [input] [for="30 s"]   kind machine_exec: code out err (bytes as for
  *     machine.console); on machines held, quarantined or with a user

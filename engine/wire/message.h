@@ -177,8 +177,10 @@ enum {
 
 /* ---- E > H: libvirt calls, each answered by call_done ----------------- */
 
-/* storage: absolute directory of the site's volumes on that host. */
-#define WIRE_host_open(F) F(text, uri) F(text, site) F(blob, key) F(text, storage)
+/* storage: absolute directory of the site's volumes on that host; store: the
+ * name of the engine's store (db_store), part of each mark, or empty. */
+#define WIRE_host_open(F)                                                      \
+	F(text, uri) F(text, site) F(blob, key) F(text, storage) F(text, store)
 /* Creates and starts; replies when the domain runs.  template: domain XML or
  * empty; channels: extra virtio-serial port names, comma separated; volume:
  * path of a data disk made (raw, volume_mib) when missing, or empty.
@@ -208,6 +210,11 @@ enum {
 #define WIRE_volume_list(F) F(u8, unused)
 /* Ends the site's pool, which must be empty. */
 #define WIRE_pool_remove(F) F(u8, unused)
+/* One mark_seen, with this call's id, for each domain that names this site and
+ * that its engine does not know. */
+#define WIRE_mark_list(F) F(u8, unused)
+/* Ends the domain, if its mark is still of that kind: EARLIER or UNSIGNED. */
+#define WIRE_domain_reclaim(F) F(text, uuid) F(u8, owner)
 #define WIRE_agent_ping(F) F(u64, machine) F(text, uuid)
 /* argv: NUL-terminated words one after another.  out/errout are capped. */
 #define WIRE_agent_exec(F)                                                     \
@@ -265,6 +272,9 @@ enum {
 	F(u64, machine) F(text, name) F(text, key) F(u64, inode)
 /* bytes: on disk. */
 #define WIRE_volume_seen(F) F(text, name) F(text, key) F(u64, inode) F(u64, bytes)
+/* owner: EARLIER or UNSIGNED; text: what its mark says. */
+#define WIRE_mark_seen(F)                                                      \
+	F(text, uuid) F(text, name) F(u8, state) F(u8, owner) F(text, text)
 /* A hint only (reliability.md finding 5): kind: enum wire_hint. */
 #define WIRE_domain_hint(F) F(text, uuid) F(u8, kind)
 
@@ -338,9 +348,11 @@ enum {
 	M(43, agent_ping) M(44, agent_exec) M(45, agent_write)                 \
 	M(46, channel_open) M(47, console_open) M(48, tcp_probe)               \
 	M(49, host_poll) M(50, volume_delete) M(51, base_look)                \
-	M(52, volume_list) M(53, pool_remove) M(54, domain_save) M(55, domain_restore)              \
+	M(52, volume_list) M(53, pool_remove) M(54, domain_save) M(55, domain_restore) \
+	M(56, mark_list) M(57, domain_reclaim)                                 \
 	M(60, host_state) M(61, call_done) M(62, domain_seen)                  \
-	M(63, domain_hint) M(64, volume_made) M(65, volume_seen)                                                     \
+	M(63, domain_hint) M(64, volume_made) M(65, volume_seen) \
+	M(66, mark_seen)                                                       \
 	M(80, bundle_load) M(81, bundle_module) M(82, hook_run)                \
 	M(83, step_result) M(84, hook_kill) M(85, bundle_use)                  \
 	M(86, bundle_drop)                                                     \
@@ -413,6 +425,8 @@ enum wire_domain_state {
 enum wire_owner {
 	WIRE_OWNER_FOREIGN = 0,	/* no metadata of ours, or a bad signature */
 	WIRE_OWNER_OURS = 1,
+	WIRE_OWNER_EARLIER = 2,	/* signed by this site's key, for another store */
+	WIRE_OWNER_UNSIGNED = 3, /* names this site, not signed by its key */
 };
 enum wire_hint {
 	WIRE_HINT_STARTED = 1,

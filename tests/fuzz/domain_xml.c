@@ -23,10 +23,17 @@ static void read_mark(const char *text)
 	struct error err = { "" };
 	char hmac[METADATA_HMAC_SIZE];
 
-	if (!metadata_verify(text, &site, UUID, &mark, &err)) {
-		FUZZ_CHECK(err.text[0]);
+	enum wire_owner owner = metadata_owner(text, &site, UUID, &mark, &err);
+	FUZZ_CHECK((owner == WIRE_OWNER_OURS) == !err.text[0]);
+	FUZZ_CHECK((owner == WIRE_OWNER_OURS) ==
+		   metadata_verify(text, &site, UUID, &mark, &err));
+	if (owner == WIRE_OWNER_FOREIGN)
 		return;
-	}
+	/* Whatever names this site speaks of this very domain. */
+	FUZZ_CHECK(strcmp(mark.uuid, UUID) == 0 && strstr(text, UUID));
+	if (owner == WIRE_OWNER_UNSIGNED)
+		return;
+	FUZZ_CHECK((owner == WIRE_OWNER_OURS) == !mark.store[0]);
 	FUZZ_CHECK(strcmp(mark.uuid, UUID) == 0);
 	FUZZ_CHECK(metadata_sign(&site, &mark, hmac, &err) == 0);
 	FUZZ_CHECK(strstr(text, hmac) && strstr(text, UUID) &&

@@ -223,6 +223,7 @@ static inline void help_fill(struct random *r, const struct db_table *table,
 		[DB_MACHINE_STATE] = MACHINE_STATES, [DB_MACHINE_WISH] = 3,
 		[DB_RUNG] = 4, [DB_MACHINE_IMAGE] = 3, [DB_SESSION_STATE] = SESSION_STATES,
 		[DB_REQUEST_STATE] = REQUEST_STATES, [DB_SEVERITY] = 3,
+		[DB_VOLUME_KIND] = VOLUME_KINDS,
 	};
 
 	memset(row, 0, table->row_size);

@@ -321,14 +321,14 @@ static void test_hostile_xml(void)
 }
 
 /* The mark as libvirt hands it out. */
-static char *mark_of(const struct metadata *md)
+static char *mark_at(const struct host_site *at, const struct metadata *md)
 {
 	struct error err;
 	xmlDocPtr doc = xmlNewDoc(BAD_CAST "1.0");
 	xmlNodePtr root = xmlNewNode(NULL, BAD_CAST "metadata");
 
 	xmlDocSetRootElement(doc, root);
-	if (metadata_add(root, &site, md, &err) < 0)
+	if (metadata_add(root, at, md, &err) < 0)
 		tap_bail("%s", err.text);
 	xmlNodePtr mark = xml_child(root, NULL);
 	xmlUnlinkNode(mark);
@@ -339,9 +339,50 @@ static char *mark_of(const struct metadata *md)
 	return text;
 }
 
+static char *mark_of(const struct metadata *md)
+{
+	return mark_at(&site, md);
+}
+
+/* A new store beside the old key knows nothing of the old one's machines. */
+static void test_stores(void)
+{
+	struct metadata md = { .uuid = UUID, .incarnation = 3, .machine = 7 }, got;
+	struct host_site first = site, second = site, other = site;
+	struct error why;
+
+	TEXT_SET(first.store, "0123456789abcdef");
+	TEXT_SET(second.store, "0123456789abcdee");
+	char *old = mark_at(&first, &md), *bare = mark_of(&md);
+	is_int(metadata_owner(old, &first, UUID, &got, &why), WIRE_OWNER_OURS,
+	       "a mark is ours in the store that made it");
+	is_text(got.store, "0123456789abcdef", "which it names");
+	is_int(metadata_owner(old, &second, UUID, &got, &why), WIRE_OWNER_EARLIER,
+	       "in another store with that key: %s", why.text);
+	ok(!metadata_verify(old, &second, UUID, &got, &why), "which is not ours");
+	is_int(metadata_owner(bare, &first, UUID, &got, &why), WIRE_OWNER_EARLIER,
+	       "as a mark without a store is in one with a name");
+	is_int(metadata_owner(old, &site, UUID, &got, &why), WIRE_OWNER_EARLIER,
+	       "and the reverse");
+	is_int(metadata_owner(old, &second, OTHER, &got, &why), WIRE_OWNER_FOREIGN,
+	       "copied it is nobody's: %s", why.text);
+	first.key[0] ^= 1;
+	is_int(metadata_owner(old, &first, UUID, &got, &why), WIRE_OWNER_UNSIGNED,
+	       "under another key: %s", why.text);
+	TEXT_SET(other.site, "elsewhere");
+	is_int(metadata_owner(old, &other, UUID, &got, &why), WIRE_OWNER_FOREIGN,
+	       "another site's: %s", why.text);
+	/* The store is signed: a mark cannot be moved to another one. */
+	memcpy(strstr(old, "abcdef"), "abcdee", 6);
+	is_int(metadata_owner(old, &second, UUID, &got, &why),
+	       WIRE_OWNER_UNSIGNED, "with the store changed: %s", why.text);
+	xmlFree(old);
+	xmlFree(bare);
+}
+
 static void test_mark(void)
 {
-	struct metadata md = { UUID, 3, 7 }, got;
+	struct metadata md = { .uuid = UUID, .incarnation = 3, .machine = 7 }, got;
 	struct host_site other = site;
 	struct error why;
 	char *xml = mark_of(&md);
@@ -417,6 +458,7 @@ int main(void)
 	test_template();
 	test_hostile_xml();
 	test_mark();
+	test_stores();
 	test_ports();
 	xmlCleanupParser();
 	return tap_done();
