@@ -47,19 +47,33 @@ struct address network_address_of(const struct sockaddr *a)
 	return (struct address){ 0 };
 }
 
+/* ":4711", or nothing. */
+static bool is_port(const char *text)
+{
+	return !*text || (*text == ':' && text[1] &&
+			  !text[1 + strspn(text + 1, "0123456789")]);
+}
+
 struct address network_address_parse(struct slice text)
 {
+	static const struct address none;
 	char copy[64], *end;
 
 	if (!text_copy_slice(copy, sizeof(copy), text))
-		return (struct address){ 0 };
-	if (copy[0] == '[' && (end = strchr(copy, ']'))) {
+		return none;
+	if (copy[0] == '[') {
+		end = strchr(copy, ']');
+		if (!end || !is_port(end + 1))
+			return none;
 		*end = '\0';
-		return plain(copy + 1);
+		return strchr(copy, ':') ? plain(copy + 1) : none;
 	}
 	end = strchr(copy, ':');
-	if (end && !strchr(end + 1, ':'))
+	if (end && !strchr(end + 1, ':')) {
+		if (!is_port(end))
+			return none;
 		*end = '\0';
+	}
 	return plain(copy);
 }
 

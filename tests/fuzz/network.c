@@ -36,6 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	check_network(text);
 	struct address a = network_address_parse(slice_of(text));
 	FUZZ_CHECK(a.family == 0 || a.family == 4 || a.family == 6);
+	if (a.family)
+		for (const char *at = text; *at; at++)
+			FUZZ_CHECK(strchr("0123456789abcdefABCDEF.:[]", *at));
 	if (a.family && !memchr(text, ':', length)) {
 		snprintf(longer, sizeof(longer), "%s:4711", text);
 		struct address b = network_address_parse(slice_of(longer));

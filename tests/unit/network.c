@@ -47,6 +47,12 @@ int main(void)
 	holds("::1", "::1", true);
 	holds("0.0.0.0/0", "unix uid 0 pid 1", false);
 	holds("0.0.0.0/0", "", false);
+	holds("0.0.0.0/0", "192.0.2.1:", false);
+	holds("0.0.0.0/0", "192.0.2.1:1x", false);
+	holds("0.0.0.0/0", "[192.0.2.1]:1", false);
+	holds("::/0", "[2001:db8::1]", true);
+	holds("::/0", "[2001:db8::1]x", false);
+	holds("::/0", "[2001:db8::1", false);
 	bad("10.1.0.0/33", "is no network");
 	bad("10.1.0.0/", "is no network");
 	bad("10.1.0.0/-1", "is no network");
