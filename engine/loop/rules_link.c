@@ -26,6 +26,31 @@ struct held_message {
 
 static void rules_spawn(struct shell *sh);
 
+/* A step that touches no machine: the core has no part in it.  The name in the
+ * certificate is the application's, whatever the hook says. */
+static void sign_host_key(struct shell *sh, const struct message *m)
+{
+	const struct call *c = map_get(&sh->world.calls, m->request);
+	const struct machine *k = c && c->hook ?
+				  world_machine(&sh->world, c->machine) : NULL;
+	char key[SSHKEY_LINE_MAX * 2], cert[SSHKEY_CERT_MAX] = "";
+	struct message answer = { .type = WIRE_TYPE_step_result,
+				  .request = m->request };
+	struct error err = { "" };
+
+	if (!k)
+		return;		/* the hook was given up */
+	if (!text_copy_slice(key, sizeof(key), m->hook_step.input))
+		error_set(&err, "that is no public key");
+	else
+		ssh_keys_sign(sh, key, k->pool->spec.application, k->row.name,
+			      cert, &err);
+	answer.step_result = (struct wire_step_result){
+		.step = m->hook_step.step, .ok = cert[0] != '\0',
+		.out = slice_of(cert), .text = slice_of(err.text) };
+	rules_send(sh, &answer);
+}
+
 static void on_message(struct link *l, struct message *m)
 {
 	struct shell *sh = l->shell;
@@ -46,6 +71,10 @@ static void on_message(struct link *l, struct message *m)
 		site_load_error(sh, m);
 		return;
 	case WIRE_TYPE_hook_step:
+		if (m->hook_step.verb == WIRE_STEP_SIGN) {
+			sign_host_key(sh, m);
+			return;
+		}
 		ev.kind = EVENT_HOOK_STEP;
 		ev.step.call = m->request;
 		ev.step.step = m->hook_step.step;
@@ -80,7 +109,7 @@ static void hold(struct rules_role *r, const struct message *m)
 	/* Only hook_run may come before the bundle: its texts are few. */
 	struct held_message *h = calloc(1, sizeof(*h));
 	struct wire_hook_run *run;
-	struct slice *texts[5];
+	struct slice *texts[7];
 	size_t size = 0, used = 0;
 
 	CHECK("", h && m->type == WIRE_TYPE_hook_run);
@@ -91,12 +120,13 @@ static void hold(struct rules_role *r, const struct message *m)
 	texts[2] = &run->application;
 	texts[3] = &run->address;
 	texts[4] = &run->user;
-	run->listener = (struct slice){ 0 };
-	for (int i = 0; i < 5; i++)
+	texts[5] = &run->listener;
+	texts[6] = &run->ssh_keys;
+	for (int i = 0; i < 7; i++)
 		size += texts[i]->length;
 	h->bytes = malloc(size + 1);
 	CHECK("", h->bytes, "out of memory");
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 7; i++) {
 		if (texts[i]->length)
 			memcpy(h->bytes + used, texts[i]->ptr, texts[i]->length);
 		texts[i]->ptr = h->bytes + used;

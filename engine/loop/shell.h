@@ -375,8 +375,9 @@ void ssh_keys_load(struct shell *sh, struct listener *l);
 void ssh_keys_tell(struct shell *sh, const struct listener *l, uint32_t gateway);
 void ssh_keys_forget(struct listener *l);
 /* The private text of the site's own key of that file name in the state
- * directory, made when it is missing; malloc'd, to be cleansed. */
+ * directory, made when it is missing; freed by ssh_keys_free. */
 char *ssh_keys_own(const struct shell *sh, const char *name, struct error *err);
+void ssh_keys_free(char *text);
 /* The certificate's line for a machine's host key, for that application. */
 int ssh_keys_sign(const struct shell *sh, const char *public_line,
 		  const char *application, const char *id,

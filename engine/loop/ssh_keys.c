@@ -45,7 +45,7 @@ static char *read_key(const char *path, struct error *err)
 	return NULL;
 }
 
-static void forget(char *text)
+void ssh_keys_free(char *text)
 {
 	if (text)
 		OPENSSL_cleanse(text, SSHKEY_PRIVATE_MAX);
@@ -93,7 +93,7 @@ char *ssh_keys_own(const struct shell *sh, const char *name, struct error *err)
 	text = read_key(path, err);
 	if (text && sshkey_public_of(text, strlen(text), line, err) < 0) {
 		error_wrap(err, "%s", path);
-		forget(text);
+		ssh_keys_free(text);
 		return NULL;
 	}
 	return text;
@@ -111,7 +111,7 @@ static char *key_of(const struct shell *sh, const struct site_listener *l,
 	text = l->ssh_key[0] ? read_key(path, err) : ssh_keys_own(sh, OWN_KEY, err);
 	if (text && sshkey_public_of(text, strlen(text), line, err) < 0) {
 		error_wrap(err, "%s", path);
-		forget(text);
+		ssh_keys_free(text);
 		text = NULL;
 	}
 	return text;
@@ -123,13 +123,13 @@ int ssh_keys_check(const struct shell *sh, const struct site_listener *l,
 	char line[SSHKEY_LINE_MAX];
 	char *text = key_of(sh, l, line, err);
 
-	forget(text);
+	ssh_keys_free(text);
 	return text ? 0 : -1;
 }
 
 void ssh_keys_forget(struct listener *l)
 {
-	forget(l->ssh.text);
+	ssh_keys_free(l->ssh.text);
 	l->ssh.text = NULL;
 }
 
@@ -185,6 +185,6 @@ int ssh_keys_sign(const struct shell *sh, const char *public_line,
 	}
 	if (authority)
 		rc = sshkey_sign_host(authority, &host, out, err);
-	forget(authority);
+	ssh_keys_free(authority);
 	return rc;
 }

@@ -146,6 +146,34 @@ static void add_pieces(json_t *items, struct slice name, struct slice body)
 	}
 }
 
+/* The line of known_hosts that makes every machine's host key known. */
+static void run_site_ssh_ca(const struct verb_call *a)
+{
+	const struct site_spec *spec = &a->sh->world.spec;
+	char line[SSHKEY_LINE_MAX];
+	struct error err;
+	char *key = ssh_keys_own(a->sh, SSH_AUTHORITY, &err);
+	json_t *names = json_string("");
+
+	if (!key || sshkey_public_of(key, strlen(key), line, &err) < 0) {
+		control_error(a->c, a->id, "failed", NULL, err.text, NULL);
+	} else {
+		for (size_t i = 0; i < spec->application_count; i++) {
+			json_t *longer = json_sprintf("%s%s%s",
+				json_string_value(names), i ? "," : "",
+				spec->applications[i].name);
+
+			json_decref(names);
+			names = longer;
+		}
+		control_send(a->c, json_pack("{s:I, s:b, s:o}", "id", a->id, "ok", 1,
+			"text", json_sprintf("@cert-authority %s %s",
+				json_string_value(names), line)));
+	}
+	json_decref(names);
+	ssh_keys_free(key);
+}
+
 static void run_site_show(const struct verb_call *a)
 {
 	const char *hash = verb_text(a, "version");
@@ -235,6 +263,7 @@ const struct verb verbs_site[] = {
 	{ "engine.stop", run_engine_stop, true, "machines " },
 	{ "site.close", run_site_close, true, "" },
 	{ "site.reload", run_site_reload, true, "" },
+	{ "site.ssh_ca", run_site_ssh_ca, false, "" },
 	{ "site.plan", run_site_plan, true, "version undo " },
 	{ "site.apply", run_site_apply, true, "version undo expect " },
 	/* Site files hold hashes of passwords: not for everybody who may read. */

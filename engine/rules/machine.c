@@ -355,6 +355,29 @@ static int machine_log(lua_State *L)
 }
 
 /* sleep(seconds) */
+/* machine:sign_host_key("ssh-ed25519 AAAA...") -> the line of its certificate,
+ * by the site's host authority, for the application's name. */
+static int machine_sign_host_key(lua_State *L)
+{
+	struct wire_hook_step s = { .verb = WIRE_STEP_SIGN };
+	char text[400];
+
+	check_self(L, "sign_host_key");
+	if (lua_type(L, 2) != LUA_TSTRING)
+		sandbox_fail(L, NULL, NULL, "machine:sign_host_key wants the "
+			     "text of a public key, not a %s", luaL_typename(L, 2));
+	s.input = string_at(L, 2);
+	while (s.input.length && strchr("\r\n ", s.input.ptr[s.input.length - 1]))
+		s.input.length--;
+	refuse_large(L, "sign_host_key", s.input.length);
+	const struct wire_step_result *r = step(L, s, true);
+	if (!r->ok)
+		sandbox_fail(L, NULL, NULL, "sign_host_key: %s",
+			     machine_shown(text, sizeof(text), r->text));
+	lua_pushlstring(L, r->out.ptr, r->out.length);
+	return 1;
+}
+
 static int hook_sleep(lua_State *L)
 {
 	if (lua_isnoneornil(L, 1))
@@ -377,6 +400,7 @@ void machine_push(lua_State *L, int fd, const struct wire_hook_run *h)
 		{ "exec", machine_exec }, { "confirm", machine_confirm },
 		{ "write", machine_write }, { "tcp", machine_tcp },
 		{ "wait_port", machine_wait_port }, { "log", machine_log },
+		{ "sign_host_key", machine_sign_host_key },
 		{ NULL, NULL },
 	};
 

@@ -153,6 +153,9 @@ static void describe(struct run *r, const struct wire_hook_step *s)
 	case WIRE_STEP_SLEEP:
 		TEXT_SET(r->what, "a sleep");
 		break;
+	case WIRE_STEP_SIGN:
+		TEXT_SET(r->what, "the signing of a host key");
+		break;
 	case WIRE_STEP_LOG:
 		break;
 	}
@@ -164,7 +167,7 @@ static bool take_step(struct run *r, struct outbox *out, struct message *m)
 	struct wire_hook_step *s = &m->hook_step;
 
 	if (s->step != r->steps + 1 || r->open || s->verb < WIRE_STEP_EXEC ||
-	    s->verb > WIRE_STEP_LOG)
+	    s->verb > WIRE_STEP_SIGN)
 		return false;
 	r->steps = s->step;
 	if (s->verb == WIRE_STEP_LOG) {

@@ -308,7 +308,8 @@ enum {
 #define WIRE_bundle_error(F)                                                   \
 	F(text, hash) F(text, file) F(u32, line) F(text, text) F(text, hint)
 /* verb: enum wire_step.  Fields by verb: EXEC argv input ms; CONFIRM argv ms;
- * WRITE path input mode; TCP port ms; SLEEP ms; LOG path=text (no result). */
+ * WRITE path input mode; TCP port ms; SLEEP ms; LOG path=text (no result);
+ * SIGN input=a public ssh host key, out=its certificate. */
 #define WIRE_hook_step(F)                                                      \
 	F(u64, step) F(u8, verb) F(blob, argv) F(blob, input) F(text, path)    \
 	F(u32, mode) F(u32, port) F(i64, ms)
@@ -448,6 +449,7 @@ enum wire_step {
 	WIRE_STEP_TCP = 4,
 	WIRE_STEP_SLEEP = 5,
 	WIRE_STEP_LOG = 6,
+	WIRE_STEP_SIGN = 7,	/* the engine answers without a step of the core */
 };
 
 #define WIRE_C_u8 uint8_t
