@@ -35,7 +35,8 @@ static void sign_host_key(struct shell *sh, const struct message *m)
 				  world_machine(&sh->world, c->machine) : NULL;
 	char key[SSHKEY_LINE_MAX * 2], cert[SSHKEY_CERT_MAX] = "";
 	struct message answer = { .type = WIRE_TYPE_step_result,
-				  .request = m->request };
+				  .request = m->request,
+				  .incarnation = m->incarnation };
 	struct error err = { "" };
 
 	if (!k)

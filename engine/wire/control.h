@@ -58,6 +58,7 @@
  *   site.show [version=HASH]                 kind site_text: pieces {file,text} in order, of the
  *     site in force or of an earlier one (the start of its hash does); only for who may change
  *   backup path [with_key=true]              answered when the file is whole
+ *   site.ssh_ca                              text: the line of known_hosts for all machines
  *   site.history [limit]                     kind site_history: id version who time bytes, newest first
  *   site.close                               destroys all machines, then the engine stops
  *   gc.plan  gc.run                          kind leftover_list: name kind host bytes inode path result

@@ -222,6 +222,7 @@ static inline void role_hook(struct role *r, uint64_t call, enum wire_hook hook,
 		.index = 1, .address = SLICE("10.0.7.1"), .hook = hook,
 		.session = hook >= WIRE_HOOK_ACCEPT ? 4711 : 0,
 		.user = SLICE("anna"), .listener = SLICE("door"),
+		.ssh_keys = SLICE("k\n"),
 		.deadline_ms = deadline_ms,
 	};
 	role_send(r, &m);

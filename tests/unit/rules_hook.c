@@ -19,14 +19,15 @@ static const char site[] =
 	"    m:log(\"on \" .. m.name .. \" \" .. m.index .. \"\\27[m\")\n"
 	"    assert(m:tcp(25, 3) == true and m:tcp(26) == false)\n"
 	"    m:wait_port(80, \"10 s\")\n"
-	"    local nap = sleep nap(0) nap(0.25)\n"
+	"    local nap = sleep nap(0) nap(0.25)"
+	"    assert(m:sign_host_key(\"ssh-ed25519 A\\n\") == \"cert\")\n"
 	"    assert(m.pool == \"mail\" and m.application == \"steps\")\n"
 	"    assert(m.address == \"10.0.7.1\")\n"
 	"  end,\n"
 	"  ready = function(m) return false, \"not \" .. m.name end,\n"
 	"  accept = function(m, s)\n"				/* 20 */
 	"    m:confirm{\"/bin/accept\", s.user, timeout = \"5 s\"}\n"
-	"    return s.id == 4711 and s.listener == \"door\"\n"
+	"    return s.id == 4711 and s.listener == \"door\" and s.ssh_keys == \"k\\n\"\n"
 	"  end,\n"
 	"  clean = function(m, s) m:exec{\"/bin/clean\"} end,\n"
 	"}\n"
@@ -145,6 +146,9 @@ static void test_steps(struct role *r)
 	role_step(r, &m, WIRE_STEP_SLEEP);
 	is_int(m.hook_step.ms, 250, "sleep");
 	role_result(r, &m, true, 0, NULL, NULL, NULL);
+	role_step(r, &m, WIRE_STEP_SIGN);
+	ok(slice_is(m.hook_step.input, "ssh-ed25519 A"), "a key without its line end");
+	role_result(r, &m, true, 0, "cert", NULL, NULL);
 	is_text(role_answer(r, 11, 5000), "done", "prepare is done");
 }
 
