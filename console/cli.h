@@ -143,6 +143,10 @@ enum cli_value {
 	  "with site.key, by which machines are known as ours")                \
 	X(FORCE, "force", 0, NULL, SWITCH, false, "force",                      \
 	  "although users are on it; over what is there, which is kept")       \
+	X(COMMAND, "command", 0, "VERB", TEXT, false, "command",               \
+	  "only this command: pool.scale, session.end ...")                    \
+	X(OUTCOME, "outcome", 0, "WORD", TEXT, false, "outcome",               \
+	  "ok or failed")                                                      \
 	X(OBJECT, "object", 0, "OBJECT", TEXT, false, "object",                \
 	  "only about this object: machine/mail-07")                           \
 	X(LIMIT, "limit", 0, "N", NUMBER, false, "limit",                      \

@@ -252,6 +252,22 @@ static const struct cli_column event_columns[] = {
 	{ .title = NULL },
 };
 
+static const struct cli_column audit_columns[] = {
+	COLUMN("ID", "id", TEXT, ON_WIDE | ON_CSV, 6, NUMBER),
+	COLUMN("TIME", "time", STAMP, ON_ALL, 0),
+	COLUMN("WHO", "who", TEXT, ON_ALL, 0),
+	COLUMN("UID", "uid", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
+	COLUMN("PID", "pid", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
+	COLUMN("PROGRAM", "program", TEXT, ON_WIDE | ON_CSV, 7),
+	COLUMN("COMMAND", "command", TEXT, ON_ALL, 0),
+	COLUMN("ARGUMENTS", "arguments", TEXT, ON_ALL, 3, FLEXIBLE),
+	COLUMN("DRY", "dry_run", TEXT, ON_WIDE | ON_CSV, 5),
+	COLUMN("OUTCOME", "outcome", TEXT, ON_ALL, 1),
+	COLUMN("CODE", "code", TEXT, ON_WIDE | ON_CSV, 5),
+	COLUMN("TEXT", "text", TEXT, ON_WIDE | ON_CSV, 4),
+	{ .title = NULL },
+};
+
 static const struct cli_column hour_columns[] = {
 	COLUMN("HOUR", "hour", STAMP, ON_ALL, 0),
 	COLUMN("SESSIONS", "sessions", TEXT, ON_ALL, 0, NUMBER),
@@ -304,6 +320,10 @@ VIEW(resource, "name");
 VIEW(application, "name");
 VIEW(request, "id");
 VIEW(event, "id");
+static const struct cli_view audit_view = {
+	.columns = audit_columns, .noun = "audit", .key = "id",
+	.many = "commands",
+};
 static const struct cli_view hour_view = {
 	.columns = hour_columns, .noun = "hour", .key = "hour", .many = "hours",
 };
@@ -334,6 +354,7 @@ const struct cli_noun cli_nouns[] = {
 	{ "event", NULL, "what happened, with the reason", "id", &event_view },
 	{ "history", NULL, "what is over: sessions, and counts per hour", NULL,
 	  NULL },
+	{ "audit", NULL, "who told the engine to change what", NULL, NULL },
 	{ "gateway", NULL, "processes that carry the sessions", "index",
 	  &gateway_view },
 	{ "listener", NULL, "doors of the gateways", "name", &listener_view },
@@ -455,6 +476,12 @@ const struct cli_command cli_commands[] = {
 	  .flags = SESSION_SEARCH, .control = "session.list",
 	  .view = &session_view, .run = cli_run_history,
 	  .help = "sessions, those that are over too, newest first" },
+	{ .noun = "audit", .verb = "list",
+	  .flags = FLAG_BIT(USER) | FLAG_BIT(COMMAND) | FLAG_BIT(OUTCOME) |
+		   FLAG_BIT(SEARCH) | FLAG_BIT(SINCE) | FLAG_BIT(UNTIL) |
+		   FLAG_BIT(LIMIT) | FLAG_BIT(ALL),
+	  .control = "audit.list", .view = &audit_view, .run = cli_run_history,
+	  .help = "commands that change something, with their outcome" },
 	{ .noun = "history", .verb = "hours",
 	  .flags = FLAG_BIT(POOL) | FLAG_BIT(APP) | FLAG_BIT(SINCE) |
 		   FLAG_BIT(UNTIL) | FLAG_BIT(LIMIT) | FLAG_BIT(ALL),

@@ -206,11 +206,29 @@ struct db_hours_query {
 int db_query_hours(struct db *db, struct db_hours_query *q,
 		   void (*on_row)(void *, const struct db_hour *), void *arg,
 		   struct error *err);
+/* A command of an operator, and what came of it. */
+struct db_deed {
+	uint64_t id;			/* given when it is saved; 0 before */
+	int64_t wall_ms;		/* when it was given */
+	char who[ROW_USER_SIZE];
+	uint32_t uid, pid;
+	char program[32], verb[32];
+	char arguments[400];		/* JSON, cut */
+	bool dry_run;
+	char code[32];			/* "" = done */
+	char text[ROW_TEXT_SIZE];
+};
+int db_save_deed(struct db *db, const struct db_deed *row, struct error *err);
+/* Newest first; user = who, code = verb, state "ok" or "failed". */
+int db_query_deeds(struct db *db, struct db_query *q,
+		   void (*on_row)(void *, const struct db_deed *), void *arg,
+		   struct error *err);
 /* What is older than these wall times is deleted. */
 struct db_keep {
 	int64_t sessions_before;	/* by end; requests by decision */
 	int64_t events_before;
 	int64_t hours_before;
+	int64_t audit_before;
 	int64_t keys_before;		/* rows with a request id: this too; the
 					 * ids themselves by when they were taken */
 };

@@ -16,6 +16,7 @@
 #define REQUEST(...) FIELD(request_row, __VA_ARGS__)
 #define EVENT(...) FIELD(event_row, __VA_ARGS__)
 #define VOLUME(...) FIELD(volume_row, __VA_ARGS__)
+#define DEED(...) FIELD(db_deed, __VA_ARGS__)
 #define OVERRIDE(...) FIELD(override_row, __VA_ARGS__)
 #define TOKEN(...) FIELD(token_row, __VA_ARGS__)
 
@@ -49,6 +50,11 @@ static const struct db_field token_fields[] = {
 	TOKEN_FIXED(TOKEN)
 	TOKEN_CHANGING(TOKEN, TOKEN)
 };
+static const struct db_field deed_fields[] = {
+	DEED(1, id, id, DB_U64)
+	DEED_FIXED(DEED)
+	DEED_CHANGING(DEED, DEED)
+};
 static const struct db_field override_fields[] = {
 	OVERRIDE(1, key, key, DB_TEXT)
 	OVERRIDE_FIXED(OVERRIDE)
@@ -71,6 +77,7 @@ const struct db_table db_volume_table =
 	TABLE("volume", volume_row, volume_fields);
 const struct db_table db_token_table =
 	TABLE("token", token_row, token_fields);
+const struct db_table db_deed_table = TABLE("audit", db_deed, deed_fields);
 const struct db_table db_override_table =
 	TABLE("site_override", override_row, override_fields);
 

@@ -103,6 +103,19 @@
 	F(8, key, key, DB_TEXT)                                                \
 	X(9, inode, inode, DB_BITS)
 
+#define DEED_FIXED(X)
+#define DEED_CHANGING(F, X)                                                    \
+	F(2, wall_ms, wall_ms, DB_I64)                                         \
+	X(3, who, who, DB_TEXT)                                                \
+	X(4, uid, uid, DB_U32)                                                 \
+	X(5, pid, pid, DB_U32)                                                 \
+	X(6, program, program, DB_TEXT)                                        \
+	X(7, verb, verb, DB_TEXT)                                              \
+	X(8, arguments, arguments, DB_TEXT)                                    \
+	X(9, dry_run, dry_run, DB_BOOL)                                        \
+	X(10, code, code, DB_TEXT)                                             \
+	X(11, text, text, DB_TEXT)
+
 #define OVERRIDE_FIXED(X)
 #define OVERRIDE_CHANGING(F, X)                                                \
 	F(2, value, value, DB_I64)                                             \

@@ -53,7 +53,7 @@ struct db_table {
 };
 
 extern const struct db_table db_machine_table, db_session_table,
-	db_request_table, db_event_table, db_override_table,
+	db_deed_table, db_request_table, db_event_table, db_override_table,
 	db_token_table,
 	db_volume_table;
 
@@ -139,6 +139,9 @@ enum db_stmt_id {
 	STMT_RAN,
 	STMT_HOURS,
 	STMT_HOUR_WAITS,
+	STMT_SAVE_DEED,
+	STMT_DEEDS,
+	STMT_PRUNE_DEEDS,
 	STMT_OLD_SESSIONS,
 	STMT_OLD_REQUESTS,
 	STMT_DELETE_SESSION,

@@ -170,10 +170,16 @@ static int prune_keys(struct db *db, const struct db_keep *keep,
 	return prune_all(db, STMT_PRUNE_KEYS, keep->keys_before, err);
 }
 
+static int prune_deeds(struct db *db, const struct db_keep *keep,
+		       struct error *err)
+{
+	return prune_all(db, STMT_PRUNE_DEEDS, keep->audit_before, err);
+}
+
 static int (*const tables[])(struct db *db, const struct db_keep *keep,
 			     struct error *err) = {
 	prune_sessions, prune_requests, prune_runs, prune_events, prune_hours,
-	prune_waits, prune_keys,
+	prune_waits, prune_keys, prune_deeds,
 };
 
 int db_prune(struct db *db, const struct db_keep *keep, struct error *err)

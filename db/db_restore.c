@@ -126,6 +126,9 @@ static const char *const changes[] = {
 	"since_wall_ms = $1, created_wall_ms = 0 WHERE state <> 'gone'",
 	"UPDATE machine_run SET until_wall_ms = since_wall_ms "
 	"WHERE until_wall_ms = 0",
+	/* Spent since, or given to somebody who must not have them any more. */
+	"DELETE FROM token",
+	"UPDATE session SET ticket = '' WHERE ticket <> ''",
 };
 
 static int change(struct db *db, const char *sql, int64_t wall_ms,

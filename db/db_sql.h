@@ -39,6 +39,7 @@
 #define SESSION_LIST LIST("id", SESSION)
 #define REQUEST_LIST LIST("id", REQUEST)
 #define EVENT_LIST LIST("id", EVENT)
+#define DEED_LIST LIST("id", DEED)
 #define OVERRIDE_LIST LIST("key", OVERRIDE)
 #define TOKEN_LIST LIST("hash", TOKEN)
 #define VOLUME_LIST LIST("name", VOLUME)
@@ -334,6 +335,15 @@ static const char *const sql_texts[STMTS] = {
 		"AND start_wall_ms < $2 AND ($3 = '' OR pool = $3) "
 		"AND ($4 = '' OR application = $4) "
 		"GROUP BY start_wall_ms ORDER BY start_wall_ms DESC LIMIT $5",
+	/* The next id; $1 is what the row has, 0. */
+	[STMT_SAVE_DEED] =
+		"INSERT INTO audit (" DEED_LIST ") SELECT coalesce(max(id), 0) "
+		"+ 1 + $1" DEED_CHANGING(COMMA_VALUE, COMMA_VALUE) " FROM audit",
+	[STMT_DEEDS] = "SELECT " DEED_LIST " FROM audit WHERE id < $1 "
+		       "ORDER BY id DESC LIMIT $2",
+	[STMT_PRUNE_DEEDS] =
+		"DELETE FROM audit WHERE id IN (SELECT id FROM audit "
+		"WHERE wall_ms < $1 ORDER BY wall_ms LIMIT $2)",
 	/* By time after ($1, $2) and before $3, $4 of them. */
 	[STMT_OLD_SESSIONS] =
 		"SELECT id, ended_wall_ms, request_key <> '', EXISTS "

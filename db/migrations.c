@@ -32,6 +32,7 @@ EMBED(db_sql_0013, "0013-ticket.sql");
 EMBED(db_sql_0014, "0014-site-object.sql");
 EMBED(db_sql_0015, "0015-linger.sql");
 EMBED(db_sql_0016, "0016-store.sql");
+EMBED(db_sql_0017, "0017-audit.sql");
 
 const struct db_migration db_migrations[] = {
 	{ .version = 1, .name = "0001-first", .sql = db_sql_0001 },
@@ -50,6 +51,7 @@ const struct db_migration db_migrations[] = {
 	{ .version = 14, .name = "0014-site-object", .sql = db_sql_0014 },
 	{ .version = 15, .name = "0015-linger", .sql = db_sql_0015 },
 	{ .version = 16, .name = "0016-store", .sql = db_sql_0016 },
+	{ .version = 17, .name = "0017-audit", .sql = db_sql_0017 },
 };
 const int db_migration_count =
 	(int)(sizeof(db_migrations) / sizeof(db_migrations[0]));

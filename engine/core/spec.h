@@ -265,8 +265,8 @@ struct site_spec {
 	char name[SITE_NAME_SIZE];
 	char bundle[SITE_HASH_SIZE];	/* hash given with bundle_load */
 	bool peers;	/* any local uid is the user of its login name */
-	/* How long rows are kept: sessions and requests; events; counts. */
-	int64_t history_ms, history_events_ms, history_hours_ms;
+	/* How long rows are kept: sessions and requests; events; counts; audit. */
+	int64_t history_ms, history_events_ms, history_hours_ms, history_audit_ms;
 
 	struct site_host *hosts;
 	size_t host_count;

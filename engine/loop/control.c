@@ -62,6 +62,8 @@ void control_send(struct control_client *c, json_t *o)
 {
 	struct write *w;
 	size_t length;
+
+	audit_answered(c, o);
 	char *bytes = control_print(o, &length);
 
 	json_decref(o);
@@ -195,6 +197,8 @@ static void learn_rights(struct control_client *c, int fd)
 
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size);
 	c->may_change = cred.uid == getuid() || cred.uid == 0;
+	c->uid = cred.uid;
+	c->pid = cred.pid > 0 ? (uint32_t)cred.pid : 0;
 	pw = getpwuid(cred.uid);
 	if (pw)
 		TEXT_SET(c->who, pw->pw_name);
@@ -325,6 +329,7 @@ int control_start(struct shell *sh, struct error *err)
 	ctl->ended_requests = json_array();
 	ctl->gone_machines = json_array();
 	list_init(&ctl->clients);
+	list_init(&ctl->deeds);
 	load_events(ctl);
 	/* Owner and group; services that ask whois may be anybody on this host. */
 	if (socket_open(ctl, &ctl->server, "control.sock", 0117, on_connection,
@@ -378,6 +383,7 @@ void control_answer(struct shell *sh, uint64_t client, int64_t id, bool ok,
 {
 	struct control_client *c = control_client_of(sh->control, client);
 
+	audit_close(sh, client, id, ok, code, text);
 	if (c && ok)
 		control_send(c, json_pack("{s:I, s:b, s:s}", "id",
 					  (json_int_t)id, "ok", 1, "text", text));

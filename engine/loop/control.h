@@ -26,6 +26,7 @@ struct control_client {
 	bool may_change, closing;
 	bool whois_only;		/* came by whois.sock */
 	char who[ROW_USER_SIZE];
+	uint32_t uid, pid;		/* of the peer */
 	char *line;			/* received, not yet whole */
 	size_t used, size, backlog;
 	unsigned topics;		/* subscribed, bits */
@@ -45,6 +46,7 @@ struct control {
 	uv_timer_t flush;
 	struct list clients;
 	uint64_t next_client;
+	struct list deeds;		/* of audit.c */
 	struct map replies;		/* token -> struct reply */
 	uint64_t next_reply;
 	struct map execs;		/* shell call -> struct reply */
@@ -74,6 +76,18 @@ void control_page(struct control_client *c, json_int_t id, const char *kind,
 /* The same without pages. */
 void control_items(struct control_client *c, json_int_t id, const char *kind,
 		   json_t *items);
+/* ---- audit.c ---- */
+/* A command that may change something; closed by its answer. */
+void audit_open(struct control_client *c, json_int_t id, const char *verb,
+		const json_t *request);
+/* In the batch of the turn: what the core answered, if that was a command. */
+int audit_save_reply(struct shell *sh, const struct effect *e,
+		     struct error *err);
+/* Outside of a turn: closes a deed that is open, else does nothing. */
+void audit_close(struct shell *sh, uint64_t client, int64_t id, bool ok,
+		 const char *code, const char *text);
+void audit_answered(struct control_client *c, const json_t *answer);
+
 void verbs_run(struct control_client *c, json_int_t id, const char *verb,
 	       json_t *request);
 void subscription_flush(struct control_client *c);

@@ -26,6 +26,7 @@ static struct db_keep what_to_keep(const struct shell *sh, int64_t now)
 	return (struct db_keep){
 		.sessions_before = now - spec->history_ms,
 		.events_before = now - spec->history_events_ms,
+		.audit_before = now - spec->history_audit_ms,
 		.hours_before = now - spec->history_hours_ms,
 		.keys_before = now - KEY_DAYS * DAY_MS,
 	};

@@ -75,6 +75,7 @@ static int take_site(const json_t *root, struct site_spec *out,
 	out->history_ms = read_count(&r, "history_ms", 1, CENTURY_MS);
 	out->history_events_ms =
 		read_count(&r, "history_events_ms", 1, CENTURY_MS);
+	out->history_audit_ms = read_count(&r, "history_audit_ms", 1, CENTURY_MS);
 	out->history_hours_ms = read_count(&r, "history_hours_ms", 1, CENTURY_MS);
 	LIST(&r, out, hosts, host_count, take_host);
 	LIST(&r, out, applications, application_count, take_application);

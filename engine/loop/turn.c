@@ -17,6 +17,7 @@
 #include "engine/base/check.h"
 #include "engine/base/log.h"
 #include "engine/loop/runtime.h"
+#include "engine/loop/control.h"
 #include "engine/loop/shell.h"
 
 static int64_t clock_ms(clockid_t clock)
@@ -156,8 +157,9 @@ static bool something_to_save(const struct shell *sh)
 	    !list_empty(&sh->world.save_sessions))
 		return true;
 	for (size_t i = 0; i < sh->fx.count; i++)
-		if (effect_phase(sh->fx.items[i].kind) == PHASE_SAVE &&
-		    !sh->fx.items[i].transient)
+		if ((effect_phase(sh->fx.items[i].kind) == PHASE_SAVE &&
+		     !sh->fx.items[i].transient) ||
+		    sh->fx.items[i].kind == EFFECT_REPLY)
 			return true;
 	return false;
 }
@@ -190,6 +192,9 @@ static void save(struct shell *sh)
 	for (size_t i = 0; rc == 0 && i < sh->fx.count; i++)
 		if (effect_phase(sh->fx.items[i].kind) == PHASE_SAVE)
 			rc = save_effect(sh, &sh->fx.items[i], &err);
+	for (size_t i = 0; rc == 0 && i < sh->fx.count; i++)
+		if (sh->fx.items[i].kind == EFFECT_REPLY)
+			rc = audit_save_reply(sh, &sh->fx.items[i], &err);
 	/* With the rows that the restart of the computer changed. */
 	if (rc == 0 && sh->boot[0] && w->has_spec)
 		rc = db_save_boot(sh->db, sh->boot, &err);

@@ -92,6 +92,14 @@ void verb_command_token(const struct verb_call *a, int64_t ms,
 	command(a, &ev, token);
 }
 
+bool verb_refused(const struct verb_call *a)
+{
+	if (!a->c->may_change)
+		control_error(a->c, a->id, "read_only", NULL,
+			      "only the site's owner and root may see this", NULL);
+	return !a->c->may_change;
+}
+
 static bool arguments_known(const struct verb_call *a, const struct verb *v)
 {
 	const char *key;
@@ -140,6 +148,8 @@ void verbs_run(struct control_client *c, json_int_t id, const char *verb,
 	}
 	if (!arguments_known(&a, v))
 		return;
+	if (v->changes)
+		audit_open(c, id, verb, request);
 	if (v->changes && !c->may_change)
 		control_error(c, id, "read_only", NULL,
 			      "only the site's owner and root may change things",

@@ -37,6 +37,8 @@ void verb_not_found(const struct verb_call *a, const char *kind,
 		    const char *name);
 /* guest_exec.c: machine.exec. */
 void guest_exec_run(const struct verb_call *a);
+/* True, and refused, for a reader: for what holds secrets. */
+bool verb_refused(const struct verb_call *a);
 /* Steps an EVENT_COMMAND of this verb with the arguments of the request. */
 void verb_command(const struct verb_call *a, enum command_verb verb);
 void verb_command_for(const struct verb_call *a, enum command_verb verb,

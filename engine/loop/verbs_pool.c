@@ -118,6 +118,8 @@ static void run_machine_delete(const struct verb_call *a)
 
 static void run_machine_console(const struct verb_call *a)
 {
+	/* Its answer may come much later, or never. */
+	audit_close(a->sh, a->c->number, a->id, true, NULL, "asked for");
 	serial_open(a->c, a->id, verb_text(a, "name"));
 }
 

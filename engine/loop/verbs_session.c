@@ -248,6 +248,34 @@ static void run_history_hours(const struct verb_call *a)
 	send_page(a, "hour_list", rc, items, (uint64_t)q.next, &err);
 }
 
+static void add_deed(void *items, const struct db_deed *d)
+{
+	json_array_append_new(items, json_pack(
+		"{s:I, s:o, s:s, s:I, s:I, s:s, s:s, s:s, s:b, s:s, s:s?, s:s}",
+		"id", (json_int_t)d->id, "time", show_time(d->wall_ms), "who",
+		d->who, "uid", (json_int_t)d->uid, "pid", (json_int_t)d->pid,
+		"program", d->program, "command", d->verb, "arguments",
+		d->arguments, "dry_run", d->dry_run, "outcome",
+		d->code[0] ? "failed" : "ok", "code",
+		d->code[0] ? d->code : NULL, "text", d->text));
+}
+
+static void run_audit_list(const struct verb_call *a)
+{
+	json_t *items;
+	struct db_query q;
+	struct error err;
+
+	if (verb_refused(a))
+		return;
+	items = json_array();
+	make_query(a, &q);
+	TEXT_SET(q.code, verb_text(a, "command"));
+	TEXT_SET(q.state, verb_text(a, "outcome"));
+	int rc = db_query_deeds(a->sh->db, &q, add_deed, items, &err);
+	send_page(a, "audit_list", rc, items, q.next, &err);
+}
+
 const struct verb verbs_session[] = {
 	{ "session.list", run_session_list, false,
 	  "history user machine application listener pool state search since_ms "
@@ -263,6 +291,8 @@ const struct verb verbs_session[] = {
 	{ "event.list", run_event_list, false,
 	  "object pool machine user application listener severity kind search "
 	  "since_ms until_ms limit before " },
+	{ "audit.list", run_audit_list, false,
+	  "user command outcome search since_ms until_ms limit before " },
 	{ "history.hours", run_history_hours, false,
 	  "pool application since_ms until_ms limit before " },
 	{ 0 },

@@ -30,6 +30,7 @@ static const struct field site_fields[] = {
 	FLAG("peers", "false"),
 	DURATION("history", DAY, 36500LL * DAY, "400 days"),
 	DURATION("history_events", DAY, 36500LL * DAY, "400 days"),
+	DURATION("history_audit", DAY, 36500LL * DAY, "400 days"),
 	DURATION("history_hours", DAY, 36500LL * DAY, "3650 days"),
 	{ .name = NULL },
 };

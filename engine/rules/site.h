@@ -7,6 +7,7 @@
  *
  * { "version": 1, "bundle": HASH, "name": "demo", "file", "line",
  *   "peers": false, "history_ms", "history_events_ms", "history_hours_ms",
+ *   "history_audit_ms",
  *   "hosts": [ { "name", "file", "line", "uri", "boot_parallel" } ],
  *   "applications": [ { "name", "file", "line",
  *     "endpoint": "channel" | "tcp" | "unix",

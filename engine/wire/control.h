@@ -30,6 +30,8 @@
  *     [machine,pool,state,code,search,since_ms,until_ms,limit,before]
  *   event.list [object,pool,machine,user,application,listener,severity,kind,search,since_ms,until_ms,
  *     limit,before]: pages, newest first
+ *   audit.list [user,command,outcome("ok"|"failed"),search,since_ms,until_ms,limit,before]: pages,
+ *     newest first; only for who may change
  *   history.hours [pool,application,since_ms,until_ms,limit,before]: pages, newest first
  *   pool.show machine.show host.show name   session.show session=N
  *   pool.pause|resume name                   the replacing of outdated machines
@@ -103,6 +105,8 @@
  *   hour:     hour (its start) sessions (begun) closed lost failed (ended) refused cancelled waited
  *             wait_mean_ms wait_p50_ms wait_p95_ms (null without sessions; a class's upper end)
  *             bytes_in bytes_out session_ms (both of ended sessions) machine_ms (machines ran)
+ *   audit:    id time who uid pid program command arguments (JSON, cut at 399 bytes) dry_run
+ *             outcome code (null when ok) text
  *   event:    id time severity("info"|"warn"|"fail") kind object text
  *   user:     name state("enabled"|"disabled") groups[] applications[] limit sessions waiting
  *             priority password token uid place

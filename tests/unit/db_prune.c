@@ -154,6 +154,7 @@ int main(void)
 	struct db_keep keep = {
 		.sessions_before = NOW - 5 * DAY_MS,
 		.events_before = NOW - 50 * DAY_MS,
+		.audit_before = NOW,
 		.hours_before = NOW - 80 * DAY_MS,
 		.keys_before = NOW - 30 * DAY_MS,
 	};

@@ -18,7 +18,7 @@
 static const char good[] =
 	"{\"version\":1,\"bundle\":\"abc\",\"name\":\"demo\"," PLACE ","
 	"\"peers\":true,\"history_ms\":86400000,\"history_events_ms\":2,"
-	"\"history_hours_ms\":3,"
+	"\"history_hours_ms\":3,\"history_audit_ms\":4,"
 	"\"hosts\":[{\"name\":\"here\"," PLACE ",\"uri\":\"auto\","
 	"\"boot_parallel\":2}],"
 	"\"applications\":[{\"name\":\"mail\"," PLACE ",\"endpoint\":\"tcp\","
