@@ -9,6 +9,8 @@ Q        := $(if $(filter 0,$(V)),@,)
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 SEEDS    ?= 200
+# Tests at once: each has its own folder, and its own namespaces where it needs them.
+JOBS     ?= 2
 
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wvla -Wundef -Wno-format-zero-length -Werror
@@ -115,7 +117,7 @@ tests: build $(TESTS) $(LABPROG) $(BENCH)
 check: deps      ## every test, through prove
 	@$(MAKE) --no-print-directory tests
 	@$(MAKE) --no-print-directory clang
-	BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --failures --merge -e tests/run \
+	BUILD=$(BUILD) SEEDS=$(SEEDS) prove -j$(JOBS) --timer --failures --merge -e tests/run \
 		$(sort $(TESTS)) $(SCRIPTS_T)
 
 # The other compiler must agree; nothing is linked twice that is not run.
