@@ -76,9 +76,6 @@ int db_delete_volume(struct db *db, const char *name, struct error *err);
 int db_save_token(struct db *db, const struct token_row *row,
 		  struct error *err);
 int db_delete_token(struct db *db, const char *hash, struct error *err);
-/* A restored backup knows tokens that were spent or deleted since: none of
- * them counts (decisions.md 8). */
-int db_void_tokens(struct db *db, struct error *err);
 /* Raises a counter's saved high-water mark to at least next. */
 int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,
 		    struct error *err);

@@ -124,6 +124,8 @@ static const char *const changes[] = {
 	"session = NULL, incarnation = incarnation + " JUMP ", failures = 0, "
 	"reason = 'the store was restored from a backup', "
 	"since_wall_ms = $1, created_wall_ms = 0 WHERE state <> 'gone'",
+	/* Some were spent or deleted since: none of them counts. */
+	"DELETE FROM token",
 	"UPDATE machine_run SET until_wall_ms = since_wall_ms "
 	"WHERE until_wall_ms = 0",
 	/* Spent since, or given to somebody who must not have them any more. */

@@ -296,13 +296,6 @@ int db_delete_token(struct db *db, const char *hash, struct error *err)
 	return delete_named(db, STMT_DELETE_TOKEN, "token", hash, err);
 }
 
-int db_void_tokens(struct db *db, struct error *err)
-{
-	struct db_statement *st = db_batch_stmt(db, STMT_VOID_TOKENS, err);
-
-	return st ? db_batch_run(db, st, err) : -1;
-}
-
 int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,
 		    struct error *err)
 {

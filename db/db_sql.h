@@ -133,7 +133,6 @@ static const char *const sql_texts[STMTS] = {
 		" WHERE token.used_wall_ms = 0 "
 		"OR token.used_wall_ms = excluded.used_wall_ms",
 	[STMT_DELETE_TOKEN] = "DELETE FROM token WHERE hash = $1",
-	[STMT_VOID_TOKENS] = "DELETE FROM token",
 	[STMT_LOAD_TOKENS] =
 		"SELECT " TOKEN_LIST " FROM token ORDER BY created_wall_ms, hash",
 	[STMT_DELETE_OVERRIDE] = "DELETE FROM site_override WHERE key = $1",

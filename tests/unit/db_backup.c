@@ -66,8 +66,15 @@ static void test_live(struct db *db, const char *to)
 	struct db_backup_note note = { .site = "lab", .version = "0.1",
 				       .host = "here", .wall_ms = NOW };
 	struct error err = { "" };
+	struct token_row token = { .user = "ann", .who = "root" };
 	struct db_backup *b;
 	int more, steps = 0;
+
+	memset(token.hash, 'a', 64);
+	help_begin(db);
+	if (db_save_token(db, &token, &err))
+		tap_bail("%s", err.text);
+	help_commit(db);
 
 	is_int(db_backup_start(db, to, &b, &err), 0, "begins %s", err.text);
 	do {
@@ -154,6 +161,9 @@ static void test_restore(const char *from)
 		   "AND incarnation > 1000000000"), machines,
 	       "no machine is believed to be clean");
 	is_int(get(path, "SELECT count(*) FROM session"), last, "history is there");
+	is_int(get(from, "SELECT count(*) FROM token"), 1, "a token was made");
+	is_int(get(path, "SELECT count(*) FROM token"), 0,
+	       "it may have been spent since: it is void");
 
 	/* Over an existing one. */
 	db = help_open(path);
