@@ -19,6 +19,14 @@ void command_reply(struct effects *fx, const struct event *ev, bool ok,
 	e->text = effects_text(fx, "%s", text);
 }
 
+void command_done(struct world *w, struct effects *fx, const struct event *ev,
+		  const char *noun, const char *name, const char *text)
+{
+	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", noun, name, "%.*s: %s",
+		    (int)ev->command.who.length, ev->command.who.ptr, text);
+	command_reply(fx, ev, true, "", text);
+}
+
 static void save_override(struct world *w, struct effects *fx,
 			  const struct event *ev, const char *pool,
 			  const char *what, uint32_t value)
@@ -34,18 +42,29 @@ static void save_override(struct world *w, struct effects *fx,
 	override_set(w, row);
 }
 
-static void pool_scale(struct world *w, struct effects *fx,
-		       const struct event *ev)
+/* The pool a command names; NULL when there is none, which is answered. */
+static struct pool *named_pool(struct world *w, struct effects *fx,
+			       const struct event *ev)
 {
 	struct pool *p = world_pool(w, ev->command.name);
 	char text[ROW_TEXT_SIZE];
 
-	if (!p || p->removed) {
-		snprintf(text, sizeof(text), "there is no pool \"%.*s\"",
-			 (int)ev->command.name.length, ev->command.name.ptr);
-		command_reply(fx, ev, false, "not_found", text);
+	if (p && !p->removed)
+		return p;
+	snprintf(text, sizeof(text), "there is no pool \"%.*s\"",
+		 (int)ev->command.name.length, ev->command.name.ptr);
+	command_reply(fx, ev, false, "not_found", text);
+	return NULL;
+}
+
+static void pool_scale(struct world *w, struct effects *fx,
+		       const struct event *ev)
+{
+	struct pool *p = named_pool(w, fx, ev);
+	char text[ROW_TEXT_SIZE];
+
+	if (!p)
 		return;
-	}
 	int64_t serve = ev->command.serve < 0 ? p->serve : ev->command.serve;
 	int64_t spare = ev->command.spare < 0 ? p->spare : ev->command.spare;
 	int64_t max = ev->command.max < 0 ? p->max : ev->command.max;
@@ -86,26 +105,19 @@ static void pool_scale(struct world *w, struct effects *fx,
 		save_override(w, fx, ev, p->spec.name, "max", p->max);
 	p->shrink_now = true;
 	pool_unbalance(w, p);
-	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "pool", p->spec.name,
-		    "%.*s: %s", (int)ev->command.who.length,
-		    ev->command.who.ptr, text);
-	command_reply(fx, ev, true, "", text);
+	command_done(w, fx, ev, "pool", p->spec.name, text);
 }
 
 /* The pool's overrides end; sizes are the site file's again. */
 static void pool_reset(struct world *w, struct effects *fx,
 		       const struct event *ev)
 {
-	struct pool *p = world_pool(w, ev->command.name);
+	struct pool *p = named_pool(w, fx, ev);
 	char text[ROW_TEXT_SIZE], prefix[ROW_NAME_SIZE * 2];
 	unsigned ended = 0;
 
-	if (!p || p->removed) {
-		snprintf(text, sizeof(text), "there is no pool \"%.*s\"",
-			 (int)ev->command.name.length, ev->command.name.ptr);
-		command_reply(fx, ev, false, "not_found", text);
+	if (!p)
 		return;
-	}
 	int n = snprintf(prefix, sizeof(prefix), "pool/%.60s/", p->spec.name);
 	for (size_t i = w->override_count; i-- > 0;)
 		if (strncmp(w->overrides[i].key, prefix, (size_t)n) == 0) {
@@ -122,10 +134,7 @@ static void pool_reset(struct world *w, struct effects *fx,
 		 "pool/%s is as the site file has it: serve %u, spare %u, max %u (%u setting%s ended)",
 		 p->spec.name, p->serve, p->spare, p->max, ended,
 		 ended == 1 ? "" : "s");
-	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "pool", p->spec.name,
-		    "%.*s: %s", (int)ev->command.who.length,
-		    ev->command.who.ptr, text);
-	command_reply(fx, ev, true, "", text);
+	command_done(w, fx, ev, "pool", p->spec.name, text);
 }
 
 /* Pauses or resumes the replacing of outdated machines. */
@@ -133,25 +142,18 @@ static void pool_pause(struct world *w, struct effects *fx,
 		       const struct event *ev)
 {
 	bool pause = ev->command.verb == COMMAND_POOL_PAUSE;
-	struct pool *p = world_pool(w, ev->command.name);
+	struct pool *p = named_pool(w, fx, ev);
 	char text[ROW_TEXT_SIZE];
 
-	if (!p || p->removed) {
-		snprintf(text, sizeof(text), "there is no pool \"%.*s\"",
-			 (int)ev->command.name.length, ev->command.name.ptr);
-		command_reply(fx, ev, false, "not_found", text);
+	if (!p)
 		return;
-	}
 	p->roll_paused = pause;
 	save_override(w, fx, ev, p->spec.name, "paused", pause);
 	snprintf(text, sizeof(text), "pool/%s %s: %u outdated machine%s",
 		 p->spec.name, pause ? "keeps what it has" : "replaces again",
 		 p->outdated, p->outdated == 1 ? "" : "s");
-	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "pool", p->spec.name,
-		    "%.*s: %s", (int)ev->command.who.length,
-		    ev->command.who.ptr, text);
 	pool_unbalance(w, p);
-	command_reply(fx, ev, true, "", text);
+	command_done(w, fx, ev, "pool", p->spec.name, text);
 }
 
 static bool in_session(const struct machine *m)
@@ -262,10 +264,7 @@ static void machine_command(struct world *w, struct effects *fx,
 	}
 	world_save_machine(w, m);
 	pool_unbalance(w, m->pool);
-	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "machine", m->row.name,
-		    "%.*s: %s", (int)ev->command.who.length,
-		    ev->command.who.ptr, text);
-	command_reply(fx, ev, true, "", text);
+	command_done(w, fx, ev, "machine", m->row.name, text);
 }
 
 static void session_end(struct world *w, struct effects *fx,
@@ -284,10 +283,7 @@ static void session_end(struct world *w, struct effects *fx,
 	snprintf(text, sizeof(text), "session/%llu of %s on %s is being ended",
 		 (unsigned long long)s->row.id, s->row.user,
 		 s->row.machine_name);
-	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "user", s->row.user,
-		    "%.*s: %s", (int)ev->command.who.length,
-		    ev->command.who.ptr, text);
-	command_reply(fx, ev, true, "", text);
+	command_done(w, fx, ev, "user", s->row.user, text);
 }
 
 static void session_extend(struct world *w, struct effects *fx,
@@ -314,10 +310,7 @@ static void session_extend(struct world *w, struct effects *fx,
 		 s->row.machine_name,
 		 text_duration(by, sizeof(by), ev->command.ms),
 		 text_duration(left, sizeof(left), s->ends_ms - w->now_ms));
-	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "user", s->row.user,
-		    "%.*s: %s", (int)ev->command.who.length,
-		    ev->command.who.ptr, text);
-	command_reply(fx, ev, true, "", text);
+	command_done(w, fx, ev, "user", s->row.user, text);
 }
 
 static void site_close(struct world *w, struct effects *fx,

@@ -62,7 +62,5 @@ void command_user(struct world *w, struct effects *fx, const struct event *ev)
 	snprintf(text, sizeof(text), "user/%s is %s%s%s", user,
 		 was == disable ? "already " : "",
 		 disable ? "disabled" : "enabled", ended);
-	world_event(w, fx, SEVERITY_INFO, false, "ADMIN", "user", user, "%.*s: %s",
-		    (int)ev->command.who.length, ev->command.who.ptr, text);
-	command_reply(fx, ev, true, "", text);
+	command_done(w, fx, ev, "user", user, text);
 }

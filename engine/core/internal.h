@@ -439,6 +439,9 @@ void visits_clear(struct world *w);
 void command_on_event(struct world *w, struct effects *fx, const struct event *ev);
 void command_reply(struct effects *fx, const struct event *ev, bool ok,
 		   const char *code, const char *text);
+/* It was done: a line of history about an object, and the answer. */
+void command_done(struct world *w, struct effects *fx, const struct event *ev,
+		  const char *noun, const char *name, const char *text);
 void command_user(struct world *w, struct effects *fx, const struct event *ev);
 
 #endif
