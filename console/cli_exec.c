@@ -10,25 +10,13 @@
 #include "console/cli_run.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/wire/control.h"
 
-/* Text of one code point a byte back to bytes, in place; their count. */
-static size_t to_bytes(char *text, size_t length)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < length; i++) {
-		unsigned char b = (unsigned char)text[i];
-
-		if (b >= 0x80 && i + 1 < length)
-			b = (unsigned char)((b & 3) << 6 | (text[++i] & 0x3f));
-		text[used++] = (char)b;
-	}
-	return used;
-}
-
-static void print_bytes(FILE *out, const json_t *json)
+/* False for an answer that is no bytes. */
+static bool print_bytes(FILE *out, const json_t *json)
 {
 	size_t length = json_string_length(json);
+	ssize_t count;
 	char *bytes = malloc(length + 1);
 	char shown[8192];
 
@@ -36,11 +24,16 @@ static void print_bytes(FILE *out, const json_t *json)
 		abort();
 	if (length)
 		memcpy(bytes, json_string_value(json), length);
-	length = to_bytes(bytes, length);
+	count = control_text_to_bytes(bytes, bytes, length);
+	if (count < 0) {
+		free(bytes);
+		return false;
+	}
+	length = (size_t)count;
 	if (!isatty(fileno(out))) {
 		fwrite(bytes, 1, length, out);
 		free(bytes);
-		return;
+		return true;
 	}
 	for (size_t at = 0; at < length;) {
 		size_t n = 0;
@@ -55,6 +48,7 @@ static void print_bytes(FILE *out, const json_t *json)
 			fputc(bytes[at++], out);
 	}
 	free(bytes);
+	return true;
 }
 
 int cli_run_machine_exec(struct cli *cli)
@@ -75,9 +69,10 @@ int cli_run_machine_exec(struct cli *cli)
 	if (cli_has(cli, FLAG_JSON)) {
 		json_dumpf(answer, stdout, JSON_COMPACT);
 		putchar('\n');
-	} else {
-		print_bytes(stdout, json_object_get(item, "out"));
-		print_bytes(stderr, json_object_get(item, "err"));
+	} else if (!print_bytes(stdout, json_object_get(item, "out")) ||
+		   !print_bytes(stderr, json_object_get(item, "err"))) {
+		code = cli_fail(cli, CLI_FAILED, NULL, NULL,
+				"the engine's answer is not the bytes of a guest");
 	}
 	json_decref(answer);
 	return cli_finish(cli, code);

@@ -19,6 +19,7 @@
 
 #include "console/cli_run.h"
 #include "engine/base/error.h"
+#include "engine/wire/control.h"
 
 enum {
 	KEY_LEAVE = 0x1d,	/* Ctrl-] */
@@ -135,40 +136,26 @@ struct serial {
 /* Bytes as text of one code point per byte. */
 static json_t *bytes_text(const char *bytes, size_t length)
 {
-	char text[2 * CHUNK + 8];
-	size_t used = 0;
+	char text[2 * CHUNK];
+	size_t used = control_bytes_to_text(text, bytes, length);
 
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)bytes[i];
-
-		if (c >= 0x80)
-			text[used++] = (char)(0xc0 | c >> 6);
-		text[used++] = (char)(c < 0x80 ? c : 0x80 | (c & 0x3f));
-	}
 	return json_stringn(text, used);
 }
 
 /* The reverse; false for a code point that is no byte. */
 static bool show_text(const json_t *data)
 {
-	const unsigned char *s = (const unsigned char *)json_string_value(data);
-	size_t length = json_string_length(data), used = 0;
-	char bytes[CHUNK];
+	size_t length = json_string_length(data);
+	char *bytes = malloc(length + 1);
 
-	for (size_t i = 0; i < length; i++) {
-		unsigned c = s[i];
-
-		if (c >= 0xc4)
-			return false;
-		if (c >= 0xc2)
-			c = (c & 0x03) << 6 | (s[++i] & 0x3f);
-		bytes[used++] = (char)c;
-		if (used == sizeof(bytes)) {
-			write_all(STDOUT_FILENO, bytes, used);
-			used = 0;
-		}
-	}
-	write_all(STDOUT_FILENO, bytes, used);
+	if (!bytes)
+		abort();
+	ssize_t n = control_text_to_bytes(bytes, json_string_value(data), length);
+	if (n > 0)
+		write_all(STDOUT_FILENO, bytes, (size_t)n);
+	free(bytes);
+	if (n < 0)
+		return false;
 	return true;
 }
 

@@ -94,8 +94,5 @@ void subscription_flush(struct control_client *c);
 void serial_open(struct control_client *c, json_int_t id, const char *machine);
 void serial_input(struct control_client *c, json_t *o);
 void serial_free(struct control_client *c);
-/* Bytes of a guest as text of one code point a byte: writes at most 2 * length
- * bytes to text and returns how many. */
-size_t control_bytes_to_text(char *text, const char *bytes, size_t length);
 
 #endif

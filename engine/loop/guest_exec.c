@@ -11,6 +11,7 @@
 #include "engine/base/log.h"
 #include "engine/loop/control.h"
 #include "engine/loop/verbs.h"
+#include "engine/wire/control.h"
 
 enum {
 	WORDS_MAX = 64,

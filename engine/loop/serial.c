@@ -11,6 +11,7 @@
 #include "engine/base/check.h"
 #include "engine/base/log.h"
 #include "engine/loop/control.h"
+#include "engine/wire/control.h"
 
 enum { CHUNK = 4096 };
 
@@ -87,23 +88,6 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init(s->buf, sizeof(s->buf));
 }
 
-size_t control_bytes_to_text(char *text, const char *bytes, size_t length)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < length; i++) {
-		unsigned char b = (unsigned char)bytes[i];
-
-		if (b < 0x80) {
-			text[used++] = (char)b;
-		} else {
-			text[used++] = (char)(0xc0 | b >> 6);
-			text[used++] = (char)(0x80 | (b & 0x3f));
-		}
-	}
-	return used;
-}
-
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct console_stream *s = stream->data;
@@ -160,24 +144,6 @@ static void on_written(uv_write_t *request, int status)
 	free(request);
 }
 
-/* Text of code points below 256 back to bytes; -1 when it holds others. */
-static ssize_t to_bytes(const char *text, size_t length, char *out)
-{
-	ssize_t used = 0;
-
-	for (size_t i = 0; i < length; i++) {
-		unsigned char b = (unsigned char)text[i];
-
-		if (b >= 0x80) {
-			if (b > 0xc3 || i + 1 >= length)
-				return -1;
-			b = (unsigned char)((b & 3) << 6 | (text[++i] & 0x3f));
-		}
-		out[used++] = (char)b;
-	}
-	return used;
-}
-
 void serial_input(struct control_client *c, json_t *o)
 {
 	json_t *data = json_object_get(o, "data");
@@ -192,7 +158,8 @@ void serial_input(struct control_client *c, json_t *o)
 	size_t length = json_string_length(data);
 	struct console_write *w = malloc(sizeof(*w) + length + 1);
 	CHECK("", w, "out of memory");
-	ssize_t n = to_bytes(json_string_value(data), length, w->bytes);
+	ssize_t n = control_text_to_bytes(w->bytes, json_string_value(data),
+					  length);
 	if (n <= 0) {
 		free(w);
 		return;

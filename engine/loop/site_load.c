@@ -318,8 +318,9 @@ static void decide(struct shell *sh, struct site_spec *spec, json_t *json,
 	struct message drop = { .type = WIRE_TYPE_bundle_drop };
 
 	switch (l->purpose) {
-	case LOAD_START:
 	case LOAD_NONE:
+		break;
+	case LOAD_START:
 		apply(sh, spec, json, text);
 		return;
 	case LOAD_AGAIN:

@@ -141,3 +141,37 @@ char *control_print(const json_t *object, size_t *length)
 	free(plain);
 	return line;
 }
+
+size_t control_bytes_to_text(char *text, const char *bytes, size_t length)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		unsigned char b = (unsigned char)bytes[i];
+
+		if (b < 0x80) {
+			text[used++] = (char)b;
+		} else {
+			text[used++] = (char)(0xc0 | b >> 6);
+			text[used++] = (char)(0x80 | (b & 0x3f));
+		}
+	}
+	return used;
+}
+
+ssize_t control_text_to_bytes(char *bytes, const char *text, size_t length)
+{
+	ssize_t used = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		unsigned char b = (unsigned char)text[i];
+
+		if (b >= 0x80) {
+			if (b > 0xc3 || i + 1 >= length)
+				return -1;
+			b = (unsigned char)((b & 3) << 6 | (text[++i] & 0x3f));
+		}
+		bytes[used++] = (char)b;
+	}
+	return used;
+}

@@ -122,6 +122,7 @@
 #define REMUDA_WIRE_CONTROL_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 enum {
 	CONTROL_API = 1,
@@ -137,5 +138,15 @@ struct error;
 struct json_t *control_parse(const char *line, size_t length, struct error *err);
 /* One line with its newline, malloc'd; *length without NUL. */
 char *control_print(const struct json_t *object, size_t *length);
+
+/*
+ * A guest's bytes as text of one code point a byte, so that nothing a guest
+ * writes can break a line.  Writes at most 2 * length bytes to text; returns how
+ * many.
+ */
+size_t control_bytes_to_text(char *text, const char *bytes, size_t length);
+/* The reverse, into at most length bytes (text itself will do); -1 for a code
+ * point that is no byte. */
+ssize_t control_text_to_bytes(char *bytes, const char *text, size_t length);
 
 #endif

@@ -148,6 +148,22 @@ static void test_console_data(void)
 	free(line);
 }
 
+static void test_bytes(void)
+{
+	char bytes[256], text[512], back[512];
+
+	for (int i = 0; i < 256; i++)
+		bytes[i] = (char)i;
+	size_t n = control_bytes_to_text(text, bytes, sizeof(bytes));
+	is_int(n, 384, "128 of 256 bytes take two");
+	is_int(control_text_to_bytes(back, text, n), 256, "and come back");
+	ok(memcmp(back, bytes, sizeof(bytes)) == 0, "as they were");
+	is_int(control_text_to_bytes(text, text, n), 256, "in place too");
+	is_int(control_text_to_bytes(back, "\xc4\x80", 2), -1,
+	       "U+0100 is no byte");
+	is_int(control_text_to_bytes(back, "\xc3", 1), -1, "nor half a character");
+}
+
 int main(void)
 {
 	test_strict();
@@ -155,5 +171,6 @@ int main(void)
 	test_size();
 	test_print();
 	test_console_data();
+	test_bytes();
 	return tap_done();
 }
