@@ -110,6 +110,8 @@ void call_on_done(struct world *w, struct effects *fx, const struct event *ev)
 	case CALL_KIND_BASE:
 		base_on_looked(w, fx, c.id, ev);
 		break;
+	case CALL_KIND_STATS:
+	case CALL_KIND_RULE:
 	case CALL_KIND_ORPHAN:
 		break;	/* the next poll asks again if it is still there */
 	}

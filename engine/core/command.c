@@ -260,6 +260,19 @@ static void machine_command(struct world *w, struct effects *fx,
 	case COMMAND_USER_ENABLE:
 	case COMMAND_SESSION_EXTEND:
 	case COMMAND_SITE_CLOSE:
+	case COMMAND_CLUSTER_RESIZE:
+	case COMMAND_CLUSTER_RESET:
+	case COMMAND_CLUSTER_PAUSE:
+	case COMMAND_CLUSTER_RESUME:
+	case COMMAND_CLUSTER_REPLACE:
+	case COMMAND_NODE_MOVE:
+	case COMMAND_CHANGE_CANCEL:
+	case COMMAND_HOST_DRAIN:
+	case COMMAND_HOST_UNDRAIN:
+	case COMMAND_HOST_FENCE:
+	case COMMAND_RULE_RUN:
+	case COMMAND_RULE_ENABLE:
+	case COMMAND_RULE_DISABLE:
 		break;
 	}
 	world_save_machine(w, m);
@@ -371,6 +384,21 @@ void command_on_event(struct world *w, struct effects *fx, const struct event *e
 	case COMMAND_TOKEN_CREATE:
 	case COMMAND_TOKEN_DELETE:
 		command_token(w, fx, ev);
+		return;
+	case COMMAND_CLUSTER_RESIZE:
+	case COMMAND_CLUSTER_RESET:
+	case COMMAND_CLUSTER_PAUSE:
+	case COMMAND_CLUSTER_RESUME:
+	case COMMAND_CLUSTER_REPLACE:
+	case COMMAND_NODE_MOVE:
+	case COMMAND_CHANGE_CANCEL:
+	case COMMAND_HOST_DRAIN:
+	case COMMAND_HOST_UNDRAIN:
+	case COMMAND_HOST_FENCE:
+	case COMMAND_RULE_RUN:
+	case COMMAND_RULE_ENABLE:
+	case COMMAND_RULE_DISABLE:
+		command_cluster(w, fx, ev);
 		return;
 	case COMMAND_MACHINE_HOLD:
 	case COMMAND_MACHINE_RELEASE:

@@ -28,6 +28,10 @@
 	X(SAVE_TOKEN, SAVE, "store row token")                                \
 	X(DELETE_TOKEN, SAVE, "delete row token")                             \
 	X(DELETE_MACHINE, SAVE, "delete the machine's row: it is gone")       \
+	X(SAVE_CLUSTER, SAVE, "store row cluster")                            \
+	X(SAVE_CHANGE, SAVE, "store row change")                              \
+	X(SAVE_DECISION, SAVE, "store row decision")                          \
+	X(SAVE_LEDGER, SAVE, "store row ledger")                              \
 	X(HOST_POLL, ACT, "ask host for its domains; call, poll")             \
 	X(HOST_RESTART, ACT, "kill the host's role: it does not answer")      \
 	X(DOMAIN_CREATE, ACT, "machine, call, incarnation")                   \
@@ -45,6 +49,11 @@
 	X(HOOK_RUN, ACT, "machine, session, call; hook, ms = deadline")       \
 	X(HOOK_KILL, ACT, "call")                                             \
 	X(STEP_RESULT, ACT, "call, step; ok, code, out, errout, text")        \
+	X(DOMAIN_RESIZE, ACT, "machine, call: the vcpus and memory of its row") \
+	X(DOMAIN_MIGRATE, ACT, "machine, call; host = where to")              \
+	X(STATS_READ, ACT, "call, host: one event for each machine")          \
+	X(RULE_RUN, ACT, "call; text = rule, input = inputs, ms = deadline")  \
+	X(VIP, ACT, "text = cluster; ok: hold its address, else let it go")   \
 	X(ASSIGN, SEND, "session to its gateway; fd under call, if any")      \
 	X(REFUSE, SEND, "gateway, conn; code, text")                          \
 	X(TICKET, SEND, "gateway, conn, session, machine; text, ms, place = to come") \
@@ -55,6 +64,10 @@
 	X(RESOURCE_PORT, SEND, "session, machine; fd or address, resource, ok") \
 	X(RESOURCE_CLOSE, SEND, "session, machine; answered by an event")     \
 	X(RESOURCE_TARGET, SEND, "machine (0: outside) or not ok; resource")  \
+	X(CLUSTER_SET, SEND, "gateway; text = cluster: how it balances")      \
+	X(CLUSTER_DROP, SEND, "gateway; text = cluster")                      \
+	X(NODE_SET, SEND, "gateway, machine, incarnation; code = node_state") \
+	X(NODE_DROP, SEND, "gateway, machine, incarnation; text = why")       \
 	X(REPLY, SHOW, "command token in call: ok, code, text")               \
 	X(LOG, SHOW, "text to the log; transient: for debugging")
 
@@ -87,6 +100,10 @@ struct effect {
 		struct override_row override;
 		struct token_row token;
 		struct volume_row volume;
+		struct cluster_row cluster;
+		struct change_row change;
+		struct decision_row decision;
+		struct ledger_row ledger;
 	} *row;				/* SAVE_*, VOLUME_DELETE */
 };
 

@@ -11,8 +11,7 @@
 
 #include "engine/base/text.h"
 #include "engine/core/rows.h"
-
-struct site_spec;
+#include "engine/core/spec.h"
 
 enum event_kind {
 	EVENT_TICK,		/* a deadline of world_next_deadline passed */
@@ -47,6 +46,12 @@ enum event_kind {
 	EVENT_RESOURCE_CLOSED,	/* answer to EFFECT_RESOURCE_CLOSE */
 	EVENT_RESOURCE_HELD,	/* an adopted gateway has this way */
 	EVENT_NOTICE,		/* something an operator should know */
+	EVENT_NODE_STATE,	/* what a gateway's checks say of a node */
+	EVENT_NODE_COUNT,	/* its transactions at one gateway */
+	EVENT_CLUSTER_COUNT,	/* a cluster's, at one gateway */
+	EVENT_STATS,		/* what one machine uses */
+	EVENT_RULE_DONE,	/* a rule wishes, or failed */
+	EVENT_VIP,		/* the net role has or has not the address */
 	EVENT_KINDS
 };
 
@@ -73,7 +78,8 @@ enum restore_evidence {
 enum domain_state { DOMAIN_RUNNING = 1, DOMAIN_PAUSED, DOMAIN_OFF };
 enum domain_hint { HINT_STARTED = 1, HINT_STOPPED, HINT_AGENT_UP,
 		   HINT_AGENT_DOWN, HINT_OTHER };
-enum hook { HOOK_PREPARE = 1, HOOK_READY, HOOK_ACCEPT, HOOK_CLEAN };
+enum hook { HOOK_PREPARE = 1, HOOK_READY, HOOK_ACCEPT, HOOK_CLEAN, HOOK_START,
+	    HOOK_STOP, HOOK_HEALTH };
 enum hook_verb { VERB_EXEC = 1, VERB_CONFIRM, VERB_WRITE, VERB_TCP, VERB_SLEEP,
 		 VERB_LOG };
 enum session_end { END_CLOSED = 1, END_LOST, END_MACHINE, END_STOPPED };
@@ -94,6 +100,31 @@ enum command_verb {
 	COMMAND_TOKEN_CREATE,	/* name, application, hash, once, ms or 0 */
 	COMMAND_TOKEN_DELETE,	/* name: the first digits of its hash */
 	COMMAND_SITE_CLOSE,	/* retire every machine; nothing new begins */
+	COMMAND_CLUSTER_RESIZE,	/* name, size, strategy, mapping; dry_run */
+	COMMAND_CLUSTER_RESET,	/* name: calendar and rules decide again */
+	COMMAND_CLUSTER_PAUSE,	/* name: calendar and rules change nothing */
+	COMMAND_CLUSTER_RESUME,
+	COMMAND_CLUSTER_REPLACE,	/* name: all nodes anew, at their size */
+	COMMAND_NODE_MOVE,	/* name of the machine, host, strategy */
+	COMMAND_CHANGE_CANCEL,	/* session: the change's id */
+	COMMAND_HOST_DRAIN,	/* name: its nodes elsewhere, no machine made there */
+	COMMAND_HOST_UNDRAIN,
+	COMMAND_HOST_FENCE,	/* name: an operator knows that it is off */
+	COMMAND_RULE_RUN,	/* name; dry_run: only say what it wishes */
+	COMMAND_RULE_ENABLE,	/* name */
+	COMMAND_RULE_DISABLE,
+};
+
+/* What a gateway, or all together, did for a cluster since it began. */
+struct cluster_counts {
+	uint64_t transactions;	/* that began */
+	uint64_t answered;	/* ended in order */
+	uint64_t replayed;	/* sent to another node once more */
+	uint64_t failed;	/* ended before the first byte of an answer */
+	uint64_t reset;		/* cut within an answer */
+	uint64_t refused;	/* no node within the wait */
+	uint64_t bytes_in, bytes_out;
+	uint32_t open, waiting;	/* now */
 };
 
 /* Everything the store holds at start (borrowed for the step). */
@@ -110,12 +141,21 @@ struct world_rows {
 	size_t volume_count;
 	const struct token_row *tokens;
 	size_t token_count;
+	const struct cluster_row *clusters;
+	size_t cluster_count;
+	const struct change_row *changes;	/* that are not final */
+	size_t change_count;
+	const struct decision_row *decisions;	/* the last of each object and source */
+	size_t decision_count;
+	const struct ledger_row *ledgers;	/* that are open */
+	size_t ledger_count;
 };
 
 struct event {
 	enum event_kind kind;
 	int64_t now_ms;		/* CLOCK_BOOTTIME */
 	int64_t wall_ms;
+	int32_t offset_s;	/* local time is so far east of UTC then */
 	union {
 		struct {
 			struct site_spec *spec;	/* the core takes its parts */
@@ -134,12 +174,18 @@ struct event {
 			int64_t ms;
 			bool dry_run, end_sessions, once;
 			struct slice application, hash;
+			struct site_size size;	/* CLUSTER_RESIZE; 0 = as it is */
+			int strategy;		/* enum site_strategy, 0 = the cluster's */
+			struct slice mapping;	/* "a>c b>d", or empty */
+			struct slice host;	/* NODE_MOVE, or empty */
 		} command;
 		struct {
 			struct slice host;
 			bool up;
 			/* While up: what untrusted machines ask for. */
 			bool kvm, isolated;
+			uint32_t cpus;
+			uint64_t memory_mib;
 			struct slice labels;	/* who labels, or why nobody */
 			struct slice text;
 		} host;
@@ -237,6 +283,40 @@ struct event {
 			struct slice noun, name;	/* what it is about */
 			struct slice text;
 		} notice;
+		struct {
+			uint32_t gateway;
+			uint64_t machine, incarnation;
+			bool up;
+			uint32_t open;		/* transactions there now */
+			uint64_t transactions, failed;	/* since it was told of it */
+			struct slice text;	/* why it is not up */
+		} node;
+		struct {
+			uint32_t gateway;
+			struct slice cluster;
+			struct cluster_counts counts;
+		} count;
+		struct {
+			uint64_t machine, incarnation;
+			int64_t at_ms;		/* boot time it was read */
+			int64_t cpu_ms;		/* used since its domain began */
+			uint64_t memory_mib;	/* the guest has now */
+			uint64_t rss_mib;	/* QEMU holds of the host's */
+			uint64_t read_bytes, written_bytes, in_bytes, out_bytes;
+		} stats;
+		struct {
+			uint64_t call;
+			bool ok;
+			struct site_size size;	/* 0 = no wish */
+			int64_t serve, spare;	/* of a pool; -1 = no wish */
+			struct slice inputs;	/* it was run with */
+			struct slice text;	/* its reason, or what went wrong */
+		} rule;
+		struct {
+			struct slice cluster;
+			bool held;
+			struct slice text;
+		} vip;
 	};
 };
 

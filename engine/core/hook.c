@@ -24,7 +24,10 @@ static int64_t hook_deadline_ms(const struct machine *m, enum hook hook)
 
 	switch (hook) {
 	case HOOK_PREPARE:
+	case HOOK_START:
+	case HOOK_STOP:
 		return a->prepare_deadline_ms;
+	case HOOK_HEALTH:
 	case HOOK_READY:
 		return a->ready_deadline_ms;
 	case HOOK_ACCEPT:

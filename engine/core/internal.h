@@ -444,4 +444,7 @@ void command_done(struct world *w, struct effects *fx, const struct event *ev,
 		  const char *noun, const char *name, const char *text);
 void command_user(struct world *w, struct effects *fx, const struct event *ev);
 
+/* ---- cluster.c ------------------------------------------------------------------------------ */
+void command_cluster(struct world *w, struct effects *fx, const struct event *ev);
+
 #endif

@@ -55,6 +55,15 @@ enum machine_wish {
 /* How a machine becomes clean; rows name the rung being climbed. */
 enum rung { RUNG_CLEAN, RUNG_REVERT, RUNG_REBUILD, RUNG_NONE };
 
+/* A machine's part in its cluster (node.c). */
+enum node_state {
+	NODE_NONE,	/* not a node, or not yet */
+	NODE_CHECKED,	/* gateways look at its health, no transaction goes there */
+	NODE_SERVING,
+	NODE_DRAINING,	/* no new transactions */
+	NODE_STATES
+};
+
 /* A machine's image on disk (image.c). */
 enum machine_image {
 	IMAGE_NONE,
@@ -91,6 +100,12 @@ struct machine_row {
 	int image;			/* enum machine_image, of that domain */
 	uint64_t image_built;		/* built of the domain it was made of */
 	char image_key[ROW_IMAGE_SIZE];	/* QEMU, machine type, processor */
+	/* What its domain has, and the next one gets. */
+	uint32_t vcpus;
+	uint64_t memory_mib;
+	int node;			/* enum node_state */
+	uint64_t change;		/* that made it or takes it away; 0 = none */
+	uint64_t ledger;		/* id of its open interval, 0 = none */
 };
 
 enum volume_kind {
@@ -204,6 +219,104 @@ struct override_row {
 	int64_t value;
 	char who[ROW_USER_SIZE];
 	int64_t wall_ms;
+};
+
+/* What a cluster is to have now: decided, durable, and kept over a restart. */
+struct cluster_row {
+	char name[ROW_NAME_SIZE];
+	uint32_t nodes, vcpus;
+	uint64_t memory_mib;
+	/* The operator's own, over calendar and rules; 0 = not said. */
+	uint32_t pin_nodes, pin_vcpus;
+	uint64_t pin_memory_mib;
+	char pin_who[ROW_USER_SIZE];
+	int64_t pin_wall_ms;
+	bool paused;			/* rules and calendar change nothing */
+	int64_t grown_wall_ms, shrunk_wall_ms;	/* last changes, for cool-downs */
+	/* Transactions since the cluster began (spec 3.3). */
+	uint64_t transactions, replayed, failed, reset;
+};
+
+enum change_kind { CHANGE_RESIZE, CHANGE_REPLACE, CHANGE_MOVE, CHANGE_KINDS };
+enum change_state {
+	CHANGE_RUNNING,
+	CHANGE_UNDOING,		/* a step failed, or it was cancelled */
+	CHANGE_DONE,		/* final */
+	CHANGE_FAILED,		/* final: everything is as before */
+	CHANGE_CANCELLED,	/* final: likewise */
+	CHANGE_STATES
+};
+/* Steps of one change, in order; each pair of nodes goes through them. */
+enum change_step {
+	STEP_PLACE,	/* a host for each new node */
+	STEP_CREATE,	/* domains made, booted, prepared */
+	STEP_CHECK,	/* healthy by the gateways' checks */
+	STEP_JOIN,	/* in rotation */
+	STEP_TRANSFER,	/* transactions leave the old by the strategy */
+	STEP_VERIFY,	/* the new still are healthy and serve */
+	STEP_FREE,	/* the old are destroyed; the ledger has both */
+	STEP_END,
+	CHANGE_STEPS
+};
+
+enum { CHANGE_PAIRS_MAX = 64 };
+
+/* One operation on a cluster's nodes (change.c). */
+struct change_row {
+	uint64_t id;
+	char cluster[ROW_NAME_SIZE];
+	int kind;			/* enum change_kind */
+	int state;			/* enum change_state */
+	int step;			/* enum change_step */
+	int strategy;			/* enum site_strategy */
+	uint64_t decision;		/* why: its row */
+	uint32_t from_nodes, from_vcpus, to_nodes, to_vcpus;
+	uint64_t from_memory_mib, to_memory_mib;
+	char who[ROW_USER_SIZE];	/* operator, "rule NAME", "calendar", "engine" */
+	int64_t started_wall_ms, step_wall_ms, ended_wall_ms;
+	char pairs[ROW_PATH_SIZE];	/* "payroll-01>payroll-03 >payroll-04 payroll-02>" */
+	char text[ROW_TEXT_SIZE];	/* what it waits for, or how it ended */
+};
+
+enum decision_outcome {
+	DECISION_KEPT,		/* nothing to change */
+	DECISION_CHANGED,	/* change says which */
+	DECISION_HELD_BACK,	/* cool-down, limit, a change under way: text says */
+	DECISION_FAILED,	/* the rule did not answer, or wished nonsense */
+	DECISION_DRY,		/* asked for without doing it */
+	DECISION_OUTCOMES
+};
+
+/* Why a cluster or a pool has the size it has: stored, never computed again. */
+struct decision_row {
+	uint64_t id;
+	int64_t wall_ms;
+	char object[ROW_NAME_SIZE + 16];	/* "cluster/payroll", "pool/mail" */
+	char source[ROW_NAME_SIZE + 16];	/* "rule/load", "calendar", "operator/ops1" */
+	char version[ROW_VERSION_SIZE];	/* of the rule's function */
+	char inputs[ROW_PATH_SIZE];	/* "nodes=2 cpu=87 ...": see policy.h */
+	char wish[ROW_NAME_SIZE];	/* "nodes=3" */
+	int outcome;			/* enum decision_outcome */
+	uint64_t change;		/* 0 = none */
+	char text[ROW_TEXT_SIZE];	/* the reason, for people */
+};
+
+/* An interval in which a machine's domain had that size on that host (S10). */
+struct ledger_row {
+	uint64_t id;
+	uint64_t machine;
+	char machine_name[ROW_NAME_SIZE];
+	char pool[ROW_NAME_SIZE];	/* also the cluster's name, when cluster */
+	char application[ROW_NAME_SIZE];
+	char host[ROW_NAME_SIZE];
+	bool cluster;
+	uint32_t vcpus;
+	uint64_t memory_mib;
+	int64_t start_wall_ms;		/* our recorded create result */
+	int64_t end_wall_ms;		/* observed end; 0 = still open */
+	/* Its length on the boot clock, or what wall times say after a restart. */
+	int64_t length_ms;
+	bool estimated;			/* nobody saw its end when it was */
 };
 
 /* A token made while the engine runs.  A spent one stays spent. */

@@ -35,6 +35,10 @@ enum {
 	SITE_META_DATA_SIZE = 2048,
 	SITE_COUNT_MAX = 1000,		/* objects of one kind, names in a list */
 	SITE_MACHINES_MAX = 10000,	/* of one pool */
+	SITE_NODES_MAX = 64,		/* of one cluster */
+	SITE_ADDRESS_SIZE = 48,		/* text of an IP address */
+	SITE_INTERFACE_SIZE = 16,	/* IFNAMSIZ */
+	SITE_HEALTH_SIZE = 256,		/* what a check says and expects */
 };
 
 #define SITE_DURATION_MAX_MS (30ll * 86400 * 1000)
@@ -66,6 +70,7 @@ enum site_door {
 	/* Never in a site_spec: the shell opens them for its resources. */
 	DOOR_RESOURCE = 20,	/* resource.listen */
 	DOOR_IDENT = 21,	/* resource.ident */
+	DOOR_CLUSTER = 22,	/* cluster.vip */
 };
 enum site_user_source {
 	USER_FIXED = 1,
@@ -80,7 +85,24 @@ enum site_hook {	/* bits of site_application.hooks: 1 << SITE_HOOK_x */
 	SITE_HOOK_READY = 2,
 	SITE_HOOK_ACCEPT = 3,
 	SITE_HOOK_CLEAN = 4,
+	SITE_HOOK_START = 5,	/* the application, by strategy move */
+	SITE_HOOK_STOP = 6,
+	SITE_HOOK_HEALTH = 7,	/* of a cluster's node, in the guest */
 };
+/* How a cluster's transactions are spread (spec 3.2). */
+enum site_balance {
+	BALANCE_LEAST = 1,	/* fewest open transactions */
+	BALANCE_ROUND_ROBIN = 2,
+	BALANCE_FIRST_FREE = 3,	/* the first with fewer than `busy` */
+};
+/* How transactions get from an old node to a new one (spec 3.6). */
+enum site_strategy {
+	STRATEGY_FAILOVER = 1,	/* drain the old, switch */
+	STRATEGY_SHUTDOWN = 2,	/* end the old; the cluster fails over */
+	STRATEGY_MOVE = 3,	/* stop the application there, start it here */
+	STRATEGY_LIVE = 4,	/* migrate, or add and take away while it runs */
+};
+enum site_spread { SPREAD_NONE = 1, SPREAD_HOSTS = 2, SPREAD_SITES = 3 };
 
 /* Where a statement stands, for messages: "site.lua", 12. */
 struct site_place {
@@ -100,6 +122,21 @@ struct site_host {
 	struct site_place place;
 	char uri[SITE_URI_SIZE];	/* libvirt URI or "auto" */
 	uint32_t boot_parallel;		/* machines booting at once, 1..64 */
+	char site[SITE_NAME_SIZE];	/* where it stands; "" = unsaid */
+	struct site_names labels;	/* never "all" */
+	/* What machines may use of it together; 0: vcpus without a bound, memory
+	 * as libvirt says it has. */
+	uint32_t vcpus;
+	uint64_t memory_mib;
+	char migrate[SITE_URI_SIZE];	/* live migration comes in here; "" = default */
+};
+
+/* Where machines may be made (core/placement.c). */
+struct site_placement {
+	struct site_names hosts;	/* candidates; all = every host */
+	struct site_names labels;	/* a host must have each; never "all" */
+	struct site_names sites;	/* in order of preference; all = any */
+	enum site_spread spread;	/* machines of one pool keep apart */
 };
 
 struct site_application {
@@ -137,7 +174,11 @@ struct site_pool {
 	char name[SITE_NAME_SIZE];
 	struct site_place place;
 	char application[SITE_NAME_SIZE];
-	char host[SITE_NAME_SIZE];
+	char host[SITE_NAME_SIZE];	/* the first candidate */
+	struct site_placement placement;
+	bool cluster;			/* its machines are nodes of the cluster of
+					 * this name: serve, spare, max, saved, vcpus and
+					 * memory are the cluster's business */
 	uint32_t serve, spare, max;	/* spare <= serve <= max */
 	/* One of kernel (initrd and cmdline optional), template, from, image; in cmdline
 	 * and in the template's text {index} and {machine} are filled in. */
@@ -261,6 +302,65 @@ struct site_resource {
 	size_t access_count;
 };
 
+/* A cluster's size; in a calendar entry or a wish 0 = as it is otherwise. */
+struct site_size {
+	uint32_t nodes, vcpus;
+	uint64_t memory_mib;
+};
+
+/* A time at which a cluster has another size; the last that holds wins. */
+struct site_calendar {
+	struct site_place place;
+	char text[SITE_FILE_SIZE];	/* as written, for people */
+	uint16_t months;		/* bit 1..12; 0 = every month */
+	uint8_t weekdays;		/* bit 0 = Monday .. 6; 0 = every day */
+	/* Minutes of the local day, the second excluded; from > until: over
+	 * midnight, and the day is the one it began on.  Both 0: all day. */
+	uint16_t from_minute, until_minute;
+	/* Local days since 1970-01-01, both included; 0 = no such bound. */
+	int32_t from_day, until_day;
+	struct site_size size;
+};
+
+struct site_health {
+	char request[SITE_HEALTH_SIZE];	/* "" = a connection is enough */
+	char expect[SITE_HEALTH_SIZE];	/* the answer contains it */
+	int64_t interval_ms, timeout_ms;
+	uint32_t fall, rise;		/* checks in a row */
+};
+
+struct site_cluster {
+	char name[SITE_NAME_SIZE];	/* also its pool's */
+	struct site_place place;
+	char application[SITE_NAME_SIZE];	/* with a tcp or unix endpoint */
+	char ip[SITE_ADDRESS_SIZE];	/* the virtual address */
+	uint32_t prefix;		/* its network's length; 0 = the address alone */
+	char interface[SITE_INTERFACE_SIZE];	/* "" = inside 127.0.0.0/8 */
+	uint32_t port;
+	struct site_size size, min, max;	/* min <= size <= max, none 0 */
+	enum site_balance balance;
+	uint32_t busy;			/* FIRST_FREE: transactions of a busy node */
+	bool replay;			/* repeating a request does no harm */
+	int64_t wait_ms;		/* of a transaction for a node */
+	int64_t drain_ms;		/* of a leaving node for its transactions */
+	struct site_health health;
+	enum site_strategy strategy;
+	int64_t cool_up_ms, cool_down_ms;	/* after a change, for rules */
+	struct site_calendar *calendar;	/* in order of the file */
+	size_t calendar_count;
+};
+
+/* A function that wishes for sizes (spec 3.5); of a cluster or a pool. */
+struct site_rule {
+	char name[SITE_NAME_SIZE];
+	struct site_place place;
+	char cluster[SITE_NAME_SIZE];	/* one of these is empty */
+	char pool[SITE_NAME_SIZE];
+	int64_t every_ms;		/* between two runs */
+	int64_t deadline_ms;		/* of one run */
+	char version[SITE_VERSION_SIZE];	/* fingerprint of the function */
+};
+
 struct site_spec {
 	char name[SITE_NAME_SIZE];
 	char bundle[SITE_HASH_SIZE];	/* hash given with bundle_load */
@@ -284,6 +384,15 @@ struct site_spec {
 	size_t allow_count;
 	struct site_resource *resources;
 	size_t resource_count;
+	struct site_cluster *clusters;
+	size_t cluster_count;
+	struct site_rule *rules;
+	size_t rule_count;
+	bool reserve;	/* room is kept for the loss of the largest host */
+	/* Where metrics are told (Prometheus text); port 0 = nowhere. */
+	char metrics_ip[SITE_ADDRESS_SIZE];
+	uint32_t metrics_port;
+	int64_t stats_ms;	/* between two looks at machines' use */
 };
 
 /* Frees all arrays and leaves an empty site. */

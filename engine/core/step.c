@@ -29,6 +29,11 @@ const char *event_name(enum event_kind kind)
 		[EVENT_RESOURCE_CLOSED] = "resource_closed",
 		[EVENT_RESOURCE_HELD] = "resource_held",
 		[EVENT_NOTICE] = "notice",
+		[EVENT_NODE_STATE] = "node_state",
+		[EVENT_NODE_COUNT] = "node_count",
+		[EVENT_CLUSTER_COUNT] = "cluster_count",
+		[EVENT_STATS] = "stats", [EVENT_RULE_DONE] = "rule_done",
+		[EVENT_VIP] = "vip",
 	};
 
 	CHECK("", kind < EVENT_KINDS);
@@ -66,6 +71,11 @@ static void on_tick(struct world *w, struct effects *fx)
 			break;
 		case TIMER_POOL:
 			pool_unbalance(w, OWNER(t, struct pool, shrink_timer));
+			break;
+		case TIMER_NODE:
+		case TIMER_CHANGE:
+		case TIMER_RULE:
+		case TIMER_MINUTE:
 			break;
 		case TIMER_LATE:
 			world_save_late(w);
@@ -195,6 +205,13 @@ static void dispatch(struct world *w, const struct event *ev,
 		return;
 	case EVENT_NOTICE:
 		on_notice(w, fx, ev);
+		return;
+	case EVENT_NODE_STATE:
+	case EVENT_NODE_COUNT:
+	case EVENT_CLUSTER_COUNT:
+	case EVENT_STATS:
+	case EVENT_RULE_DONE:
+	case EVENT_VIP:
 		return;
 	case EVENT_KINDS:
 		break;

@@ -17,6 +17,7 @@
 #include "engine/base/list.h"
 #include "engine/base/map.h"
 #include "engine/base/sm.h"
+#include "engine/core/cluster.h"
 #include "engine/core/effect.h"
 #include "engine/core/event.h"
 #include "engine/core/line.h"
@@ -42,7 +43,8 @@ enum {
 
 /* What timers belong to. */
 enum timer_kind { TIMER_MACHINE = 1, TIMER_CALL, TIMER_REQUEST, TIMER_HOST,
-		  TIMER_LINE, TIMER_POOL, TIMER_LATE, TIMER_SESSION, TIMER_BASE };
+		  TIMER_LINE, TIMER_POOL, TIMER_LATE, TIMER_SESSION, TIMER_BASE,
+		  TIMER_NODE, TIMER_CHANGE, TIMER_RULE, TIMER_MINUTE };
 
 enum host_state { HOST_CONNECTING, HOST_UP, HOST_NOT_ANSWERING };
 
@@ -62,6 +64,12 @@ struct host {
 	bool known, kvm, isolated;
 	char labels[ROW_TEXT_SIZE];
 	uint32_t booting;	/* machines in BOOTING and PREPARING */
+	/* As libvirt says; 0 = not known yet. */
+	uint32_t cpus;
+	uint64_t memory_mib;
+	bool draining;		/* an operator's: no machine is made there */
+	uint64_t stats_call;	/* outstanding, 0 = none */
+	int64_t stats_ms;	/* of the last answer, 0 = none */
 	struct list machines;
 	struct list boot_queue;	/* machines that wait for a boot slot */
 	struct timer timer;
@@ -119,12 +127,17 @@ enum job {
 	JOB_VOLUME,	/* delete the last of machine.volumes */
 	JOB_SAVE,
 	JOB_RESTORE,
+	JOB_RESIZE,	/* of a running domain (change.c) */
+	JOB_MIGRATE,
 };
 
 struct machine {
 	struct machine_row row;
 	struct pool *pool;
 	struct host *host;
+	struct node *node;	/* of a cluster's pool, else NULL */
+	struct host *going;	/* JOB_MIGRATE: where to */
+	struct usage *usage;	/* NULL until something was read */
 	struct list pool_link, state_link, host_link, ready_link, boot_link,
 		save_link, late_link, gone_link;
 	enum job job;
@@ -167,6 +180,8 @@ enum call_kind {
 	CALL_KIND_ORPHAN,	/* destroy of a domain without a machine */
 	CALL_KIND_TARGET,	/* channel of a resource's own machine */
 	CALL_KIND_BASE,		/* a look at what a pool's machines are made from */
+	CALL_KIND_STATS,	/* use of a host's machines */
+	CALL_KIND_RULE,		/* a rule's wish */
 };
 
 struct call {
@@ -338,6 +353,13 @@ struct world {
 	size_t pool_count;
 	struct resource *resources;
 	size_t resource_count;
+	struct cluster **clusters;
+	size_t cluster_count;
+	struct rule **rules;
+	size_t rule_count;
+	struct list changes;	/* not final, oldest first */
+	struct timer minute_timer;	/* the calendar is looked at */
+	int32_t offset_s;	/* of local time, as of this step */
 	struct gateway gateways[WORLD_GATEWAYS_MAX];
 
 	struct map machines, sessions, requests, calls, conns;
@@ -379,6 +401,7 @@ struct world {
 	size_t override_count;
 
 	uint64_t next_machine, next_session, next_request, next_event, next_call;
+	uint64_t next_change, next_decision, next_ledger;
 };
 
 /* The next ids come from the store (db_counter); site_key from the site. */

@@ -487,6 +487,19 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_RESOURCE_CLOSE:
 		send_to_gateway(sh, e);
 		return;
+	case EFFECT_CLUSTER_SET:
+	case EFFECT_CLUSTER_DROP:
+	case EFFECT_NODE_SET:
+	case EFFECT_NODE_DROP:
+	case EFFECT_DOMAIN_RESIZE:
+	case EFFECT_DOMAIN_MIGRATE:
+	case EFFECT_STATS_READ:
+	case EFFECT_RULE_RUN:
+	case EFFECT_VIP:
+	case EFFECT_SAVE_CLUSTER:
+	case EFFECT_SAVE_CHANGE:
+	case EFFECT_SAVE_DECISION:
+	case EFFECT_SAVE_LEDGER:
 	case EFFECT_SAVE_REQUEST:
 	case EFFECT_SAVE_EVENT:
 	case EFFECT_SAVE_OVERRIDE:

@@ -327,6 +327,19 @@ static void perform(struct sim *s, const struct effect *e)
 			map_put(&s->stopped, e->session, s);
 		gateway_order(s, o);
 		return;
+	case EFFECT_CLUSTER_SET:
+	case EFFECT_CLUSTER_DROP:
+	case EFFECT_NODE_SET:
+	case EFFECT_NODE_DROP:
+	case EFFECT_DOMAIN_RESIZE:
+	case EFFECT_DOMAIN_MIGRATE:
+	case EFFECT_STATS_READ:
+	case EFFECT_RULE_RUN:
+	case EFFECT_VIP:
+	case EFFECT_SAVE_CLUSTER:
+	case EFFECT_SAVE_CHANGE:
+	case EFFECT_SAVE_DECISION:
+	case EFFECT_SAVE_LEDGER:
 	case EFFECT_SAVE_REQUEST:
 	case EFFECT_SAVE_EVENT:
 	case EFFECT_SAVE_OVERRIDE:

@@ -213,6 +213,12 @@ static void of_event(struct sim *s, const struct event *ev)
 	case EVENT_NOTICE:
 		text(s, "text", ev->notice.text);
 		break;
+	case EVENT_NODE_STATE:
+	case EVENT_NODE_COUNT:
+	case EVENT_CLUSTER_COUNT:
+	case EVENT_STATS:
+	case EVENT_RULE_DONE:
+	case EVENT_VIP:
 	case EVENT_TICK:
 	case EVENT_SITE:
 	case EVENT_RULES_LOST:

@@ -330,6 +330,83 @@ enum {
 /* The client took its leave: what closes now is no loss. */
 #define WIRE_ssh_over(F) F(u8, unused)
 
+/* ---- clusters: E > G ------------------------------------------------------- */
+
+/*
+ * How a cluster balances and checks its nodes; again when that changes.  Its
+ * listener is a gateway_listener with door CLUSTER and application = name.
+ * balance: enum wire_balance; busy: transactions of a busy node (FIRST_FREE);
+ * wait_ms: of a transaction for a node; health_*: an empty request means that
+ * a connection is enough; identity: NONE or PROXY.
+ */
+#define WIRE_cluster_set(F)                                                    \
+	F(text, name) F(u8, balance) F(u32, busy) F(u8, replay)                \
+	F(i64, wait_ms) F(i64, drain_ms) F(u8, identity) F(i64, half_close_ms) \
+	F(blob, health_request) F(blob, health_expect)                         \
+	F(i64, health_interval_ms) F(i64, health_timeout_ms)                   \
+	F(u32, health_fall) F(u32, health_rise)
+/* Its listener is closed by gateway_unlisten; open transactions are cut. */
+#define WIRE_cluster_drop(F) F(text, name)
+/* A node and its part (enum wire_node); again when that changes.  Another
+ * incarnation of a machine is another node: the one before is dropped.
+ * address: "ip:port", or the path of a unix socket. */
+#define WIRE_node_set(F)                                                       \
+	F(text, cluster) F(u64, machine) F(text, machine_name) F(text, address) \
+	F(u8, node)
+/* It is dead or gone: what waits for its first answer byte goes to another
+ * node (replay), the rest is cut. */
+#define WIRE_node_drop(F) F(text, cluster) F(u64, machine) F(text, text)
+
+/* ---- clusters: G > E --------------------------------------------------------- */
+
+/* Its checks or its transactions say that it is well or not: at each change, and
+ * once after node_set. */
+#define WIRE_node_state(F) F(u64, machine) F(u8, up) F(u32, open) F(text, text)
+/* At most once a second, when changed; since this gateway was told of it. */
+#define WIRE_node_count(F)                                                     \
+	F(u64, machine) F(u32, open) F(u64, transactions) F(u64, failed)
+/* Likewise; since this gateway process began. */
+#define WIRE_cluster_count(F)                                                  \
+	F(text, name) F(u64, transactions) F(u64, answered) F(u64, replayed)   \
+	F(u64, failed) F(u64, reset) F(u64, refused) F(u64, bytes_in)          \
+	F(u64, bytes_out) F(u32, open) F(u32, waiting)
+
+/* ---- N = net: virtual addresses ------------------------------------------------ */
+
+/* E > N: hold the address on the interface and announce it; again does no harm.
+ * prefix: of its network, 0 = the address alone. */
+#define WIRE_vip_add(F) F(text, name) F(text, ip) F(u32, prefix) F(text, interface)
+#define WIRE_vip_remove(F) F(text, name)
+/* N > E: at each change.  held 0: text says why not. */
+#define WIRE_vip_state(F) F(text, name) F(u8, held) F(text, text)
+
+/* ---- E > H: size, place and use of a running domain ------------------------------ */
+
+/* vcpus within what the domain was made with; memory by its balloon. */
+#define WIRE_domain_resize(F)                                                  \
+	F(u64, machine) F(text, name) F(text, uuid) F(u32, vcpus) F(u64, memory_mib)
+/* To the libvirt at that URI; migrate: the URI the data goes to, or empty.
+ * Done when it runs there and not here. */
+#define WIRE_domain_migrate(F)                                                 \
+	F(u64, machine) F(text, name) F(text, uuid) F(text, to) F(text, migrate)
+/* One domain_stats for each domain of ours, then call_done; NOWAIT: a domain
+ * whose QEMU does not answer is told with what is known without it. */
+#define WIRE_stats_read(F) F(u8, unused)
+/* H > E, with the incarnation of its mark. */
+#define WIRE_domain_stats(F)                                                   \
+	F(u64, machine) F(text, uuid) F(i64, at_ms) F(i64, cpu_ms)             \
+	F(u32, vcpus) F(u64, memory_mib) F(u64, rss_mib) F(u64, read_bytes)    \
+	F(u64, written_bytes) F(u64, in_bytes) F(u64, out_bytes)
+
+/* ---- rules that scale: E > R and back ---------------------------------------------- */
+
+/* inputs: "nodes=2 cpu=87 ..." (engine/core/policy.h). */
+#define WIRE_rule_run(F) F(text, name) F(text, inputs) F(i64, deadline_ms)
+/* nodes, vcpus, memory_mib: 0 = no wish; serve, spare: -1 = no wish. */
+#define WIRE_rule_done(F)                                                      \
+	F(u8, ok) F(u32, nodes) F(u32, vcpus) F(u64, memory_mib) F(i64, serve) \
+	F(i64, spare) F(text, text)
+
 #define WIRE_MESSAGES(M)                                                       \
 	M(1, gateway_listener) M(2, gateway_unlisten) M(3, session_assign)     \
 	M(4, session_refuse) M(5, session_waiting) M(6, session_stop)          \
@@ -360,7 +437,13 @@ enum {
 	M(90, bundle_need) M(91, bundle_done) M(92, bundle_error)              \
 	M(93, hook_step) M(94, hook_done) M(95, hook_lost) M(96, role_ready)  \
 	M(100, ssh_offer) M(101, ssh_answer) M(102, ssh_open) M(103, ssh_over)  \
-	M(104, gateway_ssh) M(105, ssh_known) M(106, ssh_login)
+	M(104, gateway_ssh) M(105, ssh_known) M(106, ssh_login)                \
+	M(110, cluster_set) M(111, cluster_drop) M(112, node_set)              \
+	M(113, node_drop) M(114, node_state) M(115, node_count)                \
+	M(116, cluster_count)                                                  \
+	M(120, vip_add) M(121, vip_remove) M(122, vip_state)                   \
+	M(130, domain_resize) M(131, domain_migrate) M(132, stats_read)        \
+	M(133, domain_stats) M(134, rule_run) M(135, rule_done)
 
 enum wire_type {
 #define M(code, name) WIRE_TYPE_##name = (code),
@@ -377,6 +460,18 @@ enum wire_door {
 	/* No doors of users; gateway 0 only. */
 	WIRE_DOOR_RESOURCE = 20,	/* machines come in; application = resource */
 	WIRE_DOOR_IDENT = 21,		/* RFC 1413 */
+	WIRE_DOOR_CLUSTER = 22,		/* transactions; application = cluster */
+};
+enum wire_balance {
+	WIRE_BALANCE_LEAST = 1,
+	WIRE_BALANCE_ROUND_ROBIN = 2,
+	WIRE_BALANCE_FIRST_FREE = 3,
+};
+/* A node's part; equals enum node_state of the core. */
+enum wire_node {
+	WIRE_NODE_CHECKED = 1,	/* its health is looked at, nothing goes there */
+	WIRE_NODE_SERVING = 2,
+	WIRE_NODE_DRAINING = 3,	/* no new transactions */
 };
 enum wire_user_source {
 	WIRE_USER_FIXED = 1,	/* the listener names the user */
@@ -441,6 +536,9 @@ enum wire_hook {
 	WIRE_HOOK_READY = 2,
 	WIRE_HOOK_ACCEPT = 3,
 	WIRE_HOOK_CLEAN = 4,
+	WIRE_HOOK_START = 5,
+	WIRE_HOOK_STOP = 6,
+	WIRE_HOOK_HEALTH = 7,
 };
 enum wire_step {
 	WIRE_STEP_EXEC = 1,

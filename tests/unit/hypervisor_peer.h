@@ -187,8 +187,13 @@ static inline bool peer_pump(struct peer *p, int64_t deadline_us)
 			return false;
 		poll(&pfd, 1, (int)left_ms);
 	}
-	if (rc < 0)
-		tap_bail("the role is gone: %s", err.text);
+	if (rc < 0) {
+		int status = -1;
+
+		waitpid(p->pid, &status, 0);
+		tap_bail("the role is gone: %s (exit status 0x%x)", err.text,
+			 (unsigned int)status);
+	}
 	peer_keep(p, &m);
 	wire_close_fds(&m);
 	return true;

@@ -1,0 +1,155 @@
+/*
+ * Clusters: machines of one pool that serve one virtual address together
+ * (spec 3).  What is wanted (row.nodes, row.vcpus, row.memory_mib), what is true
+ * (the pool's machines and their node states) and what is being done (the
+ * change) are three separate things, as with machines.
+ *
+ *     policy.c     why it is to have another size: calendar, rules, operator
+ *     change.c     the operation that gives it that size, step by step
+ *     node.c       one machine's part: checked, serving, draining
+ *     placement.c  on which host a machine is made
+ *     cluster.c    the cluster itself: its nodes' number, its address, counts
+ */
+#ifndef REMUDA_CORE_CLUSTER_H
+#define REMUDA_CORE_CLUSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/list.h"
+#include "engine/core/event.h"
+#include "engine/core/rows.h"
+#include "engine/core/spec.h"
+#include "engine/core/timer.h"
+
+struct world;
+struct pool;
+struct host;
+struct machine;
+
+enum {
+	CLUSTER_GATEWAYS_MAX = 64,	/* WORLD_GATEWAYS_MAX */
+	STATS_KEPT = 60,		/* samples of a machine's or host's use */
+	NODE_TEXT_SIZE = 96,
+};
+
+/* Use of a machine over time; sample 0 is the newest. */
+struct usage {
+	int64_t at_ms;			/* boot time of the newest, 0 = none */
+	int64_t cpu_ms;			/* as read then */
+	uint64_t memory_mib, rss_mib, read_bytes, written_bytes, in_bytes,
+		out_bytes;		/* as read then */
+	uint16_t cpu_permille[STATS_KEPT];	/* of one vcpu = 1000 */
+	uint32_t count;
+};
+
+/* What one gateway says of a node. */
+struct node_view {
+	bool told;		/* it was told of this incarnation, as `node` */
+	bool known, up;		/* it has said so since */
+	int node;		/* enum node_state as told */
+	uint32_t open;
+	uint64_t transactions, failed;
+	char text[NODE_TEXT_SIZE];
+};
+
+/* A machine's part in its cluster; its state stands in the machine's row. */
+struct node {
+	bool up;		/* every gateway there is says so, one at least */
+	bool ended;		/* its domain is said to have ended: not to be used
+				 * until a poll has shown the opposite */
+	bool checked;		/* it was up since it became ready */
+	uint32_t open;		/* transactions there, over all gateways */
+	int64_t since_ms;	/* boot time of the last change of row.node */
+	struct timer timer;	/* draining: until then */
+	struct node_view views[CLUSTER_GATEWAYS_MAX];
+	char text[NODE_TEXT_SIZE];	/* why it is not up, or "" */
+};
+
+/* Who takes over from whom: 0 = nobody (growth), nobody new (shrink).  Both the
+ * same: the machine stays and changes (strategy live). */
+struct pair {
+	uint64_t old, new;
+	char host[SITE_NAME_SIZE];	/* where the new one is made or goes */
+};
+
+struct change {
+	struct change_row row;
+	struct cluster *cluster;
+	struct pair pairs[CHANGE_PAIRS_MAX];
+	uint32_t pair_count;
+	int64_t step_ms;		/* boot time the step began */
+	struct timer timer;		/* its deadline */
+	struct list link;		/* world.changes */
+};
+
+/* A rule and what it last said. */
+struct rule {
+	struct site_rule spec;
+	bool disabled;			/* by an operator */
+	uint32_t failures;		/* in a row */
+	uint64_t call;			/* under way, 0 = none */
+	bool dry;			/* that one was asked for with dry_run */
+	uint64_t reply;			/* whom to answer, 0 = nobody */
+	bool wished;			/* wish holds: the last good decision */
+	struct site_size wish;
+	int64_t serve, spare;
+	struct decision_row last;	/* id 0 = none yet */
+	char inputs[ROW_PATH_SIZE];	/* of the run under way */
+	struct timer timer;
+};
+
+struct cluster {
+	struct site_cluster spec;
+	struct cluster_row row;
+	struct pool *pool;
+	bool removed;
+	struct change *change;		/* running or being undone, or NULL */
+	struct site_size calendar;	/* what it says now; 0 = nothing */
+	const struct site_calendar *entry;	/* that says so, or NULL */
+	struct decision_row last;	/* newest of any source */
+	/* Of gateways that are there, as they said last; past: of those before. */
+	struct cluster_counts by_gateway[CLUSTER_GATEWAYS_MAX];
+	struct cluster_counts past;
+	bool told[CLUSTER_GATEWAYS_MAX];
+	bool vip_wanted, vip_held;
+	char vip_text[ROW_TEXT_SIZE];	/* why it is not held, or "" */
+	char reason[ROW_TEXT_SIZE];	/* why it is not as wanted, or "" */
+	int64_t retry_ms;		/* after a failed change: not before */
+	uint64_t changed;		/* turn of the last change, for shows */
+};
+
+/* Lookups: borrowed, NULL when there is none. */
+struct cluster *world_cluster(const struct world *w, struct slice name);
+struct rule *world_rule(const struct world *w, struct slice name);
+/* The cluster a machine is, or is to be, a node of. */
+struct cluster *machine_cluster(const struct world *w, const struct machine *m);
+/* Sums over gateways. */
+struct cluster_counts cluster_counts(const struct cluster *c);
+/* Nodes that serve now. */
+uint32_t cluster_serving(const struct cluster *c);
+
+/* ---- placement.c --------------------------------------------------------- */
+
+/*
+ * The host for one more machine of that size, or NULL with why.  leave: a
+ * machine whose room counts as free (it is to be replaced), or NULL; but: a
+ * host that is not to be chosen, or NULL.  Pure.
+ */
+struct host *placement_choose(const struct world *w, const struct pool *p,
+			      uint32_t vcpus, uint64_t memory_mib,
+			      const struct machine *leave, const struct host *but,
+			      char *why, size_t why_size);
+/* May the pool's machines be there at all (names, labels, site)? */
+bool placement_allows(const struct pool *p, const struct host *h);
+/* What machines on a host use together. */
+void placement_used(const struct host *h, uint32_t *vcpus, uint64_t *memory_mib);
+
+/* ---- whatif.c -------------------------------------------------------------- */
+
+/* What would happen if that host were gone now, one sentence a call; the same
+ * choices as node.c's and cluster.c's, on copies.  Changes nothing. */
+void whatif_host_down(const struct world *w, const struct host *h,
+		      void (*say)(void *, const char *sentence), void *arg);
+
+#endif
