@@ -56,6 +56,9 @@ static void draw_steps(struct sim *s, struct hook_run *r)
 	if (sim_chance(s, 10))
 		v[r->steps++] = VERB_SLEEP;
 	switch (r->hook) {
+	case HOOK_START:
+	case HOOK_STOP:
+	case HOOK_HEALTH:
 	case HOOK_PREPARE:
 		for (int64_t n = sim_between(s, 0, 2); n; n--)
 			v[r->steps++] = sim_chance(s, 70) ? VERB_EXEC : VERB_WRITE;
