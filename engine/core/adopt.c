@@ -44,6 +44,7 @@ void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev)
 
 	g->up = false;
 	g->reporting = true;
+	g->fresh = ev->gateway.fresh;
 	g->since_wall_ms = w->wall_ms;
 	g->changed = w->turn;
 	for (size_t i = 0; i < w->pool_count; i++)
@@ -136,6 +137,7 @@ void adopt_on_ready(struct world *w, struct effects *fx, uint32_t gateway)
 		}
 	if (gateway == 0)
 		access_refresh(w, fx);
+	clusters_on_gateway(w, fx, gateway, g->fresh);
 }
 
 void adopt_on_lost(struct world *w, struct effects *fx, const struct event *ev)
@@ -151,6 +153,7 @@ void adopt_on_lost(struct world *w, struct effects *fx, const struct event *ev)
 	g->changed = w->turn;
 	queue_drop_gateway(w, fx, gateway);
 	lose_sessions(w, fx, gateway, false, why);
+	clusters_on_gateway_lost(w, fx, gateway);
 	if (gateway == 0) {
 		resource_forget_targets(w);
 		access_on_lost(w);

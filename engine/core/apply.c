@@ -84,16 +84,29 @@ static void end_overrides(struct world *w, struct effects *fx,
 			override_end(w, fx, i);
 }
 
-static uint32_t overridden(const struct world *w, const char *pool,
-			   const char *what, uint32_t value)
+static const struct override_row *find_override(const struct world *w,
+						const char *pool, const char *what)
 {
 	char key[ROW_NAME_SIZE * 2];
 
 	snprintf(key, sizeof(key), "pool/%.60s/%s", pool, what);
 	for (size_t i = 0; i < w->override_count; i++)
 		if (strcmp(w->overrides[i].key, key) == 0)
-			return (uint32_t)w->overrides[i].value;
-	return value;
+			return &w->overrides[i];
+	return NULL;
+}
+
+bool override_has(const struct world *w, const char *pool, const char *what)
+{
+	return find_override(w, pool, what);
+}
+
+static uint32_t overridden(const struct world *w, const char *pool,
+			   const char *what, uint32_t value)
+{
+	const struct override_row *o = find_override(w, pool, what);
+
+	return o ? (uint32_t)o->value : value;
 }
 
 static const struct site_application *
@@ -254,16 +267,6 @@ static void restore_machine(struct world *w, struct effects *fx,
 	if (!p)
 		p = pool_new(w, row->pool, h);
 	struct machine *m = machine_new(w, row, p);
-	if (m->host != h) {	/* the pool moved; its machines have not */
-		list_remove(&m->host_link);
-		if (row->state == MACHINE_BOOTING ||
-		    row->state == MACHINE_PREPARING) {
-			m->host->booting--;
-			h->booting++;
-		}
-		m->host = h;
-		list_add_tail(&h->machines, &m->host_link);
-	}
 	m->created = row->state != MACHINE_DEFINED &&
 		     row->state != MACHINE_SAVED && row->state != MACHINE_WAKING;
 	m->agent_up = m->prepared = m->created;
@@ -355,6 +358,7 @@ static void forget_before_boot(struct world *w, struct effects *fx,
 		if (machine_expects_domain(m)) {
 			machine_died(w, fx, m, why, PLANTED(L9_REBOOT_BLAMED));
 		} else if (m->row.state == MACHINE_CLEANING) {
+			ledger_close(w, fx, m, true);
 			m->created = m->seen = m->agent_up = m->prepared = false;
 			m->row.rung = RUNG_REBUILD;
 			machine_cancel_calls(w, fx, m);
@@ -378,6 +382,14 @@ static void restore(struct world *w, struct effects *fx,
 		volume_restore(w, &rows->volumes[i]);
 	for (size_t i = 0; i < rows->session_count; i++)
 		sessions += restore_session(w, &rows->sessions[i]);
+	for (size_t i = 0; i < rows->ledger_count; i++)
+		ledger_restore(w, fx, &rows->ledgers[i]);
+	for (size_t i = 0; i < rows->cluster_count; i++)
+		cluster_restore(w, &rows->clusters[i]);
+	for (size_t i = 0; i < rows->change_count; i++)
+		change_restore(w, fx, &rows->changes[i]);
+	for (size_t i = 0; i < rows->decision_count; i++)
+		policy_restore(w, &rows->decisions[i]);
 	if (rebooted)
 		forget_before_boot(w, fx, rows);
 	for (size_t i = 0; i < rows->machine_count; i++)
@@ -403,6 +415,8 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	*spec = (struct site_spec){ 0 };
 	apply_hosts(w);
 	apply_pools(w);
+	apply_clusters(w, fx);
+	apply_rules(w, fx);
 	apply_resources(w);
 	admit_index(w);
 	access_refresh(w, fx);
@@ -410,6 +424,7 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	site_spec_fini(&old);
 	if (rows)
 		restore(w, fx, rows, rebooted);
+	clusters_begin(w, fx);
 	for (size_t i = 0; i < w->pool_count; i++)
 		roll_begin(w, fx, w->pools[i]);
 	LIST_EACH(&w->live, it)	/* idle and warn may have changed */
@@ -424,6 +439,8 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 							   state_link));
 	}
 	w->has_spec = true;
+	if (w->cluster_count && !timer_is_set(&w->minute_timer))
+		policy_on_minute(w);
 	world_event(w, fx, SEVERITY_INFO, false, "SITE", "site", w->spec.name,
 		    "applied: %zu pools, %zu applications, %zu listeners",
 		    w->spec.pool_count, w->spec.application_count,

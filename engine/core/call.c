@@ -67,9 +67,13 @@ static void job_done(struct world *w, struct effects *fx, struct machine *m,
 		text_copy_slice(m->row.image_key, sizeof(m->row.image_key),
 				ev->done.out);
 	m->evidence = m->job == JOB_RESTORE ? ev->done.evidence : 0;
+	enum job job = m->job;
 	m->job = JOB_NONE;
 	m->call = 0;
-	machine_on_job(w, fx, m, ev->done.result, text);
+	if (job == JOB_MIGRATE || job == JOB_RESIZE)
+		change_on_live(w, fx, m, job, ev->done.result, text);
+	else
+		machine_on_job(w, fx, m, ev->done.result, text);
 	machine_update_ready(w, m);
 }
 
@@ -111,7 +115,11 @@ void call_on_done(struct world *w, struct effects *fx, const struct event *ev)
 		base_on_looked(w, fx, c.id, ev);
 		break;
 	case CALL_KIND_STATS:
+		usage_on_read(w, c.id);
+		break;
 	case CALL_KIND_RULE:
+		rule_on_call_over(w, fx, c.id);
+		break;
 	case CALL_KIND_ORPHAN:
 		break;	/* the next poll asks again if it is still there */
 	}

@@ -123,6 +123,7 @@ void clean_kick(struct world *w, struct effects *fx, struct machine *m)
 static void rebuilt(struct world *w, struct effects *fx, struct machine *m)
 {
 	m->created = m->seen = m->agent_up = m->prepared = false;
+	ledger_close(w, fx, m, false);
 	image_forget(m);
 	m->row.clean_ms = w->now_ms - m->state_ms;
 	m->row.created_wall_ms = 0;
@@ -176,6 +177,8 @@ void clean_on_job(struct world *w, struct effects *fx, struct machine *m,
 			return;
 		}
 		m->row.failures = 0;
+		if (!m->ledger)
+			ledger_open(w, fx, m);
 		clean_running(w, fx, m, "reverted to its image");
 		return;
 	case RUNG_REBUILD:

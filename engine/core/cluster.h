@@ -55,14 +55,22 @@ struct node_view {
 
 /* A machine's part in its cluster; its state stands in the machine's row. */
 struct node {
+	struct machine *machine;
 	bool up;		/* every gateway there is says so, one at least */
+	bool down;		/* one says that it is not well */
 	bool ended;		/* its domain is said to have ended: not to be used
 				 * until a poll has shown the opposite */
+	bool lost;		/* its host does not answer, nor does it: replaced */
 	bool checked;		/* it was up since it became ready */
+	bool started;		/* its start hook, if any, is done */
+	bool sick;		/* its health hook says so */
+	bool last_good;		/* the hook's last word, in_a_row times */
+	uint32_t in_a_row;
 	uint32_t open;		/* transactions there, over all gateways */
 	int64_t since_ms;	/* boot time of the last change of row.node */
-	struct timer timer;	/* draining: until then */
+	struct timer timer;	/* draining: until then; else the next health hook */
 	struct node_view views[CLUSTER_GATEWAYS_MAX];
+	char sick_text[NODE_TEXT_SIZE];
 	char text[NODE_TEXT_SIZE];	/* why it is not up, or "" */
 };
 
@@ -70,7 +78,28 @@ struct node {
  * same: the machine stays and changes (strategy live). */
 struct pair {
 	uint64_t old, new;
-	char host[SITE_NAME_SIZE];	/* where the new one is made or goes */
+	bool wants_new;
+	uint32_t slot;			/* of the new one, 0 = any */
+	char host[SITE_NAME_SIZE];	/* where the new one is made or goes, "" = any */
+	char from[SITE_NAME_SIZE];	/* where the old one was */
+	bool stopped;			/* its application, by strategy move */
+	uint32_t vcpus;			/* live: before its size changed, 0 = it has not */
+	uint64_t memory_mib;
+};
+
+/* What change_start is asked for. */
+struct change_wish {
+	enum change_kind kind;
+	struct site_size size;		/* whole: nothing is 0 */
+	enum site_strategy strategy;	/* 0 = the cluster's */
+	const char *who;
+	uint64_t decision;
+	struct slice mapping;		/* "a>c b>d", or empty */
+	struct machine *machine;	/* MOVE: that one, */
+	const struct host *leave;	/* or all that are there */
+	const struct host *host;	/* where to; NULL = by placement */
+	bool outdated_only;		/* REPLACE */
+	bool dry_run;
 };
 
 struct change {
@@ -79,6 +108,7 @@ struct change {
 	struct pair pairs[CHANGE_PAIRS_MAX];
 	uint32_t pair_count;
 	int64_t step_ms;		/* boot time the step began */
+	bool cancelled;			/* it is undone because somebody said so */
 	struct timer timer;		/* its deadline */
 	struct list link;		/* world.changes */
 };
@@ -96,6 +126,8 @@ struct rule {
 	int64_t serve, spare;
 	struct decision_row last;	/* id 0 = none yet */
 	char inputs[ROW_PATH_SIZE];	/* of the run under way */
+	struct cluster_counts counted;	/* as of the last run's inputs, */
+	int64_t counted_ms;		/* at that boot time */
 	struct timer timer;
 };
 
@@ -116,6 +148,11 @@ struct cluster {
 	char vip_text[ROW_TEXT_SIZE];	/* why it is not held, or "" */
 	char reason[ROW_TEXT_SIZE];	/* why it is not as wanted, or "" */
 	int64_t retry_ms;		/* after a failed change: not before */
+	int64_t grown_ms, shrunk_ms;	/* boot times of the last changes, 0 = none */
+	char calendar_ended[ROW_TEXT_SIZE];	/* the entry that held last, or "" */
+	/* How an operator wants the pinned size brought about, once. */
+	enum site_strategy pin_strategy;
+	char pin_mapping[ROW_PAIRS_SIZE];
 	uint64_t changed;		/* turn of the last change, for shows */
 };
 
@@ -128,6 +165,17 @@ struct cluster *machine_cluster(const struct world *w, const struct machine *m);
 struct cluster_counts cluster_counts(const struct cluster *c);
 /* Nodes that serve now. */
 uint32_t cluster_serving(const struct cluster *c);
+
+enum { USE_HISTORY = 10 };
+/* Of its serving nodes: permille of their vcpus. */
+struct cluster_use {
+	uint32_t cpu_permille, busiest_permille;
+	uint32_t history[USE_HISTORY], history_count;	/* the mean, newest first */
+};
+struct cluster_use cluster_use(const struct cluster *c);
+/* "failover"; "place". */
+const char *strategy_name(enum site_strategy strategy);
+const char *change_step_name(enum change_step step);
 
 /* ---- placement.c --------------------------------------------------------- */
 
@@ -142,8 +190,9 @@ struct host *placement_choose(const struct world *w, const struct pool *p,
 			      char *why, size_t why_size);
 /* May the pool's machines be there at all (names, labels, site)? */
 bool placement_allows(const struct pool *p, const struct host *h);
-/* What machines on a host use together. */
+/* What machines on a host use together, and what they may use; 0 = not known. */
 void placement_used(const struct host *h, uint32_t *vcpus, uint64_t *memory_mib);
+uint64_t placement_memory(const struct host *h);
 
 /* ---- whatif.c -------------------------------------------------------------- */
 

@@ -16,8 +16,15 @@ static void host_set(struct world *w, struct effects *fx, struct host *h,
 
 	text_copy_slice(h->text, sizeof(h->text), text);
 	h->changed = w->turn;
+	/* Nodes there may count as lost by now. */
+	LIST_EACH(&h->machines, it)
+		if (state == HOST_NOT_ANSWERING &&
+		    LIST_ENTRY(it, struct machine, host_link)->node)
+			pool_unbalance(w, LIST_ENTRY(it, struct machine,
+						     host_link)->pool);
 	if (!changed)
 		return;
+	h->silent_ms = state == HOST_NOT_ANSWERING ? w->now_ms : 0;
 	h->state = (int)state;
 	h->since_wall_ms = w->wall_ms;
 	world_event(w, fx, state == HOST_UP ? SEVERITY_INFO : SEVERITY_WARN,
@@ -64,6 +71,8 @@ void host_on_state(struct world *w, struct effects *fx, const struct event *ev)
 	}
 	h->kvm = ev->host.kvm;
 	h->isolated = ev->host.isolated;
+	h->cpus = ev->host.cpus;
+	h->memory_mib = ev->host.memory_mib;
 	text_copy_slice(h->labels, sizeof(h->labels), ev->host.labels);
 	h->known = true;
 	for (size_t i = 0; i < w->pool_count; i++)
@@ -153,6 +162,39 @@ static void destroy_orphan(struct world *w, struct effects *fx, struct host *h,
 		    (int)ev->domain.name.length, ev->domain.name.ptr);
 }
 
+/* A machine's domain on a host that is not its own: it is on its way there, or
+ * was left behind when it went. */
+static void seen_elsewhere(struct world *w, struct effects *fx, struct host *h,
+			   struct machine *m, const struct event *ev)
+{
+	if (m->going == h) {
+		m->arrived = ev->domain.state == DOMAIN_RUNNING;
+		return;
+	}
+	/* A poll that began before it went may still show it. */
+	if (!m->going && h->poll_sent_ms > m->moved_ms &&
+	    !PLANTED(S12_TWIN_STAYS))
+		destroy_orphan(w, fx, h, ev);
+}
+
+/* A migration of unknown outcome: the host it went to has been asked since. */
+static void settle_arrivals(struct world *w, struct effects *fx, struct host *h)
+{
+	for (size_t i = 0; i < w->cluster_count; i++)
+		LIST_EACH(&w->clusters[i]->pool->machines, it) {
+			struct machine *m =
+				LIST_ENTRY(it, struct machine, pool_link);
+			bool arrived = m->arrived;
+
+			if (m->going != h || m->job == JOB_MIGRATE)
+				continue;
+			m->arrived = false;
+			change_on_live(w, fx, m, JOB_MIGRATE,
+				       arrived ? CALL_OK : CALL_FAILED,
+				       "the migration was lost; it is still where it was");
+		}
+}
+
 void host_on_seen(struct world *w, struct effects *fx, const struct event *ev)
 {
 	struct host *h = world_host(w, ev->domain.host);
@@ -165,6 +207,10 @@ void host_on_seen(struct world *w, struct effects *fx, const struct event *ev)
 		m = NULL;
 	if (!m && PLANTED(S12_ORPHAN_STAYS))
 		return;
+	if (m && m->host != h) {
+		seen_elsewhere(w, fx, h, m, ev);
+		return;
+	}
 	if (!m) {
 		destroy_orphan(w, fx, h, ev);
 		return;
@@ -174,6 +220,8 @@ void host_on_seen(struct world *w, struct effects *fx, const struct event *ev)
 	    ev->domain.state == DOMAIN_OFF)
 		return;
 	m->seen_poll = ev->domain.poll;
+	if (m->node && h->poll_sent_ms > m->hint_ms)
+		node_set_ended(w, m, false);
 	bool paused = ev->domain.state == DOMAIN_PAUSED;
 	if (paused && !m->paused)
 		world_event(w, fx, SEVERITY_WARN, false, "PAUSED", "machine",
@@ -184,7 +232,7 @@ void host_on_seen(struct world *w, struct effects *fx, const struct event *ev)
 
 static bool poll_speaks_of(const struct host *h, const struct machine *m)
 {
-	return machine_expects_domain(m) && h->poll > m->trust_poll;
+	return machine_expects_domain(m) && h->poll > m->trust_poll && !m->going;
 }
 
 /* The first poll since we met the host shows none of our machines: it was
@@ -238,8 +286,10 @@ void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
 				     !lost);
 		}
 	}
+	settle_arrivals(w, fx, h);
 	h->polled = true;
 	host_set(w, fx, h, HOST_UP, slice_of(h->version));
+	usage_read(w, fx, h);
 	if (h->poll_again)
 		host_poll(w, fx, h);
 }
@@ -253,6 +303,10 @@ void host_on_hint(struct world *w, struct effects *fx, const struct event *ev)
 		return;
 	switch (ev->hint.hint) {
 	case HINT_STOPPED:
+		if (m->node) {
+			m->hint_ms = w->now_ms;
+			node_set_ended(w, m, !PLANTED(S14_HINT_UNHEARD));
+		}
 		host_poll(w, fx, h);
 		return;
 	case HINT_AGENT_UP:

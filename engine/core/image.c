@@ -160,6 +160,7 @@ void image_kick(struct world *w, struct effects *fx, struct machine *m)
 static void saved(struct world *w, struct effects *fx, struct machine *m)
 {
 	m->created = m->seen = m->agent_up = false;
+	ledger_close(w, fx, m, false);
 	m->trust_poll = m->host->poll;
 	machine_move(w, fx, m, MACHINE_SAVED, "on disk");
 	machine_kick(w, fx, m);
@@ -168,6 +169,8 @@ static void saved(struct world *w, struct effects *fx, struct machine *m)
 static void woken(struct world *w, struct effects *fx, struct machine *m)
 {
 	image_restored(fx, m);
+	if (!m->ledger)
+		ledger_open(w, fx, m);
 	m->pool->wake_ms = w->now_ms - m->state_ms;
 	machine_move(w, fx, m, MACHINE_READY, "woken");
 	world_event(w, fx, SEVERITY_INFO, false, "READY", "machine", m->row.name,

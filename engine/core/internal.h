@@ -15,6 +15,7 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 void override_set(struct world *w, const struct override_row *row);
 /* Ends one, durably. */
 void override_end(struct world *w, struct effects *fx, size_t index);
+bool override_has(const struct world *w, const char *pool, const char *what);
 
 /* ---- machine.c: the life of one machine -------------------------------- */
 struct machine *machine_new(struct world *w, const struct machine_row *row,
@@ -58,6 +59,9 @@ void machine_check_isolated(const struct machine *m);
 /* Puts on or takes off its pool's list of free machines. */
 void machine_update_ready(struct world *w, struct machine *m);
 void machine_check(const struct world *w, const struct machine *m);
+/* It runs on another host now. */
+void machine_moved(struct world *w, struct effects *fx, struct machine *m,
+		   struct host *to);
 
 /* ---- roll.c: replacing what is outdated --------------------------------- */
 bool machine_is_outdated(const struct machine *m);
@@ -182,6 +186,10 @@ uint32_t pool_target(const struct pool *p);
  * what would fix it, when the pool's host does not give that.
  */
 bool pool_refuses(const struct pool *p, char *why, size_t why_size);
+/* One machine more, on that host; slot 0 = the lowest that is free. */
+struct machine *pool_create(struct world *w, struct effects *fx,
+			    struct pool *p, struct host *h, uint32_t slot,
+			    uint32_t vcpus, uint64_t memory_mib);
 /* What sizing would do now: +n create, -n retire; why for people. */
 int pool_decide(const struct pool *p, char *why, size_t why_size);
 
@@ -445,6 +453,103 @@ void command_done(struct world *w, struct effects *fx, const struct event *ev,
 void command_user(struct world *w, struct effects *fx, const struct event *ev);
 
 /* ---- cluster.c ------------------------------------------------------------------------------ */
+void apply_clusters(struct world *w, struct effects *fx);
+void clusters_begin(struct world *w, struct effects *fx);
+void clusters_fini(struct world *w);
+void cluster_restore(struct world *w, const struct cluster_row *row);
+void cluster_save(struct world *w, struct effects *fx, struct cluster *c);
+/* Its nodes' parts, number and change: what a pool's balancing is elsewhere. */
+void cluster_balance(struct world *w, struct effects *fx, struct pool *p);
+struct machine *cluster_create(struct world *w, struct effects *fx,
+			       struct cluster *c, struct host *h, uint32_t slot,
+			       uint32_t vcpus, uint64_t memory_mib);
+/* Counts as one of its nodes, whatever it does just now. */
+bool cluster_is_member(const struct machine *m);
+void clusters_on_gateway(struct world *w, struct effects *fx, uint32_t gateway,
+			 bool fresh);
+void clusters_on_gateway_lost(struct world *w, struct effects *fx,
+			      uint32_t gateway);
+void cluster_on_count(struct world *w, const struct event *ev);
+void cluster_on_vip(struct world *w, struct effects *fx, const struct event *ev);
+
+/* ---- node.c ---------------------------------------------------------------------------------- */
+struct node *node_new(struct machine *m);
+void node_free(struct world *w, struct node *n);
+void node_kick(struct world *w, struct effects *fx, struct machine *m);
+/* Its views changed. */
+void node_look(struct world *w, struct effects *fx, struct machine *m);
+void node_on_state(struct world *w, struct effects *fx, const struct event *ev);
+void node_on_count(struct world *w, struct effects *fx, const struct event *ev);
+void node_on_timer(struct world *w, struct effects *fx, struct node *n);
+void node_on_job(struct world *w, struct effects *fx, struct machine *m,
+		 enum call_result result, const char *text);
+/* A hint says that its domain ended; a poll that it runs. */
+void node_set_ended(struct world *w, struct machine *m, bool ended);
+void node_tell_gateway(struct world *w, struct effects *fx, uint32_t gateway);
+void node_forget_gateway(struct world *w, struct effects *fx, uint32_t gateway);
+void node_check_guest(struct world *w, struct effects *fx, struct machine *m);
+
+/* ---- change.c, change_plan.c ------------------------------------------------------------------ */
+/* NULL with why: refused, or what a dry run would do. */
+struct change *change_start(struct world *w, struct effects *fx,
+			    struct cluster *c, const struct change_wish *wish,
+			    char *why, size_t why_size);
+void change_begin(struct world *w, struct effects *fx, struct change *ch);
+void change_restore(struct world *w, struct effects *fx,
+		    const struct change_row *row);
+void change_resume(struct world *w, struct effects *fx, struct change *ch);
+void change_kick(struct world *w, struct effects *fx, struct change *ch);
+void change_on_timer(struct world *w, struct effects *fx, struct change *ch);
+void change_cancel(struct world *w, struct effects *fx, struct change *ch,
+		   const char *who);
+bool change_may_be_cancelled(const struct change *ch);
+bool change_is_final(const struct change_row *row);
+/* What it wants of a node now (node.c). */
+bool change_drains(const struct cluster *c, const struct machine *m);
+bool change_holds_back(const struct cluster *c, const struct machine *m);
+bool change_waits_to_start(const struct world *w, const struct cluster *c,
+			   const struct machine *m);
+void change_on_stopped(struct world *w, struct effects *fx, struct machine *m,
+		       bool good, const char *text);
+/* A migration or a resize ended. */
+void change_on_live(struct world *w, struct effects *fx, struct machine *m,
+		    enum job job, enum call_result result, const char *text);
+
+/* ---- policy.c, rule.c ---------------------------------------------------------------------------- */
+void policy_look(struct world *w, struct cluster *c);
+void policy_kick(struct world *w, struct effects *fx, struct cluster *c);
+void policy_changed(struct world *w, struct effects *fx, struct cluster *c,
+		    const struct change_row *row);
+/* Stores it, with an id of its own when it has none. */
+void policy_save(struct world *w, struct effects *fx, struct decision_row *d);
+void policy_restore(struct world *w, const struct decision_row *d);
+void policy_restore_cluster(const struct world *w, struct cluster *c);
+void policy_on_minute(struct world *w);
+void apply_rules(struct world *w, struct effects *fx);
+void rules_fini(struct world *w);
+void rule_restore(struct world *w, const struct decision_row *d);
+/* reply: whom to answer with its wish, 0 = nobody. */
+void rule_run(struct world *w, struct effects *fx, struct rule *r, bool dry,
+	      uint64_t reply);
+void rule_on_timer(struct world *w, struct effects *fx, struct rule *r);
+void rule_on_done(struct world *w, struct effects *fx, const struct event *ev);
+void rule_on_call_over(struct world *w, struct effects *fx, uint64_t call);
+bool rule_is_off(const struct rule *r);
+
+/* ---- usage.c, ledger.c ------------------------------------------------------------------------------ */
+void usage_read(struct world *w, struct effects *fx, struct host *h);
+void usage_on_read(struct world *w, uint64_t call);
+void usage_on_stats(struct world *w, const struct event *ev);
+/* Its domain runs from now on, as created; ended; has another size or place. */
+void ledger_open(struct world *w, struct effects *fx, struct machine *m);
+void ledger_close(struct world *w, struct effects *fx, struct machine *m,
+		  bool estimated);
+void ledger_change(struct world *w, struct effects *fx, struct machine *m);
+void ledger_restore(struct world *w, struct effects *fx,
+		    const struct ledger_row *row);
+void ledger_free(struct machine *m);
+
+/* ---- command_cluster.c ----------------------------------------------------------------------------- */
 void command_cluster(struct world *w, struct effects *fx, const struct event *ev);
 
 #endif

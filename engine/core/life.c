@@ -173,6 +173,10 @@ static void kick_ready(struct world *w, struct effects *fx, struct machine *m)
 {
 	if (m->row.wish == WISH_RUN)
 		return;
+	if (m->node && m->row.node != NODE_NONE) {
+		pool_unbalance(w, m->pool);	/* leaves its cluster first */
+		return;
+	}
 	machine_cancel_calls(w, fx, m);
 	resource_machine_lost(w, fx, m);
 	if (m->row.wish == WISH_HOLD)
@@ -242,6 +246,9 @@ void machine_kick(struct world *w, struct effects *fx, struct machine *m)
 static void created(struct world *w, struct effects *fx, struct machine *m)
 {
 	m->created = m->seen = true;
+	if (m->node)
+		m->node->ended = m->node->started = m->node->sick = false;
+	ledger_open(w, fx, m);
 	/* A poll on its way was asked before: its silence proves nothing. */
 	m->trust_poll = m->host->poll;
 	machine_kick(w, fx, m);
@@ -298,6 +305,8 @@ void machine_on_job(struct world *w, struct effects *fx, struct machine *m,
 		image_on_job(w, fx, m, result, text);
 		return;
 	case MACHINE_RETIRING:
+		if (result == CALL_OK)
+			ledger_close(w, fx, m, false);
 		if (result == CALL_OK && volumes_delete(w, fx, m)) {
 			return;
 		} else if (result == CALL_OK) {
@@ -310,8 +319,11 @@ void machine_on_job(struct world *w, struct effects *fx, struct machine *m,
 			machine_arm(w, m);
 		}
 		return;
-	case MACHINE_DEFINED:
 	case MACHINE_READY:
+		CHECK("", m->node, "%s has a job in state ready", m->row.name);
+		node_on_job(w, fx, m, result, text);
+		return;
+	case MACHINE_DEFINED:
 	case MACHINE_SAVED:
 	case MACHINE_IN_SESSION:
 	case MACHINE_HELD:

@@ -96,7 +96,11 @@ struct machine *machine_new(struct world *w, const struct machine_row *row,
 	CHECK("", m, "out of memory");
 	m->row = *row;
 	m->pool = pool;
-	m->host = pool->host;
+	m->host = world_host(w, slice_of(row->host));
+	CHECK("", m->host, "%s is on host %s, which is not there", row->name,
+	      row->host);
+	if (pool->spec.cluster)
+		m->node = node_new(m);
 	list_init(&m->calls);
 	list_init(&m->volumes);
 	m->bound_incarnation = UINT64_MAX;
@@ -291,6 +295,11 @@ void machine_died(struct world *w, struct effects *fx, struct machine *m,
 	    w->now_ms - m->state_ms > HEALTHY_MS)
 		m->row.failures = 0;
 	m->created = m->seen = m->agent_up = m->prepared = false;
+	/* When exactly nobody saw; a poll or a hint says that it was. */
+	ledger_close(w, fx, m, true);
+	/* A node that served well gets its place back without a pause. */
+	if (m->node && w->now_ms - m->state_ms > HEALTHY_MS)
+		blame = false;
 	if (blame && (state_boots(m->row.state) ||
 		      m->row.state == MACHINE_READY)) {
 		machine_fail(w, fx, m, why);
@@ -302,6 +311,26 @@ void machine_died(struct world *w, struct effects *fx, struct machine *m,
 	} else {
 		machine_begin_clean(w, fx, m, RUNG_REBUILD, why);
 	}
+}
+
+void machine_moved(struct world *w, struct effects *fx, struct machine *m,
+		   struct host *to)
+{
+	bool boots = state_boots(m->row.state);
+
+	list_remove(&m->host_link);
+	m->host->booting -= boots;
+	m->host->changed = w->turn;
+	m->host = to;
+	to->booting += boots;
+	list_add_tail(&to->machines, &m->host_link);
+	TEXT_SET(m->row.host, to->spec.name);
+	m->moved_ms = w->now_ms;
+	m->trust_poll = to->poll;	/* those on their way were asked before */
+	ledger_change(w, fx, m);
+	world_event(w, fx, SEVERITY_INFO, false, "MOVE", "machine", m->row.name,
+		    "runs on %s now", to->spec.name);
+	world_save_machine(w, m);
 }
 
 void machine_cancel_calls(struct world *w, struct effects *fx,

@@ -172,12 +172,15 @@ static uint32_t free_slot(struct pool *p)
 	return p->free_slot;
 }
 
-static void create_one(struct world *w, struct effects *fx, struct pool *p)
+struct machine *pool_create(struct world *w, struct effects *fx,
+			    struct pool *p, struct host *h, uint32_t slot,
+			    uint32_t vcpus, uint64_t memory_mib)
 {
 	struct machine_row row = { .id = w->next_machine++,
-				   .slot = free_slot(p),
+				   .slot = slot ? slot : free_slot(p),
 				   .state = MACHINE_DEFINED,
 				   .wish = WISH_RUN,
+				   .vcpus = vcpus, .memory_mib = memory_mib,
 				   .since_wall_ms = w->wall_ms };
 
 	if (p->spec.keep && p->max == 1)
@@ -187,14 +190,29 @@ static void create_one(struct world *w, struct effects *fx, struct pool *p)
 		snprintf(row.name, sizeof(row.name), "%.50s-%02u", p->spec.name,
 			 row.slot);
 	TEXT_SET(row.pool, p->spec.name);
-	TEXT_SET(row.host, p->host->spec.name);
+	TEXT_SET(row.host, h->spec.name);
 	TEXT_SET(row.reason, "new");
 	world_uuid(w, row.id, row.uuid);
 	struct machine *m = machine_new(w, &row, p);
 	world_save_machine(w, m);
 	effects_add(fx, EFFECT_LOG)->text = effects_text(
-		fx, "machine %s: defined for pool %s", row.name, p->spec.name);
+		fx, "machine %s: defined for pool %s on %s", row.name,
+		p->spec.name, h->spec.name);
 	machine_kick(w, fx, m);
+	return m;
+}
+
+/* Where the pool may be in several places, where there is room. */
+static bool create_one(struct world *w, struct effects *fx, struct pool *p)
+{
+	struct host *h = p->host;
+
+	if (p->spec.placement.hosts.all || p->spec.placement.hosts.count)
+		h = placement_choose(w, p, p->spec.vcpus, p->spec.memory_mib,
+				     NULL, NULL, p->reason, sizeof(p->reason));
+	if (h)
+		pool_create(w, fx, p, h, 0, p->spec.vcpus, p->spec.memory_mib);
+	return h;
 }
 
 /* The first of that state, of those that may go; the list has the one longest
@@ -283,13 +301,17 @@ static int balance_tiers(struct world *w, struct effects *fx, struct pool *p,
 
 static void pool_balance(struct world *w, struct effects *fx, struct pool *p)
 {
+	if (p->spec.cluster) {
+		cluster_balance(w, fx, p);
+		return;
+	}
 	queue_serve(w, fx, p->line);
 	int n = pool_decide(p, p->reason, sizeof(p->reason));
 	if (p->base_text[0] && !p->removed)
 		TEXT_SET(p->reason, p->base_text);
 
-	for (; n > 0; n--)
-		create_one(w, fx, p);
+	while (n > 0 && create_one(w, fx, p))
+		n--;
 	/* Above `serve` a burst may come again: wait till machines idle. */
 	bool idle_only = !is_off(p) && pool_alive(p) > p->serve && !p->shrink_now;
 	for (; n < 0; n++) {

@@ -290,7 +290,7 @@ void queue_index(struct world *w, struct effects *fx)
 
 		p->line = NULL;
 		p->waiting_count = 0;
-		if (!p->removed && !p->spec.keep)
+		if (!p->removed && !p->spec.keep && !p->spec.cluster)
 			line_add_pool(line_make(w, p->spec.application), p);
 	}
 	LIST_EACH(&w->waiting, it) {

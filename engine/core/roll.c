@@ -13,7 +13,7 @@
 
 bool machine_is_outdated(const struct machine *m)
 {
-	if (m->host != m->pool->host)
+	if (!placement_allows(m->pool, m->host))
 		return true;	/* its pool has moved */
 	return m->row.version[0] && m->pool->spec.version[0] &&
 	       strcmp(m->row.version, m->pool->spec.version) != 0;
@@ -63,7 +63,7 @@ uint32_t roll_decide(const struct pool *p)
 
 static void replace(struct world *w, struct effects *fx, struct machine *m)
 {
-	if (m->host != m->pool->host)
+	if (!placement_allows(m->pool, m->host))
 		machine_retire(w, fx, m);
 	else
 		machine_begin_clean(w, fx, m, RUNG_REBUILD,
@@ -106,6 +106,10 @@ static void count_outdated(struct pool *p)
 
 void roll_begin(struct world *w, struct effects *fx, struct pool *p)
 {
+	if (p->spec.cluster) {	/* its nodes are replaced by a change (policy.c) */
+		pool_unbalance(w, p);
+		return;
+	}
 	if (!p->removed && !p->closing && !p->roll_paused)
 		retry_quarantined(w, fx, p);
 	count_outdated(p);

@@ -24,6 +24,7 @@ enum {
 	ROW_PATH_SIZE = 1024,
 	ROW_STAMP_SIZE = 64,
 	ROW_IMAGE_SIZE = 128,	/* what an image is bound to, for people */
+	ROW_PAIRS_SIZE = 4096,
 };
 
 /* decisions.md 10.  The table with edges and meanings is in machine.c. */
@@ -274,7 +275,9 @@ struct change_row {
 	uint64_t from_memory_mib, to_memory_mib;
 	char who[ROW_USER_SIZE];	/* operator, "rule NAME", "calendar", "engine" */
 	int64_t started_wall_ms, step_wall_ms, ended_wall_ms;
-	char pairs[ROW_PATH_SIZE];	/* "payroll-01>payroll-03 >payroll-04 payroll-02>" */
+	/* Who takes over from whom: "payroll-01>payroll-03 >payroll-04 payroll-02>";
+	 * "payroll-01=payroll-01": it stays and is changed. */
+	char pairs[ROW_PAIRS_SIZE];
 	char text[ROW_TEXT_SIZE];	/* what it waits for, or how it ended */
 };
 

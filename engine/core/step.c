@@ -73,9 +73,16 @@ static void on_tick(struct world *w, struct effects *fx)
 			pool_unbalance(w, OWNER(t, struct pool, shrink_timer));
 			break;
 		case TIMER_NODE:
+			node_on_timer(w, fx, OWNER(t, struct node, timer));
+			break;
 		case TIMER_CHANGE:
+			change_on_timer(w, fx, OWNER(t, struct change, timer));
+			break;
 		case TIMER_RULE:
+			rule_on_timer(w, fx, OWNER(t, struct rule, timer));
+			break;
 		case TIMER_MINUTE:
+			policy_on_minute(w);
 			break;
 		case TIMER_LATE:
 			world_save_late(w);
@@ -207,11 +214,22 @@ static void dispatch(struct world *w, const struct event *ev,
 		on_notice(w, fx, ev);
 		return;
 	case EVENT_NODE_STATE:
+		node_on_state(w, fx, ev);
+		return;
 	case EVENT_NODE_COUNT:
+		node_on_count(w, fx, ev);
+		return;
 	case EVENT_CLUSTER_COUNT:
+		cluster_on_count(w, ev);
+		return;
 	case EVENT_STATS:
+		usage_on_stats(w, ev);
+		return;
 	case EVENT_RULE_DONE:
+		rule_on_done(w, fx, ev);
+		return;
 	case EVENT_VIP:
+		cluster_on_vip(w, fx, ev);
 		return;
 	case EVENT_KINDS:
 		break;
@@ -224,6 +242,7 @@ void engine_step(struct world *w, const struct event *ev, struct effects *fx)
 	CHECK("", ev->now_ms >= w->now_ms, "time went back");
 	w->now_ms = ev->now_ms;
 	w->wall_ms = ev->wall_ms;
+	w->offset_s = ev->offset_s;
 	dispatch(w, ev, fx);
 	pools_balance(w, fx);
 	queue_tell(w, fx);

@@ -17,6 +17,9 @@ void world_init(struct world *w, uint64_t site_key, uint64_t term)
 	w->next_machine = w->next_session = w->next_request = w->next_event = 1;
 	/* Calls of different terms never meet: answers may outlive an engine. */
 	w->next_call = term << 32 | 1;
+	w->next_change = w->next_decision = w->next_ledger = 1;
+	list_init(&w->changes);
+	w->minute_timer.kind = TIMER_MINUTE;
 	list_init(&w->live);
 	list_init(&w->away);
 	list_init(&w->accessing);
@@ -34,11 +37,20 @@ void world_init(struct world *w, uint64_t site_key, uint64_t term)
 	list_init(&w->done);
 }
 
-static void free_volumes(struct map *machines)
+/* What a machine has for itself. */
+static void machine_fini(struct world *w, struct machine *m)
 {
-	for (size_t i = 0; i < machines->size; i++)
-		if (machines->slots[i].key)
-			volumes_free(machines->slots[i].value);
+	volumes_free(m);
+	node_free(w, m->node);
+	ledger_free(m);
+	free(m->usage);
+}
+
+static void fini_machines(struct world *w)
+{
+	for (size_t i = 0; i < w->machines.size; i++)
+		if (w->machines.slots[i].key)
+			machine_fini(w, w->machines.slots[i].value);
 }
 
 static void free_values(struct map *map)
@@ -59,7 +71,9 @@ static void free_requests(struct map *requests)
 
 void world_fini(struct world *w)
 {
-	free_volumes(&w->machines);
+	fini_machines(w);
+	clusters_fini(w);
+	rules_fini(w);
 	queue_clear(w);
 	tokens_fini(w);
 	dict_clear(&w->keys);
@@ -263,6 +277,7 @@ static void free_machine(struct world *w, struct machine *m)
 	list_remove(&m->save_link);
 	list_remove(&m->late_link);
 	map_remove(&w->machines, m->row.id);
+	machine_fini(w, m);
 	free(m);
 }
 

@@ -68,6 +68,7 @@ struct host {
 	uint32_t cpus;
 	uint64_t memory_mib;
 	bool draining;		/* an operator's: no machine is made there */
+	int64_t silent_ms;	/* boot time since it does not answer */
 	uint64_t stats_call;	/* outstanding, 0 = none */
 	int64_t stats_ms;	/* of the last answer, 0 = none */
 	struct list machines;
@@ -136,8 +137,13 @@ struct machine {
 	struct pool *pool;
 	struct host *host;
 	struct node *node;	/* of a cluster's pool, else NULL */
-	struct host *going;	/* JOB_MIGRATE: where to */
+	struct host *going;	/* JOB_MIGRATE, or what became of it is unknown */
+	bool arrived;		/* a poll of that host has shown it */
+	int64_t moved_ms;	/* boot time it last changed its host */
+	int64_t hint_ms;	/* boot time of the last hint that it ended */
 	struct usage *usage;	/* NULL until something was read */
+	struct ledger_row *ledger;	/* its open interval, or NULL */
+	int64_t ledger_ms;	/* boot time from which on it is not counted yet */
 	struct list pool_link, state_link, host_link, ready_link, boot_link,
 		save_link, late_link, gone_link;
 	enum job job;
@@ -278,6 +284,7 @@ struct request {
 struct gateway {
 	bool up;		/* connected and its report is complete */
 	bool reporting;		/* between UP and READY */
+	bool fresh;		/* a new process, as it said with UP */
 	uint32_t sessions;
 	int64_t since_wall_ms;
 	uint64_t changed;

@@ -277,6 +277,8 @@ static void perform(struct sim *s, const struct effect *e)
 
 	oracle_act(s, e);
 	switch (e->kind) {
+	case EFFECT_STATS_READ:	/* never answered: its deadline passes */
+		return;
 	case EFFECT_HOST_POLL:
 	case EFFECT_HOST_RESTART:
 	case EFFECT_DOMAIN_CREATE:
@@ -333,7 +335,6 @@ static void perform(struct sim *s, const struct effect *e)
 	case EFFECT_NODE_DROP:
 	case EFFECT_DOMAIN_RESIZE:
 	case EFFECT_DOMAIN_MIGRATE:
-	case EFFECT_STATS_READ:
 	case EFFECT_RULE_RUN:
 	case EFFECT_VIP:
 	case EFFECT_SAVE_CLUSTER:
