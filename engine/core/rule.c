@@ -144,7 +144,7 @@ void rule_on_timer(struct world *w, struct effects *fx, struct rule *r)
 
 static struct rule *rule_of_call(struct world *w, uint64_t call)
 {
-	for (size_t i = 0; i < w->rule_count; i++)
+	for (size_t i = 0; call && i < w->rule_count; i++)
 		if (w->rules[i]->call == call)
 			return w->rules[i];
 	return NULL;

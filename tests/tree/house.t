@@ -61,7 +61,7 @@ none(\@wrong, 'every include is one its folder may have');
 # ---- the core is pure ----------------------------------------------------------
 my %pure = map { $_ => 1 } qw(
 	malloc calloc realloc free memcpy memmove memset memcmp memchr memrchr
-	strcmp strncmp strlen strcpy strchr strrchr snprintf vsnprintf strtoull
+	strcmp strncmp strlen strcpy strcspn strchr strrchr snprintf vsnprintf strtoull
 	__stack_chk_fail __snprintf_chk __vsnprintf_chk __memcpy_chk __strcpy_chk
 	_GLOBAL_OFFSET_TABLE_ site_spec_fini);
 my @objects = glob("$build/obj/engine/core/*.o");
