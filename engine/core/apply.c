@@ -385,7 +385,7 @@ static void restore(struct world *w, struct effects *fx,
 	for (size_t i = 0; i < rows->ledger_count; i++)
 		ledger_restore(w, fx, &rows->ledgers[i]);
 	for (size_t i = 0; i < rows->cluster_count; i++)
-		cluster_restore(w, &rows->clusters[i]);
+		cluster_restore(w, fx, &rows->clusters[i]);
 	for (size_t i = 0; i < rows->change_count; i++)
 		change_restore(w, fx, &rows->changes[i]);
 	for (size_t i = 0; i < rows->decision_count; i++)

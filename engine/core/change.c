@@ -234,6 +234,12 @@ void change_cancel(struct world *w, struct effects *fx, struct change *ch,
 	undo(w, fx, ch, text);
 }
 
+void change_abandon(struct world *w, struct effects *fx, struct change *ch)
+{
+	TEXT_SET(ch->row.text, "the cluster left the site");
+	finish(w, fx, ch, CHANGE_CANCELLED);
+}
+
 bool change_may_be_cancelled(const struct change *ch)
 {
 	return ch->row.state == CHANGE_RUNNING && ch->row.step < STEP_FREE &&
@@ -276,7 +282,8 @@ static struct pair *pair_of_old(struct change *ch, uint64_t machine)
 bool change_drains(const struct cluster *c, const struct machine *m)
 {
 	return c->change && c->change->row.state == CHANGE_RUNNING &&
-	       c->change->row.step >= STEP_TRANSFER &&
+	       c->change->row.step >=
+		       (PLANTED(S14_BREAKS_FIRST) ? STEP_CREATE : STEP_TRANSFER) &&
 	       pair_of_old(c->change, m->row.id);
 }
 
@@ -285,7 +292,7 @@ bool change_holds_back(const struct cluster *c, const struct machine *m)
 	return c->change && m->row.change == c->change->row.id &&
 	       pair_of_new(c->change, m->row.id) &&
 	       (c->change->row.state == CHANGE_UNDOING ||
-		(c->change->row.step < STEP_JOIN && !PLANTED(S14_JOINS_UNCHECKED)));
+		c->change->row.step < STEP_JOIN);
 }
 
 bool change_waits_to_start(const struct world *w, const struct cluster *c,

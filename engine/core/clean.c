@@ -123,7 +123,8 @@ void clean_kick(struct world *w, struct effects *fx, struct machine *m)
 static void rebuilt(struct world *w, struct effects *fx, struct machine *m)
 {
 	m->created = m->seen = m->agent_up = m->prepared = false;
-	ledger_close(w, fx, m, false);
+	if (!PLANTED(S10_NEVER_CLOSED))
+		ledger_close(w, fx, m, false);
 	image_forget(m);
 	m->row.clean_ms = w->now_ms - m->state_ms;
 	m->row.created_wall_ms = 0;

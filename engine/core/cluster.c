@@ -12,7 +12,10 @@
 #include "engine/base/check.h"
 #include "engine/core/internal.h"
 
-enum { LOST_MS = 5000 };	/* a host silent so long: what comes up there does not */
+enum {
+	LOST_MS = 5000,		/* a host silent so long: what comes up there does not */
+	SICK_MS = 60000,	/* a node that is not healthy so long is made anew */
+};
 
 struct cluster *world_cluster(const struct world *w, struct slice name)
 {
@@ -143,7 +146,7 @@ void cluster_on_vip(struct world *w, struct effects *fx, const struct event *ev)
 static void want_vip(struct world *w, struct effects *fx, struct cluster *c,
 		     bool want)
 {
-	if (c->vip_wanted == want)
+	if (c->vip_wanted == want || (!want && PLANTED(S13_VIP_STAYS)))
 		return;
 	c->vip_wanted = want;
 	struct effect *e = effects_add(fx, EFFECT_VIP);
@@ -194,6 +197,33 @@ static void look_for_lost(struct world *w, struct effects *fx, struct cluster *c
 	}
 }
 
+/* One that has not been well for long is made anew; one at a time, for what ails
+ * all of them at once is seldom cured so.  In a change they are its business. */
+static void look_for_sick(struct world *w, struct effects *fx, struct cluster *c)
+{
+	struct machine *worst = NULL;
+
+	LIST_EACH(&c->pool->machines, it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, pool_link);
+
+		if (!cluster_is_member(m))
+			continue;
+		if (m->row.state != MACHINE_READY)
+			return;
+		if (m->node->down && m->host->state == HOST_UP &&
+		    m->job == JOB_NONE && w->now_ms - m->node->down_ms >= SICK_MS &&
+		    (!worst || m->node->down_ms < worst->node->down_ms))
+			worst = m;
+	}
+	if (worst) {
+		char why[ROW_TEXT_SIZE];
+
+		snprintf(why, sizeof(why), "not healthy for %d s: %s",
+			 SICK_MS / 1000, worst->node->text);
+		machine_fail(w, fx, worst, why);
+	}
+}
+
 static uint32_t count_members(const struct cluster *c)
 {
 	uint32_t n = 0;
@@ -204,15 +234,28 @@ static uint32_t count_members(const struct cluster *c)
 	return n;
 }
 
+static struct host *place(const struct world *w, const struct cluster *c,
+			  char *why, size_t why_size)
+{
+	uint32_t most = 2 * c->spec.max.nodes + 2;
+
+	if (pool_total(c->pool) >= most) {
+		snprintf(why, why_size,
+			 "%u machines are there, %u of them quarantined; release or delete those",
+			 pool_total(c->pool), c->pool->counts[MACHINE_QUARANTINED]);
+		return NULL;
+	}
+	return placement_choose(w, c->pool, c->row.vcpus, c->row.memory_mib, NULL,
+				NULL, why, why_size);
+}
+
 static void grow(struct world *w, struct effects *fx, struct cluster *c,
 		 uint32_t n)
 {
 	char why[ROW_TEXT_SIZE];
 
 	for (; n; n--) {
-		struct host *h = placement_choose(w, c->pool, c->row.vcpus,
-						  c->row.memory_mib, NULL, NULL,
-						  why, sizeof(why));
+		struct host *h = place(w, c, why, sizeof(why));
 		if (!h) {
 			if (strcmp(c->reason, why) != 0)
 				world_event(w, fx, SEVERITY_FAIL, false, "PLACE",
@@ -270,6 +313,7 @@ void cluster_balance(struct world *w, struct effects *fx, struct pool *p)
 		change_kick(w, fx, c->change);
 		return;
 	}
+	look_for_sick(w, fx, c);
 	uint32_t n = count_members(c);
 	if (n < c->row.nodes)
 		grow(w, fx, c, c->row.nodes - n);
@@ -299,6 +343,8 @@ static void drop(struct world *w, struct effects *fx, size_t i)
 {
 	struct cluster *c = w->clusters[i];
 
+	if (c->change)
+		change_abandon(w, fx, c->change);
 	want_vip(w, fx, c, false);
 	for (uint32_t g = 0; g < WORLD_GATEWAYS_MAX; g++)
 		if (c->told[g]) {
@@ -309,13 +355,6 @@ static void drop(struct world *w, struct effects *fx, size_t i)
 		}
 	w->clusters[i] = w->clusters[--w->cluster_count];
 	free(c);
-}
-
-static void drop_removed(struct world *w, struct effects *fx)
-{
-	for (size_t i = w->cluster_count; i-- > 0;)
-		if (w->clusters[i]->removed && !w->clusters[i]->change)
-			drop(w, fx, i);
 }
 
 void apply_clusters(struct world *w, struct effects *fx)
@@ -344,11 +383,9 @@ void apply_clusters(struct world *w, struct effects *fx)
 		c->changed = w->turn;
 		pool_unbalance(w, c->pool);
 	}
-	for (size_t i = 0; i < w->cluster_count; i++)
-		if (w->clusters[i]->removed && w->clusters[i]->change)
-			change_cancel(w, fx, w->clusters[i]->change,
-				      "the site: the cluster is gone");
-	drop_removed(w, fx);
+	for (size_t i = w->cluster_count; i-- > 0;)
+		if (w->clusters[i]->removed)
+			drop(w, fx, i);
 }
 
 void clusters_fini(struct world *w)
@@ -361,12 +398,16 @@ void clusters_fini(struct world *w)
 }
 
 /* What it was, as saved; a new cluster begins as the site says. */
-void cluster_restore(struct world *w, const struct cluster_row *row)
+void cluster_restore(struct world *w, struct effects *fx,
+		     const struct cluster_row *row)
 {
 	struct cluster *c = world_cluster(w, slice_of(row->name));
 
-	if (!c)
+	if (!c) {	/* an engine that died may not have let go of its address */
+		effects_add(fx, EFFECT_VIP)->text =
+			effects_text(fx, "%s", row->name);
 		return;
+	}
 	c->row = *row;
 	c->past = (struct cluster_counts){ .transactions = row->transactions,
 					   .replayed = row->replayed,

@@ -57,7 +57,8 @@ struct node_view {
 struct node {
 	struct machine *machine;
 	bool up;		/* every gateway there is says so, one at least */
-	bool down;		/* one says that it is not well */
+	bool down;		/* one says that it is not well, */
+	int64_t down_ms;	/* since that boot time */
 	bool ended;		/* its domain is said to have ended: not to be used
 				 * until a poll has shown the opposite */
 	bool lost;		/* its host does not answer, nor does it: replaced */

@@ -180,8 +180,8 @@ static void seen_elsewhere(struct world *w, struct effects *fx, struct host *h,
 /* A migration of unknown outcome: the host it went to has been asked since. */
 static void settle_arrivals(struct world *w, struct effects *fx, struct host *h)
 {
-	for (size_t i = 0; i < w->cluster_count; i++)
-		LIST_EACH(&w->clusters[i]->pool->machines, it) {
+	for (size_t i = 0; i < w->pool_count; i++)
+		LIST_EACH(&w->pools[i]->machines, it) {
 			struct machine *m =
 				LIST_ENTRY(it, struct machine, pool_link);
 			bool arrived = m->arrived;
@@ -275,6 +275,12 @@ void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
 		    h->poll > m->trust_poll)
 			machine_begin_clean(w, fx, m, clean_below(m),
 					    "a domain of it runs, though it is saved");
+		if (m->node && m->node->down)
+			pool_unbalance(w, m->pool);	/* perhaps for too long */
+		/* Nobody waits for its end any more: this is where it is seen. */
+		if (m->row.state == MACHINE_QUARANTINED &&
+		    m->seen_poll != h->poll && h->poll > m->trust_poll)
+			ledger_close(w, fx, m, true);
 		if (!poll_speaks_of(h, m))
 			continue;
 		if (m->seen_poll == h->poll) {

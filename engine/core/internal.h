@@ -456,7 +456,8 @@ void command_user(struct world *w, struct effects *fx, const struct event *ev);
 void apply_clusters(struct world *w, struct effects *fx);
 void clusters_begin(struct world *w, struct effects *fx);
 void clusters_fini(struct world *w);
-void cluster_restore(struct world *w, const struct cluster_row *row);
+void cluster_restore(struct world *w, struct effects *fx,
+		     const struct cluster_row *row);
 void cluster_save(struct world *w, struct effects *fx, struct cluster *c);
 /* Its nodes' parts, number and change: what a pool's balancing is elsewhere. */
 void cluster_balance(struct world *w, struct effects *fx, struct pool *p);
@@ -502,6 +503,8 @@ void change_kick(struct world *w, struct effects *fx, struct change *ch);
 void change_on_timer(struct world *w, struct effects *fx, struct change *ch);
 void change_cancel(struct world *w, struct effects *fx, struct change *ch,
 		   const char *who);
+/* Its cluster is gone: nothing is left to undo. */
+void change_abandon(struct world *w, struct effects *fx, struct change *ch);
 bool change_may_be_cancelled(const struct change *ch);
 bool change_is_final(const struct change_row *row);
 /* What it wants of a node now (node.c). */

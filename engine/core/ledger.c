@@ -60,6 +60,8 @@ void ledger_close(struct world *w, struct effects *fx, struct machine *m,
 	CHECK("S10", row->length_ms >= 0, "an interval of %s ends before it begins",
 	      m->row.name);
 	save(fx, row);
+	if (PLANTED(S10_CLOSED_CHANGES))
+		save(fx, row);
 	free(row);
 	m->ledger = NULL;
 	m->row.ledger = 0;

@@ -74,8 +74,8 @@ static void tell(struct effects *fx, struct machine *m, uint32_t gateway)
 
 void node_tell_gateway(struct world *w, struct effects *fx, uint32_t gateway)
 {
-	for (size_t i = 0; i < w->cluster_count; i++)
-		LIST_EACH(&w->clusters[i]->pool->machines, it) {
+	for (size_t i = 0; i < w->pool_count; i++)
+		LIST_EACH(&w->pools[i]->machines, it) {
 			struct machine *m =
 				LIST_ENTRY(it, struct machine, pool_link);
 
@@ -89,8 +89,8 @@ void node_tell_gateway(struct world *w, struct effects *fx, uint32_t gateway)
 
 void node_forget_gateway(struct world *w, struct effects *fx, uint32_t gateway)
 {
-	for (size_t i = 0; i < w->cluster_count; i++)
-		LIST_EACH(&w->clusters[i]->pool->machines, it) {
+	for (size_t i = 0; i < w->pool_count; i++)
+		LIST_EACH(&w->pools[i]->machines, it) {
 			struct machine *m =
 				LIST_ENTRY(it, struct machine, pool_link);
 
@@ -125,8 +125,8 @@ static void set_part(struct world *w, struct effects *fx, struct machine *m,
 	for (uint32_t g = 0; g < WORLD_GATEWAYS_MAX; g++)
 		if (w->gateways[g].up)
 			tell(fx, m, g);
-	if (to == NODE_NONE)
-		m->node->up = m->node->checked = false;
+	if (to == NODE_NONE)	/* what was said is of the life that ends */
+		m->node->up = m->node->down = m->node->checked = false;
 	if (to != NODE_DRAINING)
 		timer_stop(&w->timers, &m->node->timer);
 	world_save_machine(w, m);
@@ -161,6 +161,8 @@ static bool sum_views(const struct world *w, struct node *n)
 	n->open = open;
 	if (n->sick)
 		TEXT_SET(n->text, n->sick_text);
+	if (n->down && !down)
+		n->down_ms = w->now_ms;
 	return n->up != was || n->down != down || open != before;
 }
 
@@ -282,7 +284,8 @@ static enum node_state part_wanted(const struct world *w, struct machine *m,
 		return NODE_SERVING;
 	}
 	*why = m->node->up ? "healthy" : "ready";
-	return m->node->up && !change_holds_back(c, m) ? NODE_SERVING :
+	return (m->node->up || PLANTED(S14_SERVES_UNCHECKED)) &&
+			       !change_holds_back(c, m) ? NODE_SERVING :
 							  NODE_CHECKED;
 }
 

@@ -208,8 +208,12 @@ static void decide(struct world *w, struct effects *fx, struct cluster *c,
 		.mapping = slice_of(c->pin_mapping),
 	};
 
-	if (kind == CHANGE_REPLACE)
+	if (kind == CHANGE_REPLACE) {
 		TEXT_SET(d.text, "nodes of an earlier version are replaced");
+		/* A machine that stays would stay of that version. */
+		if (c->spec.strategy == STRATEGY_LIVE)
+			wish.strategy = STRATEGY_FAILOVER;
+	}
 	if (p->rule && is_held_back(w, c, &p->size, why, sizeof(why))) {
 		d.outcome = DECISION_HELD_BACK;
 		TEXT_SET(d.text, why);

@@ -64,6 +64,11 @@ void operator_act(struct sim *s)
 		p->ev.command.verb = COMMAND_SITE_CLOSE;
 	p->ev.command.reply = ++s->next_token;
 	p->ev.command.who = post_text(p, "root");
+	if (s->site.cluster_count && sim_chance(s, 30)) {
+		nodes_operator(s, p);
+		post_send(s, p, NULL, 0);
+		return;
+	}
 	switch (p->ev.command.verb) {
 	case COMMAND_POOL_SCALE:
 		draw_scale(s, p);
@@ -123,8 +128,12 @@ static void change_site(struct sim *s)
 	struct site_host *h = &s->site.hosts[sim_between(
 		s, 0, (int64_t)s->site.host_count - 1)];
 
-	if (!p->keep && sim_chance(s, 30)) {
+	if (p->cluster && !sim_chance(s, 20)) {
+		nodes_change_site(s);
+	} else if (!p->keep && sim_chance(s, 30)) {
 		s->absent ^= 1u << i;
+	} else if (p->cluster) {
+		/* its size is the cluster's */
 	} else if (!p->keep) {
 		p->serve = (uint32_t)sim_between(s, 0, s->swarm.tiny ? 1 : 4);
 		p->spare = (uint32_t)sim_between(s, 0, p->serve);
@@ -138,7 +147,7 @@ static void change_site(struct sim *s)
 	if (!p->keep && p->saved && sim_chance(s, 30))
 		p->saved = (uint32_t)sim_between(s, 0, 2);
 	h->boot_parallel = (uint32_t)sim_between(s, 1, 4);
-	if (!p->keep && s->swarm.hosts > 1 && sim_chance(s, 10))
+	if (!p->keep && !p->cluster && s->swarm.hosts > 1 && sim_chance(s, 10))
 		TEXT_SET(p->host, h->name);	/* for machines to come */
 	if (s->site.resource_count && sim_chance(s, 50))
 		site_toggle_resource(s, p->application);

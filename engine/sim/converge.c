@@ -129,6 +129,8 @@ static const char *pools_missing(const struct sim *s)
 
 		if (want > p->max)
 			want = p->max;
+		if (p->spec.cluster)
+			continue;	/* oracle_nodes.c */
 		if (p->removed || p->closing ||
 		    (p->spec.untrusted && !is_isolated(s, p->host)))
 			want = cold = 0;
@@ -190,6 +192,13 @@ static const char *domains_missing(const struct sim *s)
 		const struct machine *m = world_machine(&s->world, l->machine);
 
 		foreign += !l->ours;
+		if (l->ours && m && m->node &&
+		    strcmp(m->host->spec.name, s->hosts[l->host].name) != 0) {
+			snprintf(text, sizeof(text), "domain %s runs on %s, its machine is on %s",
+				 l->name, s->hosts[l->host].name,
+				 m->host->spec.name);
+			return text;
+		}
 		if (l->ours && m && m->row.state == MACHINE_SAVED) {
 			snprintf(text, sizeof(text), "domain %s runs, its machine is saved",
 				 l->name);
@@ -283,6 +292,8 @@ const char *converge_missing(struct sim *s, const char **name)
 		return no;
 	*name = "L3";
 	if ((no = pools_missing(s)) || (no = resources_missing(s)))
+		return no;
+	if ((no = nodes_missing(s, name)))
 		return no;
 	*name = "R1";
 	if ((no = versions_missing(s)))

@@ -148,6 +148,7 @@ static void hello(struct sim *s, uint32_t gateway, bool fresh)
 	report(s, gateway);
 	if (gateway == 0)
 		resource_report(s);
+	nodes_gateway_linked(s, gateway);
 	p = post_new(s, EVENT_GATEWAY_READY);
 	p->ev.gateway.index = gateway;
 	gateway_post(s, gateway, p);
@@ -232,6 +233,7 @@ void gateway_die(struct sim *s, uint32_t gateway)
 	g->alive = g->linked = false;
 	g->epoch++;
 	g->stalled_ms = 0;
+	nodes_gateway_died(s, gateway);
 	if (gateway == 0) {
 		array_free(&s->ports);
 		s->target_machine = 0;
@@ -300,6 +302,10 @@ static void handle(struct sim *s, struct order *o)
 				o->e.resource);
 		s->target_machine = o->e.machine;
 		s->target_known = o->e.ok;
+		return;
+	case EFFECT_NODE_SET:
+	case EFFECT_NODE_DROP:
+		nodes_order(s, o);
 		return;
 	default:	/* WAITING is for people */
 		return;

@@ -337,6 +337,15 @@ static void run_image(struct sim *s, const struct order *o)
 	answer(s, o, &a, 0);
 }
 
+static void run_live(struct sim *s, const struct order *o)
+{
+	const char *no = o->e.kind == EFFECT_DOMAIN_MIGRATE ?
+				 nodes_migrate(s, o) :
+			 life_by_uuid(s, o->uuid) ? NULL : "no such domain";
+
+	answer_plain(s, o, no ? CALL_FAILED : CALL_OK, no ? no : "");
+}
+
 static void carry_out(struct sim *s, const struct order *o)
 {
 	const struct sim_host *h = &s->hosts[o->host];
@@ -360,6 +369,9 @@ static void carry_out(struct sim *s, const struct order *o)
 	else if (o->e.kind == EFFECT_DOMAIN_SAVE ||
 		 o->e.kind == EFFECT_DOMAIN_RESTORE)
 		run_image(s, o);
+	else if (o->e.kind == EFFECT_DOMAIN_RESIZE ||
+		 o->e.kind == EFFECT_DOMAIN_MIGRATE)
+		run_live(s, o);
 	else
 		run_in_guest(s, o);
 }

@@ -17,14 +17,14 @@
 #include "engine/sim/sim.h"
 
 enum {
-	HOSTS_MAX = 2,
+	HOSTS_MAX = 3,
 	GATEWAYS_MAX = 3,
 	USERS = 6,
 	GROUPS = 3,
 	SIM_COUNT_MAX = 3,
 	SIM_RANKS = 3,		/* priorities 0..2 */
-	APPLICATIONS_MAX = 4,
-	POOLS_MAX = 6,
+	APPLICATIONS_MAX = 5,
+	POOLS_MAX = 7,
 	LISTENERS_MAX = 3,
 	HOOK_STEPS_MAX = 6,
 	POST_BYTES = 400,
@@ -212,7 +212,19 @@ struct stored_volume {
 	int64_t first_ms;
 };
 
+struct sim_node {		/* what a gateway holds of a cluster's node */
+	uint32_t gateway, open;
+	uint64_t machine, incarnation, term;
+	int part;		/* enum node_state */
+	bool up, told, told_up;
+	int64_t ill_ms, drained_ms;	/* until */
+};
+
 struct store {
+	struct array ledgers;		/* struct ledger_row, by first save */
+	struct cluster_row cluster;	/* name "" = none */
+	struct change_row change;	/* the newest, id 0 = none */
+	struct decision_row decision;
 	struct array volumes;	/* struct stored_volume */
 	struct map machines, sessions, deleted;
 	struct map last;		/* machine -> its newest session */
@@ -221,7 +233,7 @@ struct store {
 	size_t token_count;
 	struct override_row overrides[64];
 	size_t override_count;
-	uint64_t counters[4];
+	uint64_t counters[7];
 };
 
 struct sim {
@@ -269,6 +281,9 @@ struct sim {
 	uint32_t passes[APPLICATIONS_MAX][USERS][USERS];
 	uint32_t rank_passes[APPLICATIONS_MAX][SIM_RANKS];
 	struct sim_gateway gateways[GATEWAYS_MAX];
+	struct array nodes;	/* struct sim_node */
+	struct map were_up;	/* machine and incarnation: a gateway found it well */
+	bool vip_held;
 	struct array conns, ports;
 	char target_resource[ROW_NAME_SIZE];
 	uint64_t target_machine, next_exchange;
@@ -446,6 +461,29 @@ void resource_ports_lost(struct sim *s, const struct life *l);
 /* Some guest asks for the resource. */
 void resource_knock(struct sim *s);
 void oracle_port(struct sim *s, const struct effect *e);
+
+/* ---- nodes.c: clusters --------------------------------------------------------------------- */
+void nodes_draw_site(struct sim *s);
+void nodes_change_site(struct sim *s);
+void nodes_start(struct sim *s);
+/* NODE_SET or NODE_DROP has come to its gateway. */
+void nodes_order(struct sim *s, const struct order *o);
+void nodes_gateway_died(struct sim *s, uint32_t gateway);
+void nodes_gateway_linked(struct sim *s, uint32_t gateway);
+void nodes_rule_run(struct sim *s, const struct effect *e);
+void nodes_vip(struct sim *s, const struct effect *e);
+/* Why not, or NULL. */
+const char *nodes_migrate(struct sim *s, const struct order *o);
+void nodes_operator(struct sim *s, struct post *p);
+
+/* ---- oracle_nodes.c -------------------------------------------------------------------------- */
+void oracle_node(struct sim *s, const struct effect *e);
+void oracle_drain(struct sim *s, const struct machine *m);
+void oracle_hint(struct sim *s, uint64_t machine);
+void oracle_ledger(struct sim *s, const struct ledger_row *row);
+void oracle_placed(struct sim *s, const struct machine_row *row);
+void oracle_change(struct sim *s, const struct change_row *row);
+const char *nodes_missing(const struct sim *s, const char **name);
 
 /* ---- chaos.c: what happens by itself ---------------------------------------------------- */
 void chaos_start(struct sim *s);

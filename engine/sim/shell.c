@@ -106,6 +106,22 @@ static int by_id(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
+static struct ledger_row *open_ledgers(const struct sim *s, size_t *count)
+{
+	const struct array *list = &s->store.ledgers;
+	struct ledger_row *rows = calloc(list->count + 1, sizeof(*rows));
+
+	CHECK("", rows, "out of memory");
+	*count = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		const struct ledger_row *row = list->items[i];
+
+		if (!row->end_wall_ms)
+			rows[(*count)++] = *row;
+	}
+	return rows;
+}
+
 static void apply_first_site(struct sim *s)
 {
 	struct site_spec spec = site_copy(&s->site, s->absent);
@@ -128,6 +144,14 @@ static void apply_first_site(struct sim *s)
 				      s->store.volumes.items[i])->row;
 	rows.volumes = volumes;
 	rows.volume_count = s->store.volumes.count;
+	struct ledger_row *ledgers = open_ledgers(s, &rows.ledger_count);
+	rows.ledgers = ledgers;
+	rows.clusters = &s->store.cluster;
+	rows.cluster_count = s->store.cluster.name[0] != '\0';
+	rows.changes = &s->store.change;
+	rows.change_count = s->store.change.id && !s->store.change.ended_wall_ms;
+	rows.decisions = &s->store.decision;
+	rows.decision_count = s->store.decision.id != 0;
 	rows.tokens = s->store.tokens;
 	rows.token_count = s->store.token_count;
 	for (size_t i = 0; i < list->count; i++)
@@ -138,6 +162,7 @@ static void apply_first_site(struct sim *s)
 	free(machines);
 	free(sessions);
 	free(volumes);
+	free(ledgers);
 	s->turn_ms = s->now_ms;
 }
 
@@ -148,13 +173,16 @@ void engine_start(struct sim *s)
 	s->term++;
 	trace_note(s, "engine of term %llu", (unsigned long long)s->term);
 	world_init(w, 0x5177e000 | 1, s->term);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 7; i++)
 		if (!s->store.counters[i])
 			s->store.counters[i] = 1;
 	w->next_machine = s->store.counters[0];
 	w->next_session = s->store.counters[1];
 	w->next_request = s->store.counters[2];
 	w->next_event = s->store.counters[3];
+	w->next_change = s->store.counters[4];
+	w->next_decision = s->store.counters[5];
+	w->next_ledger = s->store.counters[6];
 	s->running = true;
 	people_restore(s);
 	apply_first_site(s);
@@ -218,6 +246,13 @@ static void step_post(struct sim *s, struct post *p)
 	if (p->ev.kind == EVENT_COMMAND)
 		map_put(&s->tokens, p->ev.command.reply, s);
 	step(s, &p->ev);
+	if (p->ev.kind == EVENT_DOMAIN_HINT && p->ev.hint.hint == HINT_STOPPED) {
+		const struct machine *m =
+			world_machine_by_uuid(&s->world, p->ev.hint.uuid);
+
+		if (m)
+			oracle_hint(s, m->row.id);
+	}
 }
 
 static void step_all(struct sim *s)
@@ -278,7 +313,7 @@ static void perform(struct sim *s, const struct effect *e)
 	oracle_act(s, e);
 	switch (e->kind) {
 	case EFFECT_STATS_READ:	/* never answered: its deadline passes */
-		return;
+		break;
 	case EFFECT_HOST_POLL:
 	case EFFECT_HOST_RESTART:
 	case EFFECT_DOMAIN_CREATE:
@@ -292,7 +327,23 @@ static void perform(struct sim *s, const struct effect *e)
 	case EFFECT_AGENT_WRITE:
 	case EFFECT_TCP_PROBE:
 	case EFFECT_CHANNEL_OPEN:
+	case EFFECT_DOMAIN_RESIZE:
+	case EFFECT_DOMAIN_MIGRATE:
 		host_order(s, o);
+		return;
+	case EFFECT_RULE_RUN:
+		nodes_rule_run(s, e);
+		break;
+	case EFFECT_VIP:
+		nodes_vip(s, e);
+		break;
+	case EFFECT_NODE_SET:
+	case EFFECT_NODE_DROP:
+		oracle_node(s, e);
+		/* fall through */
+	case EFFECT_CLUSTER_SET:
+	case EFFECT_CLUSTER_DROP:
+		gateway_order(s, o);
 		return;
 	case EFFECT_HOOK_RUN:
 	case EFFECT_HOOK_KILL:
@@ -329,14 +380,6 @@ static void perform(struct sim *s, const struct effect *e)
 			map_put(&s->stopped, e->session, s);
 		gateway_order(s, o);
 		return;
-	case EFFECT_CLUSTER_SET:
-	case EFFECT_CLUSTER_DROP:
-	case EFFECT_NODE_SET:
-	case EFFECT_NODE_DROP:
-	case EFFECT_DOMAIN_RESIZE:
-	case EFFECT_DOMAIN_MIGRATE:
-	case EFFECT_RULE_RUN:
-	case EFFECT_VIP:
 	case EFFECT_SAVE_CLUSTER:
 	case EFFECT_SAVE_CHANGE:
 	case EFFECT_SAVE_DECISION:

@@ -342,6 +342,8 @@ static void sim_fini(struct sim *s)
 	array_free(&s->runs);
 	array_free(&s->held);
 	array_free(&s->conns);
+	array_free(&s->nodes);
+	map_fini(&s->were_up);
 	array_free(&s->ports);
 	array_free(&s->images);
 	for (int i = 0; i < GATEWAYS_MAX; i++) {
@@ -366,6 +368,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 		swarm_draw(&s);
 		site_draw(&s);
 		chaos_start(&s);
+		nodes_start(&s);
 		engine_start(&s);
 		while (result->steps < steps)
 			advance(&s);

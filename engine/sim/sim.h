@@ -79,7 +79,10 @@
 	X(VOLUME_FAIL, "a volume cannot be made")                              \
 	X(FILE_REPLACED, "a file of ours is replaced by another's")             \
 	X(BASE_BUSY, "the domain machines are made from runs")                 \
-	X(BASE_CHANGED, "the domain machines are made from changes")
+	X(BASE_CHANGED, "the domain machines are made from changes")           \
+	X(NODE_ILL, "a cluster's node does not answer for a while")            \
+	X(RULE_FAILS, "a rule fails")                                          \
+	X(RULE_SILENT, "a rule never answers")
 
 enum sim_fault {
 #define X(name, help) SIM_##name,

@@ -61,6 +61,7 @@ static void save_machine(struct sim *s, const struct machine_row *row)
 
 	oracle_machine(s, kept, row);
 	if (!kept) {
+		oracle_placed(s, row);
 		kept = malloc(sizeof(*kept));
 		CHECK("", kept, "out of memory");
 		map_put(&s->store.machines, row->id, kept);
@@ -177,11 +178,36 @@ static void save_counters(struct sim *s)
 {
 	const struct world *w = &s->world;
 	const uint64_t next[] = { w->next_machine, w->next_session,
-				  w->next_request, w->next_event };
+				  w->next_request, w->next_event,
+				  w->next_change, w->next_decision,
+				  w->next_ledger };
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 7; i++)
 		if (next[i] >= s->store.counters[i])
 			s->store.counters[i] = next[i] + COUNTER_BLOCK;
+}
+
+static void save_ledger(struct sim *s, const struct ledger_row *row)
+{
+	struct ledger_row *kept = NULL;
+
+	oracle_ledger(s, row);
+	for (size_t i = 0; i < s->store.ledgers.count; i++)
+		if (((struct ledger_row *)s->store.ledgers.items[i])->id == row->id)
+			kept = s->store.ledgers.items[i];
+	if (!kept) {
+		kept = malloc(sizeof(*kept));
+		CHECK("", kept, "out of memory");
+		array_add(&s->store.ledgers, kept);
+	}
+	*kept = *row;
+}
+
+static void save_change(struct sim *s, const struct change_row *row)
+{
+	oracle_change(s, row);
+	if (row->id >= s->store.change.id)
+		s->store.change = *row;
 }
 
 void store_commit(struct sim *s)
@@ -217,6 +243,14 @@ void store_commit(struct sim *s)
 			delete_override(s, e->text);
 		else if (e->kind == EFFECT_DELETE_MACHINE)
 			delete_machine(s, e->machine);
+		else if (e->kind == EFFECT_SAVE_LEDGER)
+			save_ledger(s, &e->row->ledger);
+		else if (e->kind == EFFECT_SAVE_CLUSTER)
+			s->store.cluster = e->row->cluster;
+		else if (e->kind == EFFECT_SAVE_CHANGE)
+			save_change(s, &e->row->change);
+		else if (e->kind == EFFECT_SAVE_DECISION)
+			s->store.decision = e->row->decision;
 	}
 }
 
@@ -229,4 +263,5 @@ void store_fini(struct store *st)
 	array_free(&st->session_list);
 	array_free(&st->machine_list);
 	array_free(&st->volumes);
+	array_free(&st->ledgers);
 }

@@ -33,6 +33,7 @@ static const uint16_t most[SIM_FAULTS] = {
 	[SIM_SITE_CHANGE] = 200, [SIM_GHOST] = 60,
 	[SIM_VOLUME_FAIL] = 150, [SIM_FILE_REPLACED] = 100,
 	[SIM_BASE_BUSY] = 40, [SIM_BASE_CHANGED] = 60,
+	[SIM_NODE_ILL] = 60, [SIM_RULE_FAILS] = 300, [SIM_RULE_SILENT] = 100,
 };
 
 const char *sim_fault_name(enum sim_fault fault)
@@ -106,9 +107,16 @@ static void drop_absent(struct site_spec *c, uint32_t absent)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < c->pool_count; i++)
-		if (!(absent & 1u << i))
+	for (size_t i = 0; i < c->pool_count; i++) {
+		if (!(absent & 1u << i)) {
 			c->pools[kept++] = c->pools[i];
+			continue;
+		}
+		if (!c->pools[i].cluster)
+			continue;
+		free(c->clusters[0].calendar);
+		c->cluster_count = c->rule_count = 0;
+	}
 	c->pool_count = kept;
 }
 
@@ -125,7 +133,14 @@ struct site_spec site_copy(const struct site_spec *site, uint32_t absent)
 	COPY(groups, group_count);
 	COPY(allows, allow_count);
 	COPY(resources, resource_count);
+	COPY(clusters, cluster_count);
+	COPY(rules, rule_count);
 #undef COPY
+	for (size_t i = 0; i < c.cluster_count; i++)
+		c.clusters[i].calendar =
+			array_copy(site->clusters[i].calendar,
+				   site->clusters[i].calendar_count,
+				   sizeof(*c.clusters[i].calendar));
 	for (size_t i = 0; i < c.application_count; i++)
 		c.applications[i].resources =
 			names_copy(&site->applications[i].resources);
@@ -329,7 +344,7 @@ void site_draw(struct sim *s)
 {
 	struct site_spec *site = &s->site;
 	bool resource = sim_chance(s, 60);
-	int n = s->swarm.tiny ? 1 : (int)sim_between(s, 1, APPLICATIONS_MAX - 1);
+	int n = s->swarm.tiny ? 1 : (int)sim_between(s, 1, APPLICATIONS_MAX - 2);
 
 	TEXT_SET(site->name, "sim");
 	site->host_count = s->swarm.hosts;
@@ -355,6 +370,7 @@ void site_draw(struct sim *s)
 			  &site->applications[0]);
 	if (resource)
 		draw_resource(s, site);
+	nodes_draw_site(s);
 	draw_listeners(s, site);
 	people_draw(s, site);
 }
