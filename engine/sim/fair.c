@@ -31,6 +31,7 @@ void fair_forget(struct sim *s)
 {
 	memset(s->passes, 0, sizeof(s->passes));
 	memset(s->rank_passes, 0, sizeof(s->rank_passes));
+	s->lines_anew = true;
 }
 
 /* The engine is gone and with it its lines; the gateways ask anew. */
@@ -121,6 +122,10 @@ void fair_served(struct sim *s, const struct session_row *row)
 /* Who stands after this commit. */
 void fair_commit(struct sim *s)
 {
+	/* Whom the turn served before its site was counted behind it. */
+	if (s->lines_anew)
+		fair_forget(s);
+	s->lines_anew = false;
 	for (size_t i = 0; i < s->fx.count; i++) {
 		const struct effect *e = &s->fx.items[i];
 		struct conn *c;
