@@ -31,7 +31,7 @@ enum {
 	CHECK_MS = 60000,	/* beyond the checks' own intervals */
 	STEP_MS = 60000,	/* what needs no user's patience */
 	UNDO_MS = 120000,
-	LIVE_MS = 300000,	/* a migration, a resize */
+	LIVE_MS = 120000,	/* a migration, a resize */
 	FAILURES_FATAL = 2,	/* of a new machine */
 };
 
@@ -340,10 +340,22 @@ static bool has_fallen(const struct world *w, const struct pair *p, char *why,
 	return true;
 }
 
+/* The host that was chosen or named is there and has room; else false with why,
+ * which says already why none was chosen. */
+static bool takes(const struct host *h, uint32_t vcpus, uint64_t memory_mib,
+		  char *why, size_t why_size)
+{
+	if (!h || placement_fits(h, vcpus, memory_mib, NULL))
+		return h;
+	snprintf(why, why_size, "host %s has no room for %u vCPU and %llu MiB",
+		 h->spec.name, vcpus, (unsigned long long)memory_mib);
+	return false;
+}
+
 static bool step_place(struct world *w, struct effects *fx, struct change *ch)
 {
 	struct cluster *c = ch->cluster;
-	char why[ROW_TEXT_SIZE];
+	char why[ROW_TEXT_SIZE] = "its host has left the site";
 
 	for (uint32_t i = 0; i < ch->pair_count; i++) {
 		struct pair *p = &ch->pairs[i];
@@ -355,17 +367,26 @@ static bool step_place(struct world *w, struct effects *fx, struct change *ch)
 			continue;
 		if (is_live(ch) && old) {
 			p->new = p->old;
-			if (p->host[0] && !h) {
-				fail(w, fx, ch, "its host has left the site");
+			if (ch->row.kind == CHANGE_MOVE && !h)
+				h = placement_choose(w, c->pool, old->row.vcpus,
+						     old->row.memory_mib, NULL,
+						     old->host, why, sizeof(why));
+			if (ch->row.kind == CHANGE_MOVE &&
+			    !takes(h, old->row.vcpus, old->row.memory_mib, why,
+				   sizeof(why))) {
+				fail(w, fx, ch, why);
 				return false;
 			}
+			if (h)
+				TEXT_SET(p->host, h->spec.name);
 			continue;
 		}
 		if (!h)
 			h = placement_choose(w, c->pool, ch->row.to_vcpus,
 					     ch->row.to_memory_mib, NULL, NULL,
 					     why, sizeof(why));
-		if (!h) {
+		if (!takes(h, ch->row.to_vcpus, ch->row.to_memory_mib, why,
+			   sizeof(why))) {
 			fail(w, fx, ch, why);
 			return false;
 		}
@@ -529,6 +550,11 @@ static bool live_one(struct world *w, struct effects *fx, struct change *ch,
 		job_start(w, fx, m, JOB_MIGRATE, EFFECT_DOMAIN_MIGRATE, LIVE_MS)
 			->host = effects_text(fx, "%s", h->spec.name);
 	} else if (m->row.vcpus != vcpus || m->row.memory_mib != memory_mib) {
+		if (ch->row.state == CHANGE_RUNNING &&
+		    !placement_fits(m->host, vcpus, memory_mib, m)) {
+			fail(w, fx, ch, "its host has no room for it to grow");
+			return false;
+		}
 		p->vcpus = m->row.vcpus;
 		p->memory_mib = m->row.memory_mib;
 		m->row.vcpus = vcpus;
@@ -552,6 +578,8 @@ static bool live_over(struct world *w, struct effects *fx, struct change *ch)
 		if (p->old && p->old == p->new)
 			all &= live_one(w, fx, ch, p, ch->row.to_vcpus,
 					ch->row.to_memory_mib, p->host);
+		if (ch->row.state != CHANGE_RUNNING)
+			return false;	/* it failed */
 	}
 	return all && old_left(w, ch) && all_new(w, fx, ch, false);
 }

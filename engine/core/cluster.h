@@ -189,6 +189,9 @@ struct host *placement_choose(const struct world *w, const struct pool *p,
 			      uint32_t vcpus, uint64_t memory_mib,
 			      const struct machine *leave, const struct host *but,
 			      char *why, size_t why_size);
+/* Is there room on that host, without what `leave` (or NULL) takes? */
+bool placement_fits(const struct host *h, uint32_t vcpus, uint64_t memory_mib,
+		    const struct machine *leave);
 /* May the pool's machines be there at all (names, labels, site)? */
 bool placement_allows(const struct pool *p, const struct host *h);
 /* What machines on a host use together, and what they may use; 0 = not known. */

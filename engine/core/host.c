@@ -143,6 +143,9 @@ void host_on_lost(struct world *w, struct effects *fx, struct host *h)
 			i = (size_t)-1;	/* slots moved */
 		}
 	}
+	/* Also what the ends above asked of it. */
+	h->poll_call = h->stats_call = 0;
+	h->poll_again = false;
 	base_on_host_lost(w, h);
 }
 
@@ -305,7 +308,7 @@ void host_on_hint(struct world *w, struct effects *fx, const struct event *ev)
 	struct host *h = world_host(w, ev->hint.host);
 	struct machine *m = world_machine_by_uuid(w, ev->hint.uuid);
 
-	if (!h || !m || m->host != h)
+	if (!h || !m || (m->host != h && m->going != h))
 		return;
 	switch (ev->hint.hint) {
 	case HINT_STOPPED:

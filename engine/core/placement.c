@@ -70,8 +70,8 @@ static void give_back(const struct host *h, const struct machine *leave,
 	*memory_mib -= leave->row.memory_mib;
 }
 
-static bool has_room(const struct host *h, uint32_t vcpus, uint64_t memory_mib,
-		     const struct machine *leave)
+bool placement_fits(const struct host *h, uint32_t vcpus, uint64_t memory_mib,
+		    const struct machine *leave)
 {
 	uint32_t used_vcpus;
 	uint64_t used_mib, all_mib = placement_memory(h);
@@ -204,7 +204,7 @@ struct host *placement_choose(const struct world *w, const struct pool *p,
 		s.draining += h->draining && h->state != HOST_NOT_ANSWERING;
 		if (h->state == HOST_NOT_ANSWERING || h->draining || h == but)
 			continue;
-		if (!has_room(h, vcpus, memory_mib, leave)) {
+		if (!placement_fits(h, vcpus, memory_mib, leave)) {
 			s.full++;
 			continue;
 		}

@@ -13,7 +13,7 @@
 #include "engine/core/calendar.h"
 #include "engine/core/internal.h"
 
-enum { RETRY_MS = 5 * 60 * 1000 };	/* after a change that failed */
+enum { RETRY_MS = 2 * 60 * 1000 };	/* after a change that failed */
 
 static uint32_t clamp32(uint32_t v, uint32_t low, uint32_t high)
 {

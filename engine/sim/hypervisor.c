@@ -269,9 +269,21 @@ static void run_create(struct sim *s, const struct order *o)
 	answer_plain(s, o, CALL_OK, "");
 }
 
+/* On that host: a migration may have left another elsewhere. */
+static struct life *life_on(const struct sim *s, const char *uuid, uint32_t host)
+{
+	for (size_t i = 0; i < s->lives.count; i++) {
+		struct life *l = s->lives.items[i];
+
+		if (l->host == host && strcmp(l->uuid, uuid) == 0)
+			return l;
+	}
+	return NULL;
+}
+
 static void run_destroy(struct sim *s, const struct order *o)
 {
-	struct life *l = life_by_uuid(s, o->uuid);
+	struct life *l = life_on(s, o->uuid, o->host);
 
 	if (l) {
 		oracle_destroy(s, o, l);

@@ -188,6 +188,8 @@ struct sim_gateway {
 	bool alive, linked;
 	uint64_t epoch;		/* of its process */
 	uint64_t start;		/* attempts to start or adopt it */
+	uint64_t transactions;
+	uint64_t links;		/* times an engine was linked to it */
 	uint64_t next_conn;
 	int64_t in_ms, out_ms, stalled_ms;
 	struct array records;	/* posts kept for the next engine */
@@ -214,7 +216,8 @@ struct stored_volume {
 
 struct sim_node {		/* what a gateway holds of a cluster's node */
 	uint32_t gateway, open;
-	uint64_t machine, incarnation, term;
+	uint64_t machine, incarnation;
+	uint64_t link;		/* of its gateway to an engine: named since */
 	int part;		/* enum node_state */
 	bool up, told, told_up;
 	int64_t ill_ms, drained_ms;	/* until */
@@ -472,6 +475,7 @@ void nodes_order(struct sim *s, const struct order *o);
 void nodes_gateway_died(struct sim *s, uint32_t gateway);
 void nodes_gateway_linked(struct sim *s, uint32_t gateway);
 void nodes_rule_run(struct sim *s, const struct effect *e);
+void nodes_stats(struct sim *s, const struct effect *e);
 void nodes_vip(struct sim *s, const struct effect *e);
 /* Why not, or NULL. */
 const char *nodes_migrate(struct sim *s, const struct order *o);

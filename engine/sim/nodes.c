@@ -195,11 +195,44 @@ void nodes_order(struct sim *s, const struct order *o)
 					.machine = o->e.machine,
 					.incarnation = o->e.incarnation };
 	n->part = (int)o->e.code;
-	n->term = s->term;
+	n->told = false;	/* each word about a node is answered once */
+	n->link = s->gateways[n->gateway].links;
 	if (n->part == NODE_DRAINING) {
 		n->open = (uint32_t)sim_between(s, 0, 2);
 		n->drained_ms = s->now_ms + sim_between(s, 0, 15000);
-		n->told = false;
+	}
+}
+
+/* A cluster's transactions at one gateway, now and then. */
+static void say_cluster(struct sim *s, uint32_t gateway)
+{
+	struct post *p = post_new(s, EVENT_CLUSTER_COUNT);
+	uint64_t n = ++s->gateways[gateway].transactions;
+
+	p->ev.count.gateway = gateway;
+	p->ev.count.cluster = post_text(p, "web");
+	p->ev.count.counts = (struct cluster_counts){ .transactions = n,
+						      .answered = n };
+	gateway_post(s, gateway, p);
+}
+
+/* What a domain uses, as its host would say when it is asked. */
+void nodes_stats(struct sim *s, const struct effect *e)
+{
+	for (size_t i = 0; i < s->lives.count; i++) {
+		const struct life *l = s->lives.items[i];
+		struct sim_host *h = &s->hosts[l->host];
+		struct post *p;
+
+		if (!l->ours || !h->up || !slice_is(e->host, h->name) ||
+		    sim_chance(s, 20))
+			continue;
+		p = post_new(s, EVENT_STATS);
+		p->ev.stats.machine = l->machine;
+		p->ev.stats.incarnation = l->incarnation;
+		p->ev.stats.at_ms = s->now_ms;
+		p->ev.stats.cpu_ms = sim_between(s, 0, s->now_ms);
+		post_send(s, p, &h->out_ms, 1);
 	}
 }
 
@@ -207,6 +240,9 @@ void nodes_order(struct sim *s, const struct order *o)
 static void look(struct sim *s, struct item *it)
 {
 	(void)it;
+	for (uint32_t g = 0; g < s->swarm.gateways; g++)
+		if (s->gateways[g].linked && sim_chance(s, 10))
+			say_cluster(s, g);
 	for (size_t i = 0; i < s->nodes.count; i++) {
 		struct sim_node *n = s->nodes.items[i];
 		const struct sim_gateway *g = &s->gateways[n->gateway];
@@ -247,12 +283,12 @@ void nodes_gateway_died(struct sim *s, uint32_t gateway)
 /* Some time after an adoption: what the engine did not name is dropped. */
 static void drop_stale(struct sim *s, struct item *it)
 {
-	if (s->term != it->b || !s->gateways[it->a].linked)
+	if (s->gateways[it->a].links != it->b || !s->gateways[it->a].linked)
 		return;
 	for (size_t i = s->nodes.count; i-- > 0;) {
 		struct sim_node *n = s->nodes.items[i];
 
-		if (n->gateway == it->a && n->term != s->term) {
+		if (n->gateway == it->a && n->link != it->b) {
 			array_remove(&s->nodes, i);
 			free(n);
 		}
@@ -267,7 +303,8 @@ void nodes_gateway_linked(struct sim *s, uint32_t gateway)
 		if (n->gateway == gateway)
 			n->told = false;
 	}
-	sim_at(s, s->now_ms + STALE_MS, drop_stale, NULL, gateway, s->term);
+	sim_at(s, s->now_ms + STALE_MS, drop_stale, NULL, gateway,
+	       ++s->gateways[gateway].links);
 }
 
 /* ---- rules ------------------------------------------------------------------------- */
@@ -317,7 +354,12 @@ const char *nodes_migrate(struct sim *s, const struct order *o)
 		return "no such domain running";
 	for (uint32_t i = 0; i < s->swarm.hosts; i++)
 		if (strcmp(s->hosts[i].name, to) == 0 && s->hosts[i].up) {
+			uint32_t from = l->host;
+
 			l->host = i;
+			if (from != i && sim_fault(s, SIM_MIGRATE_TWIN, l->machine))
+				life_new(s, from, l->machine, l->uuid, l->name,
+					 true)->incarnation = l->incarnation;
 			return NULL;
 		}
 	return "no connection to the other host";
@@ -328,14 +370,18 @@ const char *nodes_migrate(struct sim *s, const struct order *o)
 static const struct machine_row *some_node(struct sim *s)
 {
 	const struct array *machines = &s->store.machine_list;
+	const struct machine_row *last = NULL;
 
 	for (size_t i = 0; i < machines->count; i++) {
 		const struct machine_row *row = machines->items[i];
 
-		if (strcmp(row->pool, "web") == 0 && sim_chance(s, 50))
-			return row;
+		if (strcmp(row->pool, "web") != 0 || row->wish != WISH_RUN)
+			continue;
+		last = row;
+		if (sim_chance(s, 50))
+			break;
 	}
-	return NULL;
+	return last;
 }
 
 void nodes_operator(struct sim *s, struct post *p)
@@ -347,6 +393,8 @@ void nodes_operator(struct sim *s, struct post *p)
 		s, COMMAND_CLUSTER_RESIZE, COMMAND_RULE_DISABLE);
 	p->ev.command.dry_run = sim_chance(s, 10);
 	p->ev.command.strategy = (int)sim_between(s, 0, STRATEGY_LIVE);
+	if (sim_chance(s, 30))
+		p->ev.command.verb = COMMAND_NODE_MOVE;
 	switch (p->ev.command.verb) {
 	case COMMAND_CLUSTER_RESIZE:
 		p->ev.command.size.nodes = (uint32_t)sim_between(s, 0, 4);
@@ -359,6 +407,8 @@ void nodes_operator(struct sim *s, struct post *p)
 		p->ev.command.name = post_text(p, "web");
 		return;
 	case COMMAND_NODE_MOVE:
+		if (sim_chance(s, 50))
+			p->ev.command.strategy = STRATEGY_LIVE;
 		p->ev.command.name = post_text(p, node ? node->name : "web-99");
 		p->ev.command.host = post_text(p, host);
 		return;

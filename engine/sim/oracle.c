@@ -245,7 +245,8 @@ void oracle_destroy(struct sim *s, const struct order *o, const struct life *l)
 
 	if (!l->ours)
 		sim_broken(s, "S12", "%s is not ours and was destroyed", l->name);
-	if (!o->e.machine && row && strcmp(row->uuid, l->uuid) == 0)
+	if (!o->e.machine && row && strcmp(row->uuid, l->uuid) == 0 &&
+	    strcmp(row->host, s->hosts[l->host].name) == 0)
 		sim_broken(s, "S12", "%s has a machine and was destroyed as an orphan",
 			   l->name);
 }

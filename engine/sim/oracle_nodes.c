@@ -190,8 +190,19 @@ static const char *cluster_missing(const struct sim *s, const struct cluster *c)
 	if (cluster_serving(c) == c->row.nodes || c->reason[0] || parked ||
 	    c->pool->closing)
 		return NULL;
-	snprintf(text, sizeof(text), "%u of %u nodes of %s serve",
-		 cluster_serving(c), c->row.nodes, c->spec.name);
+	size_t used = (size_t)snprintf(text, sizeof(text), "%u of %u nodes of %s serve",
+				       cluster_serving(c), c->row.nodes,
+				       c->spec.name);
+	LIST_EACH(&c->pool->machines, it) {
+		const struct machine *m = LIST_ENTRY(it, struct machine, pool_link);
+
+		if (used < sizeof(text))
+			used += (size_t)snprintf(text + used, sizeof(text) - used,
+				", %s %s part %d up %d down %d ended %d lost %d started %d",
+				m->row.name, sm_name(&machine_table, m->row.state),
+				m->row.node, m->node->up, m->node->down,
+				m->node->ended, m->node->lost, m->node->started);
+	}
 	return text;
 }
 

@@ -250,7 +250,7 @@ static void step_post(struct sim *s, struct post *p)
 		const struct machine *m =
 			world_machine_by_uuid(&s->world, p->ev.hint.uuid);
 
-		if (m)
+		if (m && slice_is(p->ev.hint.host, m->host->spec.name))
 			oracle_hint(s, m->row.id);
 	}
 }
@@ -312,7 +312,8 @@ static void perform(struct sim *s, const struct effect *e)
 
 	oracle_act(s, e);
 	switch (e->kind) {
-	case EFFECT_STATS_READ:	/* never answered: its deadline passes */
+	case EFFECT_STATS_READ:	/* its own answer never comes */
+		nodes_stats(s, e);
 		break;
 	case EFFECT_HOST_POLL:
 	case EFFECT_HOST_RESTART:

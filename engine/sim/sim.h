@@ -80,6 +80,7 @@
 	X(FILE_REPLACED, "a file of ours is replaced by another's")             \
 	X(BASE_BUSY, "the domain machines are made from runs")                 \
 	X(BASE_CHANGED, "the domain machines are made from changes")           \
+	X(MIGRATE_TWIN, "a migration leaves a domain where it came from")      \
 	X(NODE_ILL, "a cluster's node does not answer for a while")            \
 	X(RULE_FAILS, "a rule fails")                                          \
 	X(RULE_SILENT, "a rule never answers")

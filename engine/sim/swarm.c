@@ -33,7 +33,7 @@ static const uint16_t most[SIM_FAULTS] = {
 	[SIM_SITE_CHANGE] = 200, [SIM_GHOST] = 60,
 	[SIM_VOLUME_FAIL] = 150, [SIM_FILE_REPLACED] = 100,
 	[SIM_BASE_BUSY] = 40, [SIM_BASE_CHANGED] = 60,
-	[SIM_NODE_ILL] = 60, [SIM_RULE_FAILS] = 300, [SIM_RULE_SILENT] = 100,
+	[SIM_MIGRATE_TWIN] = 300, [SIM_NODE_ILL] = 60, [SIM_RULE_FAILS] = 300, [SIM_RULE_SILENT] = 100,
 };
 
 const char *sim_fault_name(enum sim_fault fault)
