@@ -32,6 +32,7 @@ void fair_forget(struct sim *s)
 	memset(s->passes, 0, sizeof(s->passes));
 	memset(s->rank_passes, 0, sizeof(s->rank_passes));
 	s->lines_anew = true;
+	s->site_ms = s->now_ms;
 }
 
 /* The engine is gone and with it its lines; the gateways ask anew. */

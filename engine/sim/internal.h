@@ -283,6 +283,7 @@ struct sim {
 	/* fair.c: times [x] was served since [y] was, who stands in line. */
 	uint32_t passes[APPLICATIONS_MAX][USERS][USERS];
 	uint32_t rank_passes[APPLICATIONS_MAX][SIM_RANKS];
+	int64_t site_ms;	/* a site was last applied */
 	bool lines_anew;	/* a site was applied in this turn */
 	struct sim_gateway gateways[GATEWAYS_MAX];
 	struct array nodes;	/* struct sim_node */

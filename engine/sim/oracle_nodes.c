@@ -132,7 +132,8 @@ void oracle_change(struct sim *s, const struct change_row *row)
 	const struct cluster *c = world_cluster(&s->world, slice_of(row->cluster));
 
 	if (!c || strncmp(row->who, "rule/", 5) != 0 ||
-	    row->state != CHANGE_RUNNING || row->step != STEP_PLACE)
+	    row->state != CHANGE_RUNNING || row->step != STEP_PLACE ||
+	    s->site_ms == s->now_ms)	/* bounds may be younger than the wish */
 		return;
 	if (row->to_nodes > c->spec.max.nodes || row->to_vcpus > c->spec.max.vcpus ||
 	    row->to_nodes < c->spec.min.nodes)
