@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -150,39 +149,14 @@ void caller_close(struct gateway *g, struct caller *c, bool abort)
 	grave_add(&g->poll, &c->grave, bury);
 }
 
-/* Reads a client to its end, so that closing does not reset it. */
 void caller_linger(struct gateway *g, struct caller *c)
 {
-	struct end *e = &c->client;
-	ssize_t n;
-
 	if (c->state != CALLER_LINGERING) {
 		caller_move(c, CALLER_LINGERING);
 		poll_timer_set(&g->poll, &c->timer, g->poll.now_ms + LINGER_MS);
 	}
-	if (e->watch.fd < 0 || e->error || e->in_ended) {
-		/* It has ended: a plain close still sends what is queued. */
-		if (e->watch.fd < 0 || end_flush(g, e))
-			caller_close(g, c, false);
-		return;
-	}
-	if (end_flush(g, e) && !e->out_ended) {
-		e->out_ended = true;
-		end_shut(e);
-	}
-	while (e->readable) {
-		n = end_recv(e, g->stores.scratch, END_READ_MAX);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			e->readable = false;
-		} else if (n <= 0) {
-			e->in_ended = true;
-			if (end_flush(g, e) || n < 0)
-				caller_close(g, c, false);
-			return;
-		}
-	}
+	if (end_linger(g, &c->client))
+		caller_close(g, c, false);
 }
 
 void caller_cancel(struct gateway *g, struct caller *c)
@@ -195,23 +169,12 @@ void caller_cancel(struct gateway *g, struct caller *c)
 	caller_close(g, c, false);
 }
 
-static void take_error(struct end *e, uint32_t events)
-{
-	int error = 0;
-	socklen_t length = sizeof(error);
-
-	if (!(events & EPOLLERR) || e->error)
-		return;
-	getsockopt(e->watch.fd, SOL_SOCKET, SO_ERROR, &error, &length);
-	e->error = error;
-}
-
 static void client_ready(struct gateway *g, struct watch *w, uint32_t events)
 {
 	struct caller *c = POLL_OWNER(w, struct caller, client.watch);
 
 	end_note(&c->client, events);
-	take_error(&c->client, events);
+	end_note_error(&c->client, events);
 	switch ((enum caller_state)c->state) {
 	case CALLER_OPENING:
 		door_pump(g, c);

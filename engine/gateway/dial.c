@@ -165,8 +165,7 @@ int dial_connect(const struct sockaddr_storage *to, socklen_t length, bool *done
 static size_t proxy_header(const struct caller *c,
 			   const struct wire_session_assign *a, uint8_t *out)
 {
-	struct sockaddr_storage own = c->listener->bound;
-	socklen_t length = sizeof(own);
+	struct sockaddr_storage own;
 	char id[32], incarnation[24];
 	struct proxy_v2 p = {
 		.authority = a->user, .listener = a->listener,
@@ -178,11 +177,7 @@ static size_t proxy_header(const struct caller *c,
 		 (unsigned long long)c->incarnation);
 	p.unique_id = slice_of(id);
 	p.incarnation = slice_of(incarnation);
-	if (c->listener->tcp) {
-		if (c->listener->wildcard &&
-		    getsockname(c->client.watch.fd, (struct sockaddr *)&own,
-				&length) < 0)
-			own.ss_family = AF_UNSPEC;
+	if (listener_address(c->listener, c->client.watch.fd, &own)) {
 		p.source = (const struct sockaddr *)&c->peer;
 		p.destination = (const struct sockaddr *)&own;
 	}
@@ -405,6 +400,22 @@ static void await_echo(struct gateway *g, struct caller *c)
 		dial_failed(g, c, true, text);
 		break;
 	}
+}
+
+int dial_outcome(struct gateway *g, struct end *e, uint32_t events)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
+		return DIAL_PENDING;
+	if (events & (EPOLLERR | EPOLLHUP))
+		getsockopt(e->watch.fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	if (error)
+		return error;
+	if (!end_flush(g, e))
+		return DIAL_PENDING;
+	return e->out_dead ? e->out_error : 0;
 }
 
 static void await_connect(struct gateway *g, struct caller *c, uint32_t events)

@@ -27,7 +27,7 @@ static struct chunk *chunk_new(uint32_t size)
 	return c;
 }
 
-static struct chunk *chunk_take(struct stores *s, size_t need)
+struct chunk *chunk_take(struct stores *s, size_t need)
 {
 	bool small = need <= CHUNK_SMALL;
 	struct chunk **list = small ? &s->small : &s->big;
@@ -43,7 +43,7 @@ static struct chunk *chunk_take(struct stores *s, size_t need)
 	return c;
 }
 
-static void chunk_give(struct stores *s, struct chunk *c)
+void chunk_give(struct stores *s, struct chunk *c)
 {
 	bool small;
 	uint32_t *count;
@@ -160,6 +160,17 @@ void end_note(struct end *e, uint32_t events)
 		end_shut(e);
 }
 
+void end_note_error(struct end *e, uint32_t events)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	if (!(events & EPOLLERR) || e->error)
+		return;
+	getsockopt(e->watch.fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	e->error = error;
+}
+
 ssize_t end_recv(struct end *e, void *out, size_t size)
 {
 	return e->tls ? tls_recv(e->tls, out, size) :
@@ -171,6 +182,30 @@ ssize_t end_send(struct end *e, const void *bytes, size_t size)
 	return e->tls ? tls_send(e->tls, bytes, size) :
 			send(e->watch.fd, bytes, size,
 			     MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+size_t end_receive(struct end *e, uint8_t *buffer, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = end_recv(e, buffer, size);
+	while (n < 0 && errno == EINTR);
+	e->bulk = n == (ssize_t)size && !e->tls;
+	if (n < 0 && errno == EAGAIN) {
+		e->readable = false;
+	} else if (n < 0) {
+		e->error = errno;
+	} else if (n == 0) {
+		/* Frames end with END: a bare FIN cuts the stream short. */
+		if (e->framed)
+			e->error = EPIPE;
+		else
+			e->in_ended = true;
+	} else if ((size_t)n < size && !e->hangup && !e->tls) {
+		e->readable = false;
+	}
+	return n > 0 ? (size_t)n : 0;
 }
 
 int end_shut(struct end *e)
@@ -394,6 +429,32 @@ void end_finish(struct gateway *g, struct end *e)
 	} else if (end_shut(e) < 0) {
 		e->out_dead = true;
 	}
+}
+
+bool end_linger(struct gateway *g, struct end *e)
+{
+	if (e->watch.fd < 0)
+		return true;
+	/* It has ended: a plain close still sends what is queued. */
+	if (e->error || e->in_ended)
+		return end_flush(g, e);
+	if (end_flush(g, e) && !e->out_ended) {
+		e->out_ended = true;
+		end_shut(e);
+	}
+	while (e->readable) {
+		ssize_t n = end_recv(e, g->stores.scratch, END_READ_MAX);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			e->readable = false;
+		} else if (n <= 0) {
+			e->in_ended = true;
+			return end_flush(g, e) || n < 0;
+		}
+	}
+	return false;
 }
 
 /* Room behind what is held: a stranger who says little costs little. */

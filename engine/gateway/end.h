@@ -77,12 +77,17 @@ struct end {
 };
 
 void stores_fini(struct stores *s);
+/* A chunk with room for `need` bytes (at most CHUNK_BIG), and back. */
+struct chunk *chunk_take(struct stores *s, size_t need);
+void chunk_give(struct stores *s, struct chunk *c);
 
 /* Starts watching fd; closes it on failure.  Sets O_NONBLOCK when foreign. */
 int end_open(struct gateway *g, struct end *e, int fd, bool framed, bool foreign,
 	     void (*ready)(struct gateway *g, struct watch *w, uint32_t events));
 /* Notes what epoll said; to be called first by every ready callback. */
 void end_note(struct end *e, uint32_t events);
+/* The same for a socket's error, where only closing may follow it. */
+void end_note_error(struct end *e, uint32_t events);
 /* Closes and gives back what is held; abort: by reset, where TCP can. */
 void end_close(struct gateway *g, struct end *e, bool abort);
 
@@ -105,10 +110,15 @@ bool end_put_frame(struct gateway *g, struct end *e, struct native_builder *b);
 /* recv(2) and send(2), through TLS where there is. */
 ssize_t end_recv(struct end *e, void *out, size_t size);
 ssize_t end_send(struct end *e, const void *bytes, size_t size);
+/* One recv with its meaning noted in the end; 0 when no byte came. */
+size_t end_receive(struct end *e, uint8_t *buffer, size_t size);
 /* Says that nothing more will be written: close_notify, FIN. */
 int end_shut(struct end *e);
 /* Half-close: FIN or an empty DATA frame with END.  Nothing may be waiting. */
 void end_finish(struct gateway *g, struct end *e);
+/* Writes what waits, finishes, and reads away what still comes, because closing
+ * on unread bytes would reset the last ones the peer got.  True: close it. */
+bool end_linger(struct gateway *g, struct end *e);
 
 /*
  * Reads between flows: into `in`, at most max bytes held, so that a stranger's

@@ -31,7 +31,6 @@
 
 enum {
 	KEEP_IDLE_S = 10, KEEP_INTERVAL_S = 5, KEEP_COUNT = 3,
-	SWEEPS = 5,		/* each session is looked at every 5 s */
 	SILENT_MS = 20000,
 };
 
@@ -322,8 +321,7 @@ void flow_timer(struct gateway *g, struct caller *c)
 			       "nothing moved after one side had ended");
 }
 
-/* True when the peer of a TCP end has been silent too long. */
-static bool dead(const struct gateway *g, struct end *e)
+bool flow_silent(const struct gateway *g, struct end *e)
 {
 	struct tcp_info info;
 	socklen_t length = sizeof(info);
@@ -332,7 +330,7 @@ static bool dead(const struct gateway *g, struct end *e)
 				  &length) < 0)
 		return false;
 	if ((!info.tcpi_unacked && !info.tcpi_probes) ||
-	    info.tcpi_last_ack_recv < SWEEPS * 1000) {
+	    info.tcpi_last_ack_recv < FLOW_SWEEPS * 1000) {
 		e->silent_ms = 0;
 		return false;
 	}
@@ -346,9 +344,9 @@ static void sweep(struct gateway *g, struct caller *c)
 	if (!c->hardened && c->machine.tcp)
 		flow_keepalive(c->machine.watch.fd);
 	c->hardened = true;
-	if (dead(g, &c->client)) {
+	if (flow_silent(g, &c->client)) {
 		flow_over(g, c, WIRE_END_LOST, "the client is silent");
-	} else if (dead(g, &c->machine)) {
+	} else if (flow_silent(g, &c->machine)) {
 		flow_over(g, c, WIRE_END_MACHINE, "the machine is silent");
 	}
 }
@@ -379,7 +377,7 @@ void flow_tick(struct gateway *g, int64_t second)
 	LIST_EACH(&g->flowing, it) {
 		struct caller *c = LIST_ENTRY(it, struct caller, flowing);
 
-		if ((int64_t)(c->id % SWEEPS) == second % SWEEPS)
+		if ((int64_t)(c->id % FLOW_SWEEPS) == second % FLOW_SWEEPS)
 			sweep(g, c);
 	}
 }

@@ -12,6 +12,7 @@
  *     caller.c           a client from accept to close
  *     dial.c             connecting to the assigned machine, its accept
  *     flow.c             bytes flowing, and the ways that ends
+ *     cluster.c health.c balance.c transaction.c  clusters: nodes and clients
  *     port.c visitor.c exchange.c target.c  machines asking for resources
  *     ident.c            services asking who is behind a connection
  *     link.c adopt.c     the engine, its death and its successor
@@ -59,16 +60,18 @@ static void on_second(struct gateway *g, struct timer *t)
 	poll_timer_set(&g->poll, t, g->poll.now_ms + 1000);
 	flow_tick(g, ++g->seconds);
 	listener_report_all(g);
+	clusters_tick(g, g->seconds);
 }
 
-/* With sessions it stays; with records an hour, for an engine that is repaired. */
+/* With sessions or nodes that serve it stays; with records an hour, for an engine
+ * that is repaired. */
 static void on_orphan(struct gateway *g, struct timer *t)
 {
 	bool records = g->durable_queued && ++g->orphan_rounds < ORPHAN_ROUNDS;
 
 	if (link_up(g))
 		return;
-	if (g->by_session.used || records) {
+	if (g->by_session.used || records || clusters_serve(g)) {
 		poll_timer_set(&g->poll, t, g->poll.now_ms + g->limits.orphan_ms);
 		return;
 	}
@@ -79,6 +82,10 @@ static void on_orphan(struct gateway *g, struct timer *t)
 static void on_stale(struct gateway *g, struct timer *t)
 {
 	(void)t;
+	/* It died before it could name anything: the next one has its time. */
+	if (!link_up(g))
+		return;
+	clusters_drop_stale(g);
 	listener_close_stale(g);
 }
 
@@ -167,7 +174,9 @@ void gateway_on_message(struct gateway *g, struct message *m)
 		g->stopping = true;
 		return;
 	}
-	log_error("message %s is not for a gateway", wire_type_name(m->type));
+	if (!clusters_on_message(g, m))
+		log_error("message %s is not for a gateway",
+			  wire_type_name(m->type));
 }
 
 /* How many clients fit: each may need a descriptor for its machine. */
@@ -228,6 +237,7 @@ static struct gateway *gateway_new(const struct gateway_options *o)
 	map_init(&g->crowd.sources);
 	list_init(&g->askers);
 	map_init(&g->guests);
+	clusters_init(g);
 	g->orphan.fire = on_orphan;
 	g->stale.fire = on_stale;
 	g->second.fire = on_second;
@@ -266,6 +276,7 @@ static void gateway_free(struct gateway *g)
 		caller_close(g, c, true);
 	}
 	ssh_link_close_all(g);
+	clusters_close_all(g);
 	target_close_all(g);
 	map_fini(&g->guests);
 	ident_close_all(g);
@@ -279,6 +290,7 @@ static void gateway_free(struct gateway *g)
 		g->free_conns = c->next_free;
 		free(c);
 	}
+	clusters_fini(g);
 	map_fini(&g->by_conn);
 	map_fini(&g->by_session);
 	map_fini(&g->crowd.sources);

@@ -43,7 +43,8 @@ struct listener {
 	uint64_t id;			/* the present engine's */
 	char name[NAME_MAX_BYTES];
 	const struct door *door;	/* NULL: */
-	uint8_t inner;			/* WIRE_DOOR_RESOURCE or _IDENT */
+	uint8_t inner;			/* WIRE_DOOR_RESOURCE, _IDENT, _CLUSTER */
+	struct cluster *cluster;	/* of a _CLUSTER; NULL: not known (yet) */
 	enum wire_user_source user_source;
 	char user[USER_MAX];
 	char application[NAME_MAX_BYTES];
@@ -86,6 +87,11 @@ void listener_rearm(struct gateway *g, struct listener *l);
 void listener_unref(struct gateway *g, struct listener *l);
 /* Some seconds after an adoption: what nobody named again is closed. */
 void listener_close_stale(struct gateway *g);
+/* The address of ours a client (fd) of it came to; false: it has none. */
+bool listener_address(const struct listener *l, int fd,
+		      struct sockaddr_storage *out);
+/* A cluster came or goes: its doors accept, or wait for it. */
+void listener_on_cluster(struct gateway *g, struct cluster *c, bool comes);
 
 /* ---- caller.c: a client's connection --------------------------------- */
 
@@ -202,6 +208,10 @@ int dial_connect_from(const struct sockaddr_storage *from, socklen_t from_length
 		      bool *done);
 socklen_t dial_parse_unix(struct slice path, struct sockaddr_storage *out);
 void dial_any_port(struct sockaddr_storage *a);
+/* What epoll says of a connect under way: DIAL_PENDING, 0 when it stands and
+ * all that was put before is written, or an errno. */
+enum { DIAL_PENDING = -1 };
+int dial_outcome(struct gateway *g, struct end *e, uint32_t events);
 
 enum accept_result { ACCEPT_MORE, ACCEPT_ECHOED, ACCEPT_REFUSED, ACCEPT_BROKEN };
 /* Reads a channel up to the echo of (session, nonce); forgets what is before.
@@ -223,6 +233,10 @@ void flow_tell_bytes(struct gateway *g, struct caller *c);
 /* Once a second: byte counts, keepalive, dead peers. */
 void flow_tick(struct gateway *g, int64_t second);
 void flow_keepalive(int fd);
+/* True when the peer of a TCP end has been silent too long; to be asked every
+ * FLOW_SWEEPS seconds. */
+enum { FLOW_SWEEPS = 5 };
+bool flow_silent(const struct gateway *g, struct end *e);
 
 /* ---- native_door.c: frames before and after the flow ----------------- */
 
@@ -260,6 +274,40 @@ void visitor_new(struct gateway *g, struct listener *l, int fd,
 void ident_new(struct gateway *g, int fd, const struct sockaddr_storage *peer);
 void ident_close_all(struct gateway *g);
 void target_close_all(struct gateway *g);
+
+/* ---- cluster.c, transaction.c: clusters, their nodes, their clients ------ */
+
+struct cluster;
+struct transaction;
+
+/* What a gateway has of clusters (cluster.h). */
+struct clusters {
+	struct list all;		/* struct cluster */
+	uint32_t count;
+	struct map nodes;		/* machine -> struct node */
+	uint32_t open;			/* clients of all of them */
+	struct list leaving;		/* clients that are in none any more */
+	struct transaction *unused;
+};
+
+void clusters_init(struct gateway *g);
+/* False: not a message about them. */
+bool clusters_on_message(struct gateway *g, const struct message *m);
+struct cluster *cluster_named(struct gateway *g, struct slice name);
+/* Is there a node left for whose sake a gateway without engine stays? */
+bool clusters_serve(const struct gateway *g);
+/* Once a second: counts, dead peers, what the engine does not know yet. */
+void clusters_tick(struct gateway *g, int64_t second);
+/* The engine is gone; the next one names again what it knows, and what it does
+ * not name is dropped some seconds later. */
+void clusters_forget_engine(struct gateway *g);
+void clusters_drop_stale(struct gateway *g);
+void clusters_close_all(struct gateway *g);
+/* After the last grave. */
+void clusters_fini(struct gateway *g);
+/* A client that came through a cluster's listener; takes fd. */
+void transaction_new(struct gateway *g, struct listener *l, int fd,
+		     const struct sockaddr_storage *peer);
 
 /* ---- gateway.c ------------------------------------------------------- */
 
@@ -307,6 +355,7 @@ struct gateway {
 	struct list askers;		/* ident.c */
 	uint32_t asker_count;
 	uint64_t next_exchange;
+	struct clusters clusters;
 	struct stores stores;
 	struct wire_buffer packet;
 };

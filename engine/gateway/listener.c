@@ -37,7 +37,7 @@ static bool may_accept(const struct gateway *g, const struct listener *l)
 {
 	/* Machines and services ask about sessions that go on without engine. */
 	return ((link_up(g) && l->open) || l->inner) && !l->gone &&
-	       !l->starved && (!l->tls || l->tls_context) &&
+	       (l->inner != WIRE_DOOR_CLUSTER || l->cluster) && !l->starved && (!l->tls || l->tls_context) &&
 	       (l->door != &door_ssh || l->ssh_key) && !g->draining;
 }
 
@@ -53,15 +53,15 @@ void listener_rearm(struct gateway *g, struct listener *l)
 		log_error("listener %s: %s", l->name, strerror(errno));
 }
 
-/* Doors of resources and of users have names of their own. */
+/* Doors of users, resources and clusters have names of their own; inner: 0 for
+ * users. */
 static struct listener *by_name(struct gateway *g, struct slice name,
-				bool inner)
+				uint8_t inner)
 {
 	LIST_EACH(&g->listeners, it) {
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
-		if (slice_is(name, l->name) &&
-		    (l->inner != 0) == inner)
+		if (slice_is(name, l->name) && l->inner == inner)
 			return l;
 	}
 	return NULL;
@@ -69,7 +69,7 @@ static struct listener *by_name(struct gateway *g, struct slice name,
 
 struct listener *listener_named(struct gateway *g, struct slice name)
 {
-	return by_name(g, name, false);
+	return by_name(g, name, 0);
 }
 
 void listener_forget_ssh_key(struct listener *l)
@@ -144,6 +144,12 @@ static void pause_door(struct gateway *g, struct listener *l)
 	poll_timer_set(&g->poll, &l->timer, g->poll.now_ms + STARVED_MS);
 }
 
+/* Who comes to a cluster needs no name: users' doors keep a part. */
+static bool clusters_full(const struct gateway *g)
+{
+	return g->clusters.open >= g->conn_limit - g->conn_limit / 4;
+}
+
 /* Accepts at most count connections; returns how many. */
 static int accept_some(struct gateway *g, struct listener *l, int fd, int count)
 {
@@ -154,7 +160,8 @@ static int accept_some(struct gateway *g, struct listener *l, int fd, int count)
 		socklen_t length = sizeof(peer);
 
 		/* Strangers make way for who comes; sessions do not. */
-		if (g->conn_count >= g->conn_limit && !crowd_evict(g)) {
+		if ((g->conn_count >= g->conn_limit && !crowd_evict(g)) ||
+		    (l->inner == WIRE_DOOR_CLUSTER && clusters_full(g))) {
 			pause_door(g, l);
 			break;
 		}
@@ -165,6 +172,8 @@ static int accept_some(struct gateway *g, struct listener *l, int fd, int count)
 				visitor_new(g, l, client, &peer);
 			else if (l->inner == WIRE_DOOR_IDENT)
 				ident_new(g, client, &peer);
+			else if (l->inner == WIRE_DOOR_CLUSTER)
+				transaction_new(g, l, client, &peer);
 			else
 				caller_new(g, l, client, &peer);
 			done++;
@@ -250,7 +259,8 @@ static struct listener *listener_new(struct gateway *g, struct slice name)
 
 static bool sensible(const struct wire_gateway_listener *w)
 {
-	if (w->door == WIRE_DOOR_RESOURCE || w->door == WIRE_DOOR_IDENT)
+	if (w->door == WIRE_DOOR_RESOURCE || w->door == WIRE_DOOR_IDENT ||
+	    w->door == WIRE_DOOR_CLUSTER)
 		return w->listener && w->name.length &&
 		       w->name.length < NAME_MAX_BYTES &&
 		       w->application.length < NAME_MAX_BYTES;
@@ -312,7 +322,7 @@ void listener_on_message(struct gateway *g, struct message *m)
 {
 	const struct wire_gateway_listener *w = &m->gateway_listener;
 	struct listener *l = by_name(g, w->name,
-				     w->door >= WIRE_DOOR_RESOURCE);
+				     door_of(w->door) ? 0 : w->door);
 	int fd = wire_take_fd(m, 0);
 
 	if (!sensible(w) || (fd < 0 && (!l || l->watch.fd < 0))) {
@@ -334,6 +344,8 @@ void listener_on_message(struct gateway *g, struct message *m)
 	text_copy_slice(l->application, sizeof(l->application), w->application);
 	l->tls = w->tls;
 	l->told = 0;
+	l->cluster = l->inner == WIRE_DOOR_CLUSTER ?
+		cluster_named(g, w->application) : NULL;
 	take_proxies(l, w->proxies);
 	l->open = true;
 	/* Who asked the last engine in vain is older than who comes now. */
@@ -368,6 +380,31 @@ void listener_pause_all(struct gateway *g)
 		l->open = false;
 		listener_rearm(g, l);
 	}
+}
+
+void listener_on_cluster(struct gateway *g, struct cluster *c, bool comes)
+{
+	LIST_EACH(&g->listeners, it) {
+		struct listener *l = LIST_ENTRY(it, struct listener, link);
+
+		if (l->inner != WIRE_DOOR_CLUSTER)
+			continue;
+		if (comes && !l->cluster)
+			l->cluster = cluster_named(g, slice_of(l->application));
+		else if (!comes && l->cluster == c)
+			l->cluster = NULL;
+		listener_rearm(g, l);
+	}
+}
+
+bool listener_address(const struct listener *l, int fd,
+		      struct sockaddr_storage *out)
+{
+	socklen_t length = sizeof(*out);
+
+	*out = l->bound;
+	return l->tcp && (!l->wildcard ||
+			  getsockname(fd, (struct sockaddr *)out, &length) == 0);
 }
 
 void listener_close_stale(struct gateway *g)

@@ -46,6 +46,12 @@ static void pass(struct gateway *g, struct relay *r, int i, const uint8_t *bytes
 	end_put(g, r->end[!i], bytes, n);
 }
 
+void relay_give(struct gateway *g, struct relay *r, int from,
+		const uint8_t *bytes, size_t n)
+{
+	pass(g, r, from, bytes, n);
+}
+
 void relay_feed(struct gateway *g, struct relay *r, int from)
 {
 	struct end *e = r->end[from];
@@ -57,36 +63,11 @@ void relay_feed(struct gateway *g, struct relay *r, int from)
 	end_consume(g, e, n);
 }
 
-/* One recv; 0 when nothing came (the end's flags say why). */
-static size_t receive(struct end *e, uint8_t *buffer, size_t size)
-{
-	ssize_t n;
-
-	do
-		n = end_recv(e, buffer, size);
-	while (n < 0 && errno == EINTR);
-	e->bulk = n == (ssize_t)size && !e->tls;
-	if (n < 0 && errno == EAGAIN) {
-		e->readable = false;
-	} else if (n < 0) {
-		e->error = errno;
-	} else if (n == 0) {
-		/* Frames end with END: a bare FIN cuts the stream short. */
-		if (e->framed)
-			e->error = EPIPE;
-		else
-			e->in_ended = true;
-	} else if ((size_t)n < size && !e->hangup && !e->tls) {
-		e->readable = false;
-	}
-	return n > 0 ? (size_t)n : 0;
-}
-
 static void take_bytes(struct gateway *g, struct relay *r, int i)
 {
 	uint8_t *buffer = g->stores.scratch;
 
-	pass(g, r, i, buffer, receive(r->end[i], buffer, END_READ_MAX));
+	pass(g, r, i, buffer, end_receive(r->end[i], buffer, END_READ_MAX));
 }
 
 /* Between two raw ends; false when no tube is to be had. */
@@ -217,8 +198,8 @@ static void take_frames(struct gateway *g, struct relay *r, int i)
 	}
 	from->in_fresh = false;
 	if (from->readable && in.have < END_READ_MAX)
-		in.have += receive(from, in.buffer + in.have,
-				   END_READ_MAX - in.have);
+		in.have += end_receive(from, in.buffer + in.have,
+				       END_READ_MAX - in.have);
 	while (take_frame(g, r, i, &in))
 		if (r->way[i] == RELAY_DROP)
 			in.kept = 0;

@@ -45,6 +45,9 @@ void relay_start(struct gateway *g, struct relay *r, struct end *asked,
 		 struct end *serving, const struct relay_ops *ops);
 /* Passes on what was read of a raw end before its relay began. */
 void relay_feed(struct gateway *g, struct relay *r, int from);
+/* Bytes its owner took from end `from`: counted and put to the other. */
+void relay_give(struct gateway *g, struct relay *r, int from,
+		const uint8_t *bytes, size_t n);
 /* No more callbacks.  The ends stay as they are. */
 void relay_stop(struct relay *r);
 /* Moves what can move, then settles. */
