@@ -196,11 +196,12 @@ static void enter_line(struct gateway *g, struct transaction *t)
 		transaction_end(g, t, in_vain(t));
 		return;
 	}
-	/* Who had a node came before those that had none. */
-	if (t->moved)
-		list_add_head(&c->line, &t->at);
-	else
-		list_add_tail(&c->line, &t->at);
+	/* In order of coming, also those that had a node before. */
+	struct list *after = c->line.prev;
+	while (after != &c->line &&
+	       LIST_ENTRY(after, struct transaction, at)->id > t->id)
+		after = after->prev;
+	list_add_head(after, &t->at);
 	c->tally.waiting++;
 	poll_timer_set(&g->poll, &t->timer, t->wait_until);
 }

@@ -1,0 +1,645 @@
+/*
+ * Clusters in a gateway: balance, the line, health, drain, lives of machines,
+ * counts, the engine's death.  How transactions are replayed: gateway_replay.
+ */
+#include "tests/unit/gateway_nodes.h"
+
+#include <sys/resource.h>
+
+#include "engine/gateway/cluster.h"
+#include "engine/wire/proxy_v2.h"
+
+static int door_listen;
+
+static void fresh(enum wire_balance balance, uint32_t busy)
+{
+	node_leave_all();
+	settings = settings_usual;
+	settings.balance = (uint8_t)balance;
+	settings.busy = busy;
+	cluster_tell();
+}
+
+/* An open transaction. */
+struct pair {
+	int client, node;
+};
+
+static struct pair begin(uint64_t machine)
+{
+	struct pair p = { .client = client_asks("question") };
+
+	p.node = node_take(machine);
+	if (!lab_hears(p.node, "question"))
+		tap_bail("no question");
+	return p;
+}
+
+/* Its orderly end, with an answer. */
+static bool finish(struct pair p)
+{
+	bool good = lab_says(p.node, "answer") && lab_hears(p.client, "answer");
+
+	close(p.node);
+	good = good && lab_end(p.client) == 0;
+	close(p.client);
+	return good;
+}
+
+static void test_balance(void)
+{
+	struct pair open[4];
+
+	fresh(WIRE_BALANCE_ROUND_ROBIN, 0);
+	node_join(1, 1);
+	node_join(2, 1);
+	/* In turn, of which the first is anybody's. */
+	int first = client_asks("question");
+	struct pollfd p[2] = { { .fd = nodes[1].fd, .events = POLLIN },
+			       { .fd = nodes[2].fd, .events = POLLIN } };
+	poll(p, 2, LAB_WAIT_MS);
+	uint64_t at = p[0].revents ? 1 : 2;
+	open[0] = (struct pair){ first, node_take(at) };
+	lab_hears(open[0].node, "question");
+	for (int i = 1; i < 4; i++)
+		open[i] = begin(at = 3 - at);
+	ok(true, "each in turn");
+	for (int i = 0; i < 4; i++)
+		ok(finish(open[i]), "is answered");
+	struct wire_cluster_count c = cluster_counted(4);
+	ok(c.answered == 4 && c.bytes_in == 32 && c.bytes_out == 24 &&
+		   !c.replayed && !c.failed && !c.reset && !c.refused,
+	   "four were answered, their bytes counted");
+	CLUSTER_UNTIL(nodes[1].count.transactions == 2 &&
+		      nodes[2].count.transactions == 2);
+	ok(!nodes[1].count.failed && !nodes[2].count.open, "two at each node");
+
+	fresh(WIRE_BALANCE_LEAST, 0);
+	node_join(1, 2);
+	node_join(2, 2);
+	node_part(2, 2, WIRE_NODE_CHECKED);
+	open[0] = begin(1);
+	open[1] = begin(1);
+	node_part(2, 2, WIRE_NODE_SERVING);
+	open[2] = begin(2);
+	open[3] = begin(2);
+	CLUSTER_UNTIL(nodes[1].count.open == 2 && nodes[2].count.open == 2 &&
+		      counts.open == 4);
+	ok(true, "fewest open: both have two");
+	for (int i = 0; i < 4; i++)
+		ok(finish(open[i]), "all are answered");
+	counted("four", 4, 4, 0, 0, 0, 0);
+}
+
+static void test_first_free(void)
+{
+	fresh(WIRE_BALANCE_FIRST_FREE, 1);
+	node_join(2, 1);
+	node_join(1, 1);
+	struct pair a = begin(1), b = begin(2);
+	int c = client_asks("question");
+	CLUSTER_UNTIL(counts.waiting == 1);
+	ok(counts.open == 2, "both nodes are busy: the third waits");
+	int d = client_asks("question");
+	ok(finish(b), "the second node is free again");
+	struct pair next = { c, node_take(2) };
+	lab_hears(next.node, "question");
+	ok(finish(next), "and serves who waits, in order");
+	next = (struct pair){ d, node_take(2) };
+	lab_hears(next.node, "question");
+	ok(finish(a), "the first too");
+	ok(finish(next) && client_served(1), "and whoever comes then");
+	counted("five", 5, 5, 0, 0, 0, 0);
+}
+
+static void test_waiting(void)
+{
+	fresh(WIRE_BALANCE_LEAST, 0);
+	int client = client_asks("question");
+	CLUSTER_UNTIL(counts.waiting == 1);
+	node_part(1, 1, WIRE_NODE_CHECKED);
+	node_answer_check(1);
+	CLUSTER_UNTIL(nodes[1].up == 1);
+	ok(!lab_poll(nodes[1].fd, POLLIN, 50),
+	   "a node that is only checked gets nothing");
+	node_part(1, 1, WIRE_NODE_SERVING);
+	struct pair p = { client, node_take(1) };
+	lab_hears(p.node, "question");
+	ok(finish(p), "who waits is served as soon as it serves");
+	counted("one", 1, 1, 0, 0, 0, 0);
+
+	node_leave_all();
+	settings.wait_ms = 200;
+	cluster_tell();
+	client = client_asks("question");
+	is_int(lab_end(client), 0, "waiting ends by a close, not a reset");
+	close(client);
+	settings.wait_ms = 0;
+	cluster_tell();
+	client = client_asks("question");
+	is_int(lab_end(client), 0, "without a wait at once");
+	close(client);
+	counted("both refused", 2, 0, 0, 0, 0, 2);
+
+	settings.wait_ms = 30000;
+	cluster_tell();
+	client = client_asks("question");
+	CLUSTER_UNTIL(counts.waiting == 1);
+	lab_reset(client);
+	counted("a client that goes away is not", 1, 0, 0, 0, 0, 0);
+}
+
+static void test_line_is_bounded(void)
+{
+	static int clients[WAITING_MAX];
+	struct rlimit r;
+
+	getrlimit(RLIMIT_NOFILE, &r);
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+	if (r.rlim_cur < 3 * WAITING_MAX) {
+		tap_note("not tried: only %llu descriptors",
+			 (unsigned long long)r.rlim_cur);
+		return;
+	}
+	fresh(WIRE_BALANCE_LEAST, 0);
+	for (int i = 0; i < WAITING_MAX; i++)
+		clients[i] = client_asks("q");
+	CLUSTER_UNTIL(counts.waiting == WAITING_MAX);
+	int more = client_asks("q");
+	is_int(lab_end(more), 0, "the line is full: refused at once");
+	close(more);
+	for (int i = 0; i < WAITING_MAX; i++)
+		lab_reset(clients[i]);
+	counted("one refused", WAITING_MAX + 1, 0, 0, 0, 0, 1);
+}
+
+/* Answers a check, or fails it. */
+static void check_node(uint64_t machine, bool well)
+{
+	char said[6];
+	int fd = lab_accept(nodes[machine].fd);
+
+	lab_read(fd, said, 6);
+	lab_says(fd, well ? "all is well" : "I am ill");
+	close(fd);
+}
+
+static void test_health(void)
+{
+	fresh(WIRE_BALANCE_LEAST, 0);
+	settings.health_fall = 3;
+	settings.health_rise = 2;
+	settings.health_interval_ms = 30;
+	cluster_tell();
+	node_deaf(1);
+	node_hark(1);
+	nodes[1].up = -1;
+	node_part(1, 1, WIRE_NODE_SERVING);
+	check_node(1, true);
+	CLUSTER_UNTIL(nodes[1].up == 0);
+	ok(!strcmp(nodes[1].why, "1 of 2 good checks"),
+	   "a state is told after the first check: %s", nodes[1].why);
+	check_node(1, true);
+	CLUSTER_UNTIL(nodes[1].up == 1);
+	ok(!nodes[1].why[0], "up after two");
+	check_node(1, false);
+	check_node(1, false);
+	check_node(1, true);
+	check_node(1, false);
+	check_node(1, false);
+	is_int(nodes[1].up, 1, "two failed ones are not three in a row");
+	check_node(1, false);
+	CLUSTER_UNTIL(nodes[1].up == 0);
+	ok(!strcmp(nodes[1].why, "check: not the expected answer"),
+	   "three are: %s", nodes[1].why);
+	check_node(1, true);
+	check_node(1, false);
+	check_node(1, true);
+	is_int(nodes[1].up, 0, "two good ones in a row");
+	check_node(1, true);
+	CLUSTER_UNTIL(nodes[1].up == 1);
+	ok(true, "bring it back");
+	node_deaf(1);
+	CLUSTER_UNTIL(nodes[1].up == 0);
+	ok(!strcmp(nodes[1].why, "check: Connection refused"),
+	   "nobody listens: %s", nodes[1].why);
+}
+
+/* A connection is enough. */
+static void test_connect_check(void)
+{
+	fresh(WIRE_BALANCE_LEAST, 0);
+	settings.health_request = settings.health_expect = (struct slice){ 0 };
+	cluster_tell();
+	node_hark(1);
+	nodes[1].up = -1;
+	node_part(1, 7, WIRE_NODE_SERVING);
+	CLUSTER_UNTIL(nodes[1].up == 1);
+	int fd = lab_accept(nodes[1].fd);
+	is_int(lab_end(fd), 0, "a check that only connects, and says goodbye");
+	close(fd);
+	ok(client_served(1), "it serves");
+	counted("one", 1, 1, 0, 0, 0, 0);
+}
+
+static void test_passive(void)
+{
+	struct pair p;
+
+	fresh(WIRE_BALANCE_LEAST, 0);
+	settings.health_fall = 1000;
+	cluster_tell();
+	node_join(1, 1);
+	node_deaf(1);
+	/* No check comes by itself, and a thousand would have to fail. */
+	int clients[3];
+	for (int i = 0; i < 3; i++)
+		clients[i] = client_asks("question");
+	CLUSTER_UNTIL(nodes[1].up == 0);
+	ok(true, "three that cannot connect take a node out: %s", nodes[1].why);
+	node_join(2, 1);
+	for (int i = 0; i < 3; i++) {
+		p = (struct pair){ clients[i], node_take(2) };
+		lab_hears(p.node, "question");
+		if (!finish(p))
+			tap_bail("not answered");
+	}
+	node_leave_all();
+	node_join(1, 2);
+	node_join(2, 2);
+	node_part(2, 2, WIRE_NODE_DRAINING);
+	/* Resets alone never do: a client could make a node reset. */
+	for (int i = 0; i < 10; i++) {
+		p = begin(1);
+		lab_says(p.node, "part");
+		lab_hears(p.client, "part");
+		lab_reset(p.node);
+		is_int(lab_end(p.client), ECONNRESET, "cut within an answer");
+		close(p.client);
+	}
+	node_answer_check(1);
+	ok(client_served(1), "a node that resets is asked, and stays");
+	is_int(nodes[1].up, 1, "for its checks are good");
+	counted("fourteen", 14, 4, 3, 0, 10, 0);
+}
+
+/* The listening socket of a node may close without its connections. */
+static void test_troubled(void)
+{
+	struct pair p[3];
+
+	fresh(WIRE_BALANCE_LEAST, 0);
+	settings.health_fall = 1000;
+	cluster_tell();
+	node_join(1, 3);
+	for (int i = 0; i < 3; i++)
+		p[i] = begin(1);
+	node_deaf(1);
+	for (int i = 0; i < 3; i++)
+		lab_reset(p[i].node);
+	CLUSTER_UNTIL(nodes[1].up == 0);
+	ok(!strcmp(nodes[1].why, "check: Connection refused"),
+	   "several that failed and one check are enough: %s", nodes[1].why);
+	node_join(2, 3);
+	for (int i = 0; i < 3; i++) {
+		p[i].node = node_take(2);
+		lab_hears(p[i].node, "question");
+	}
+	ok(finish(p[0]) + finish(p[1]) + finish(p[2]) == 3,
+	   "all three are answered by another");
+	counted("three replays", 3, 3, 3, 0, 0, 0);
+}
+
+static void test_drain(void)
+{
+	fresh(WIRE_BALANCE_LEAST, 0);
+	node_join(1, 1);
+	struct pair old = begin(1);
+	node_join(2, 1);
+	node_part(1, 1, WIRE_NODE_DRAINING);
+	ok(client_served(2) && client_served(2) && client_served(2),
+	   "new transactions go elsewhere");
+	CLUSTER_UNTIL(nodes[1].count.open == 1);
+	ok(finish(old), "the open one ends in peace");
+	CLUSTER_UNTIL(nodes[1].count.open == 0);
+	node_leave(1, "drained");
+	counted("nothing was replayed", 4, 4, 0, 0, 0, 0);
+}
+
+static void test_lives(void)
+{
+	fresh(WIRE_BALANCE_LEAST, 0);
+	node_join(1, 5);
+	struct pair p = begin(1);
+	/* Words of and about the life before change nothing (S6). */
+	node_part(1, 4, WIRE_NODE_DRAINING);
+	nodes[1].incarnation = 4;
+	node_leave(1, "an old death");
+	nodes[1].incarnation = 5;
+	ok(client_served(1), "what is said of an older life is not heard");
+	node_deaf(1);
+	node_hark(1);
+	nodes[1].up = -1;
+	node_part(1, 6, WIRE_NODE_SERVING);
+	is_int(lab_end(p.node), ECONNRESET, "a newer one ends the older");
+	node_answer_check(1);
+	CLUSTER_UNTIL(nodes[1].up == 1);
+	close(p.node);
+	p.node = node_take(1);
+	lab_hears(p.node, "question");
+	ok(finish(p), "whose transaction goes to the new one: another node");
+	counted("one replay", 2, 2, 1, 0, 0, 0);
+}
+
+static void test_proxy(void)
+{
+	struct proxy_v2_info info;
+	uint8_t header[PROXY_V2_MAX];
+	struct sockaddr_in own;
+	socklen_t length = sizeof(own);
+	size_t rest;
+	char said[6];
+
+	fresh(WIRE_BALANCE_LEAST, 0);
+	settings.identity = WIRE_IDENTITY_PROXY;
+	cluster_tell();
+	nodes[1].up = -1;
+	node_part(1, 9, WIRE_NODE_SERVING);
+	int fd = lab_accept(nodes[1].fd);
+	lab_read(fd, header, PROXY_V2_PREFIX);
+	rest = (size_t)header[14] << 8 | header[15];
+	lab_read(fd, header + PROXY_V2_PREFIX, rest);
+	proxy_v2_decode(header, PROXY_V2_PREFIX + rest, &info, NULL);
+	ok(info.local, "a check says that it is one: LOCAL");
+	lab_read(fd, said, 6);
+	lab_says(fd, "well");
+	close(fd);
+	CLUSTER_UNTIL(nodes[1].up == 1);
+	int client = client_asks("question");
+	fd = lab_accept(nodes[1].fd);
+	lab_read(fd, header, PROXY_V2_PREFIX);
+	rest = (size_t)header[14] << 8 | header[15];
+	lab_read(fd, header + PROXY_V2_PREFIX, rest);
+	proxy_v2_decode(header, PROXY_V2_PREFIX + rest, &info, NULL);
+	getsockname(client, (struct sockaddr *)&own, &length);
+	ok(!info.local && info.checked, "a transaction has a header, CRC right");
+	is_int(info.source_port, ntohs(own.sin_port), "with the client's port");
+	is_int(info.destination_port, door, "and the door's");
+	ok(slice_is(info.application, "payroll"), "its cluster");
+	ok(slice_is(info.incarnation, "9"), "the node's incarnation");
+	ok(lab_hears(fd, "question"), "then the request");
+	ok(finish((struct pair){ client, fd }), "and an answer");
+	counted("one", 1, 1, 0, 0, 0, 0);
+}
+
+/* A node at a path. */
+static void test_unix(void)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	char dir[] = "/tmp/remuda-cluster-XXXXXX";
+	struct message m = {
+		.type = WIRE_TYPE_node_set, .incarnation = 1,
+		.node_set = { .cluster = settings.name, .machine = 3,
+			      .machine_name = SLICE("payroll-03"),
+			      .node = WIRE_NODE_SERVING },
+	};
+
+	fresh(WIRE_BALANCE_LEAST, 0);
+	if (!mkdtemp(dir))
+		tap_bail("mkdtemp");
+	snprintf(un.sun_path, sizeof(un.sun_path), "%.40s/node.sock", dir);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), tcp = nodes[3].fd;
+	if (bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0 || listen(fd, 8) < 0)
+		tap_bail("%s: %s", un.sun_path, strerror(errno));
+	m.node_set.address = slice_of(un.sun_path);
+	nodes[3] = (struct node_lab){ .fd = fd, .incarnation = 1, .up = -1 };
+	lab_send(&lab, &m);
+	node_answer_check(3);
+	CLUSTER_UNTIL(nodes[3].up == 1);
+	ok(client_served(3), "a node on a unix socket");
+	struct pair p = begin(3);
+	node_leave(3, "gone");
+	node_join(1, 10);
+	close(p.node);
+	p.node = node_take(1);
+	lab_hears(p.node, "question");
+	ok(finish(p), "is as good as any");
+	counted("two", 2, 2, 1, 0, 0, 0);
+	close(fd);
+	unlink(un.sun_path);
+	rmdir(dir);
+	nodes[3].fd = tcp;
+}
+
+static uint8_t stream_byte(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint8_t)(*state >> 33);
+}
+
+static void feed(int fd, uint64_t seed, size_t total)
+{
+	static uint8_t block[1 << 16];
+
+	while (total) {
+		size_t n = total < sizeof(block) ? total : sizeof(block);
+
+		for (size_t i = 0; i < n; i++)
+			block[i] = stream_byte(&seed);
+		if (!lab_write(fd, block, n))
+			break;
+		total -= n;
+	}
+	shutdown(fd, SHUT_WR);
+}
+
+static size_t check(int fd, uint64_t seed)
+{
+	static uint8_t block[1 << 16];
+	size_t total = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, block, sizeof(block), 0)) > 0)
+		for (ssize_t i = 0; i < n; i++, total++)
+			if (block[i] != stream_byte(&seed))
+				return total;
+	return total;
+}
+
+static void test_bulk(void)
+{
+	enum { BULK = 20 * 1024 * 1024 };
+	pid_t feeders[2], checker;
+	int status;
+
+	fresh(WIRE_BALANCE_LEAST, 0);
+	node_join(1, 11);
+	struct pair p = begin(1);
+	for (int i = 0; i < 2; i++) {
+		fflush(stdout);
+		feeders[i] = fork();
+		if (feeders[i] == 0) {
+			feed(i ? p.node : p.client, 7 + (uint64_t)i, BULK);
+			_exit(0);
+		}
+	}
+	checker = fork();
+	if (checker == 0)
+		_exit(check(p.node, 7) == BULK ? 0 : 1);
+	is_int(check(p.client, 8), BULK, "20 MB out, byte for byte");
+	waitpid(checker, &status, 0);
+	is_int(status, 0, "20 MB in at the same time, byte for byte");
+	waitpid(feeders[0], &status, 0);
+	waitpid(feeders[1], &status, 0);
+	close(p.client);
+	close(p.node);
+	struct wire_cluster_count c = cluster_counted(1);
+	ok(c.answered == 1 && c.bytes_in == BULK + 8 && c.bytes_out == BULK,
+	   "answered, its bytes counted exactly");
+}
+
+/* Knocks as an engine of that term; what the gateway says of sessions: none. */
+static void adopt(uint64_t term)
+{
+	lab.engine = lab_knock(&lab, term, lab_key);
+	struct message m = lab_expect(&lab, WIRE_TYPE_gateway_hello);
+	is_int(m.gateway_hello.fresh, 0, "an engine of term %u adopts it",
+	       (unsigned)term);
+	lab_expect(&lab, WIRE_TYPE_gateway_ready);
+}
+
+static void lose_engine(void)
+{
+	close(lab.engine);
+	lab.engine = -1;
+}
+
+static void test_adoption(void)
+{
+	fresh(WIRE_BALANCE_FIRST_FREE, 10);
+	node_join(1, 20);
+	node_join(2, 20);
+	struct pair live = begin(1), other;
+	node_part(1, 20, WIRE_NODE_CHECKED);
+	other = begin(2);
+	node_part(1, 20, WIRE_NODE_SERVING);
+	ok(client_served(1), "before the engine dies");
+	counts_told = 0;
+	lose_engine();
+	ok(client_served(1), "without it new clients are served");
+	struct pair asking = begin(1);
+	lab_reset(asking.node);
+	asking.node = node_take(2);
+	lab_hears(asking.node, "question");
+	ok(finish(asking), "and replayed");
+	node_answer_check(1);
+	/* An engine that dies before it has named anything. */
+	adopt(30);
+	lose_engine();
+	int64_t until = lab_now_ms() + 1200;
+	unsigned asked = 0, served = 0;
+	for (; lab_now_ms() < until; asked++)
+		served += client_served(1);
+	is_int(served, asked, "an engine that dies at once takes nothing along");
+	adopt(31);
+	lab_offer(&lab, 6, "payroll", door_listen, WIRE_DOOR_CLUSTER,
+		  WIRE_USER_FIXED, "", "payroll");
+	cluster_tell();
+	nodes[1].up = -1;
+	node_part(1, 20, WIRE_NODE_SERVING);
+	CLUSTER_UNTIL(nodes[1].up == 1);
+	ok(!lab_poll(nodes[1].fd, POLLIN, 20),
+	   "the next engine is told its state without another check");
+	CLUSTER_UNTIL(counts_told && counts.transactions);
+	ok(lab_says(live.node, "an") && lab_hears(live.client, "an"),
+	   "a transaction lives through all of it");
+	/* Node 2 it does not have. */
+	until = lab_now_ms() + LAB_WAIT_MS;
+	while (!lab_poll(nodes[1].fd, POLLIN, 10) && lab_now_ms() < until)
+		;
+	is_int(lab_end(other.node), ECONNRESET,
+	       "a node it does not name is dropped");
+	close(other.node);
+	other.node = node_take(1);
+	lab_hears(other.node, "question");
+	ok(finish(other), "what was there is answered elsewhere");
+	ok(finish(live), "and the old one ends");
+	nodes[2].incarnation = 0;
+	counted("over three engines", 5 + asked, 5 + asked, 2, 0, 0, 0);
+}
+
+static void test_cluster_drop(void)
+{
+	struct message m = { .type = WIRE_TYPE_cluster_drop,
+			     .cluster_drop = { SLICE("payroll") } };
+
+	struct pair p = begin(1);
+	lab_send(&lab, &m);
+	is_int(lab_end(p.client), ECONNRESET, "a dropped cluster cuts its clients");
+	close(p.client);
+	close(p.node);
+	nodes[1].incarnation = 0;
+	int client = client_asks("question");
+	ok(!lab_poll(client, POLLIN, 50), "who comes then waits in the kernel");
+	settings = settings_usual;
+	cluster_tell();
+	node_join(1, 21);
+	p = (struct pair){ client, node_take(1) };
+	lab_hears(p.node, "question");
+	ok(finish(p), "for it to be there again");
+}
+
+/* What makes no sense changes nothing. */
+static void test_nonsense(void)
+{
+	struct message m = {
+		.type = WIRE_TYPE_node_set, .incarnation = 1,
+		.node_set = { .cluster = SLICE("nowhere"), .machine = 4,
+			      .machine_name = SLICE("x-04"),
+			      .address = SLICE("127.0.0.1:1"),
+			      .node = WIRE_NODE_SERVING } };
+
+	lab_send(&lab, &m);
+	m.node_set.cluster = SLICE("payroll");
+	m.node_set.address = SLICE("somewhere");
+	lab_send(&lab, &m);
+	m.node_set.address = SLICE("127.0.0.1:1");
+	m.node_set.node = 9;
+	lab_send(&lab, &m);
+	settings.health_interval_ms = 0;
+	cluster_tell();
+	settings = settings_usual;
+	settings.balance = 77;
+	cluster_tell();
+	settings = settings_usual;
+	ok(client_served(1), "clusters and nodes that make no sense are not heard");
+}
+
+int main(void)
+{
+	cluster_start((struct gateway_limits){ .machine_close_ms = 400,
+					       .stale_ms = 800 });
+	/* A socket that an engine keeps, to give it to a gateway again. */
+	door_listen = lab_listen(&door);
+	lab_offer(&lab, 5, "payroll", door_listen, WIRE_DOOR_CLUSTER,
+		  WIRE_USER_FIXED, "", "payroll");
+	test_balance();
+	test_first_free();
+	test_waiting();
+	test_health();
+	test_connect_check();
+	test_passive();
+	test_troubled();
+	test_drain();
+	test_lives();
+	test_proxy();
+	test_unix();
+	test_bulk();
+	test_line_is_bounded();
+	test_adoption();
+	test_cluster_drop();
+	test_nonsense();
+	lab_stop(&lab);
+	return tap_done();
+}
