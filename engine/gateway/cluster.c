@@ -211,8 +211,8 @@ static void on_node_drop(struct gateway *g, const struct message *m)
 	struct node *n = map_get(&g->clusters.nodes, m->node_drop.machine);
 	char why[WHY_MAX];
 
-	/* Of another life: it is not this node that is gone. */
-	if (!n || n->incarnation != m->incarnation)
+	/* Of an older life: it is not this node that is gone. */
+	if (!n || n->incarnation > m->incarnation)
 		return;
 	text_copy_slice(why, sizeof(why), m->node_drop.text);
 	node_drop(g, n, why);
@@ -340,29 +340,23 @@ bool clusters_on_message(struct gateway *g, const struct message *m)
 
 /* ---- counts -------------------------------------------------------------------- */
 
-static void count_nodes(struct gateway *g, struct cluster *c)
+void node_tell_counts(struct gateway *g, struct node *n)
 {
-	for (uint32_t i = 0; i < c->node_count; i++) {
-		struct node *n = c->nodes[i];
-		uint32_t open = c->loads[i].open;
-		/* Odd weights: a sum that stays is counts that stay. */
-		uint64_t sum = n->begun + 1000003 * n->failed +
-			       1000000007ull * open;
-		struct message m = {
-			.type = WIRE_TYPE_node_count,
-			.incarnation = n->incarnation,
-			.node_count = { .machine = n->machine, .open = open,
-					.transactions = n->begun,
-					.failed = n->failed },
-		};
+	uint32_t open = node_load(n)->open;
+	/* Odd weights: a sum that stays is counts that stay. */
+	uint64_t sum = n->begun + 1000003 * n->failed + 1000000007ull * open;
+	struct message m = {
+		.type = WIRE_TYPE_node_count,
+		.incarnation = n->incarnation,
+		.node_count = { .machine = n->machine, .open = open,
+				.transactions = n->begun,
+				.failed = n->failed },
+	};
 
-		node_tell(g, n);
-		if (sum == n->told_sum || !n->named || !link_up(g) ||
-		    g->engine_full)
-			continue;
-		n->told_sum = sum;
-		engine_link_send(g, &m, false);
-	}
+	if (sum == n->told_sum || !n->named || !link_up(g) || g->engine_full)
+		return;
+	n->told_sum = sum;
+	engine_link_send(g, &m, false);
 }
 
 static void count_cluster(struct gateway *g, struct cluster *c)
@@ -405,7 +399,10 @@ void clusters_tick(struct gateway *g, int64_t second)
 			    second % FLOW_SWEEPS)
 				transaction_sweep(g, t);
 		}
-		count_nodes(g, c);
+		for (uint32_t i = 0; i < c->node_count; i++) {
+			node_tell(g, c->nodes[i]);
+			node_tell_counts(g, c->nodes[i]);
+		}
 		count_cluster(g, c);
 	}
 }

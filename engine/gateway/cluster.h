@@ -140,6 +140,8 @@ void node_reload(struct gateway *g, struct node *n);
 struct balance_node *node_load(const struct node *n);
 /* What it may not have yet: its state, if it is not as it was told. */
 void node_tell(struct gateway *g, struct node *n);
+/* Its counts, if they are not as they were told. */
+void node_tell_counts(struct gateway *g, struct node *n);
 
 /* ---- health.c --------------------------------------------------------------- */
 

@@ -336,7 +336,7 @@ static void test_lives(void)
 	node_part(1, 4, WIRE_NODE_DRAINING);
 	nodes[1].incarnation = 4;
 	node_leave(1, "an old death");
-	nodes[1].incarnation = 5;
+	nodes[1].incarnation = 5;	/* it is still there */
 	ok(client_served(1), "what is said of an older life is not heard");
 	node_deaf(1);
 	node_hark(1);
