@@ -19,7 +19,7 @@
 #include "engine/base/check.h"
 #include "engine/base/log.h"
 
-void clusters_init(struct gateway *g)
+void cluster_table_init(struct gateway *g)
 {
 	list_init(&g->clusters.all);
 	list_init(&g->clusters.leaving);
@@ -315,7 +315,7 @@ static void on_set(struct gateway *g, const struct message *m)
 	poll_timer_set(&g->poll, &c->serve, g->poll.now_ms);
 }
 
-bool clusters_on_message(struct gateway *g, const struct message *m)
+bool cluster_table_on_message(struct gateway *g, const struct message *m)
 {
 	struct cluster *c;
 
@@ -386,7 +386,7 @@ static void count_cluster(struct gateway *g, struct cluster *c)
 	engine_link_send(g, &m, false);
 }
 
-void clusters_tick(struct gateway *g, int64_t second)
+void cluster_table_tick(struct gateway *g, int64_t second)
 {
 	LIST_EACH(&g->clusters.all, it) {
 		struct cluster *c = LIST_ENTRY(it, struct cluster, link);
@@ -409,7 +409,7 @@ void clusters_tick(struct gateway *g, int64_t second)
 
 /* ---- engines come and go ----------------------------------------------------------- */
 
-bool clusters_serve(const struct gateway *g)
+bool cluster_table_serve(const struct gateway *g)
 {
 	LIST_EACH(&g->clusters.all, it) {
 		const struct cluster *c = LIST_ENTRY(it, struct cluster, link);
@@ -421,7 +421,7 @@ bool clusters_serve(const struct gateway *g)
 	return false;
 }
 
-void clusters_forget_engine(struct gateway *g)
+void cluster_table_forget_engine(struct gateway *g)
 {
 	LIST_EACH(&g->clusters.all, it) {
 		struct cluster *c = LIST_ENTRY(it, struct cluster, link);
@@ -432,7 +432,7 @@ void clusters_forget_engine(struct gateway *g)
 	}
 }
 
-void clusters_drop_stale(struct gateway *g)
+void cluster_table_drop_stale(struct gateway *g)
 {
 	LIST_EACH(&g->clusters.all, it) {
 		struct cluster *c = LIST_ENTRY(it, struct cluster, link);
@@ -448,7 +448,7 @@ void clusters_drop_stale(struct gateway *g)
 	}
 }
 
-void clusters_close_all(struct gateway *g)
+void cluster_table_close_all(struct gateway *g)
 {
 	LIST_EACH(&g->clusters.all, it)
 		cluster_drop(g, LIST_ENTRY(it, struct cluster, link),
@@ -458,7 +458,7 @@ void clusters_close_all(struct gateway *g)
 				END_LEFT);
 }
 
-void clusters_fini(struct gateway *g)
+void cluster_table_fini(struct gateway *g)
 {
 	while (g->clusters.unused) {
 		struct transaction *t = g->clusters.unused;

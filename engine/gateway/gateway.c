@@ -60,7 +60,7 @@ static void on_second(struct gateway *g, struct timer *t)
 	poll_timer_set(&g->poll, t, g->poll.now_ms + 1000);
 	flow_tick(g, ++g->seconds);
 	listener_report_all(g);
-	clusters_tick(g, g->seconds);
+	cluster_table_tick(g, g->seconds);
 }
 
 /* With sessions or nodes that serve it stays; with records an hour, for an engine
@@ -71,7 +71,7 @@ static void on_orphan(struct gateway *g, struct timer *t)
 
 	if (link_up(g))
 		return;
-	if (g->by_session.used || records || clusters_serve(g)) {
+	if (g->by_session.used || records || cluster_table_serve(g)) {
 		poll_timer_set(&g->poll, t, g->poll.now_ms + g->limits.orphan_ms);
 		return;
 	}
@@ -85,7 +85,7 @@ static void on_stale(struct gateway *g, struct timer *t)
 	/* It died before it could name anything: the next one has its time. */
 	if (!link_up(g))
 		return;
-	clusters_drop_stale(g);
+	cluster_table_drop_stale(g);
 	listener_close_stale(g);
 }
 
@@ -174,7 +174,7 @@ void gateway_on_message(struct gateway *g, struct message *m)
 		g->stopping = true;
 		return;
 	}
-	if (!clusters_on_message(g, m))
+	if (!cluster_table_on_message(g, m))
 		log_error("message %s is not for a gateway",
 			  wire_type_name(m->type));
 }
@@ -237,7 +237,7 @@ static struct gateway *gateway_new(const struct gateway_options *o)
 	map_init(&g->crowd.sources);
 	list_init(&g->askers);
 	map_init(&g->guests);
-	clusters_init(g);
+	cluster_table_init(g);
 	g->orphan.fire = on_orphan;
 	g->stale.fire = on_stale;
 	g->second.fire = on_second;
@@ -276,7 +276,7 @@ static void gateway_free(struct gateway *g)
 		caller_close(g, c, true);
 	}
 	ssh_link_close_all(g);
-	clusters_close_all(g);
+	cluster_table_close_all(g);
 	target_close_all(g);
 	map_fini(&g->guests);
 	ident_close_all(g);
@@ -290,7 +290,7 @@ static void gateway_free(struct gateway *g)
 		g->free_conns = c->next_free;
 		free(c);
 	}
-	clusters_fini(g);
+	cluster_table_fini(g);
 	map_fini(&g->by_conn);
 	map_fini(&g->by_session);
 	map_fini(&g->crowd.sources);

@@ -290,21 +290,21 @@ struct clusters {
 	struct transaction *unused;
 };
 
-void clusters_init(struct gateway *g);
+void cluster_table_init(struct gateway *g);
 /* False: not a message about them. */
-bool clusters_on_message(struct gateway *g, const struct message *m);
+bool cluster_table_on_message(struct gateway *g, const struct message *m);
 struct cluster *cluster_named(struct gateway *g, struct slice name);
 /* Is there a node left for whose sake a gateway without engine stays? */
-bool clusters_serve(const struct gateway *g);
+bool cluster_table_serve(const struct gateway *g);
 /* Once a second: counts, dead peers, what the engine does not know yet. */
-void clusters_tick(struct gateway *g, int64_t second);
+void cluster_table_tick(struct gateway *g, int64_t second);
 /* The engine is gone; the next one names again what it knows, and what it does
  * not name is dropped some seconds later. */
-void clusters_forget_engine(struct gateway *g);
-void clusters_drop_stale(struct gateway *g);
-void clusters_close_all(struct gateway *g);
+void cluster_table_forget_engine(struct gateway *g);
+void cluster_table_drop_stale(struct gateway *g);
+void cluster_table_close_all(struct gateway *g);
 /* After the last grave. */
-void clusters_fini(struct gateway *g);
+void cluster_table_fini(struct gateway *g);
 /* A client that came through a cluster's listener; takes fd. */
 void transaction_new(struct gateway *g, struct listener *l, int fd,
 		     const struct sockaddr_storage *peer);

@@ -258,7 +258,7 @@ void link_lost(struct gateway *g, const char *why)
 	recall_sent(g);
 	LIST_EACH(&g->conns, it)
 		LIST_ENTRY(it, struct caller, link)->requested = false;
-	clusters_forget_engine(g);
+	cluster_table_forget_engine(g);
 	listener_pause_all(g);
 	poll_timer_set(&g->poll, &g->orphan, g->poll.now_ms + g->limits.orphan_ms);
 }

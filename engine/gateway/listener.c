@@ -37,7 +37,8 @@ static bool may_accept(const struct gateway *g, const struct listener *l)
 {
 	/* Machines and services ask about sessions that go on without engine. */
 	return ((link_up(g) && l->open) || l->inner) && !l->gone &&
-	       (l->inner != WIRE_DOOR_CLUSTER || l->cluster) && !l->starved && (!l->tls || l->tls_context) &&
+	       (l->inner != WIRE_DOOR_CLUSTER || l->cluster) && !l->starved &&
+	       (!l->tls || l->tls_context) &&
 	       (l->door != &door_ssh || l->ssh_key) && !g->draining;
 }
 

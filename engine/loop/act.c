@@ -491,6 +491,8 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_CLUSTER_DROP:
 	case EFFECT_NODE_SET:
 	case EFFECT_NODE_DROP:
+		clusters_send(sh, e);
+		return;
 	case EFFECT_DOMAIN_RESIZE:
 	case EFFECT_DOMAIN_MIGRATE:
 	case EFFECT_STATS_READ:

@@ -285,7 +285,8 @@ static void on_message(struct link *l, struct message *m)
 		ev.resource.text = m->resource_target_lost.text;
 		break;
 	default:
-		if (to_session_event(g, m, &ev) || to_resource_event(m, &ev))
+		if (to_session_event(g, m, &ev) || to_resource_event(m, &ev) ||
+		    clusters_to_event(g->index, m, &ev))
 			break;
 		log_warn("gateway %u: unexpected message %s", g->index,
 			 wire_type_name(m->type));
@@ -481,8 +482,10 @@ void gateways_stop(struct shell *sh)
 	for (uint32_t i = 0; i < sh->gateway_count; i++) {
 		struct gateway_role *g = &sh->gateways[i];
 
-		/* With sessions they go on alone until the next engine. */
-		if (g->linked && !sh->world.gateways[i].sessions)
+		/* With sessions or serving nodes they go on alone until the
+		 * next engine. */
+		if (g->linked && !sh->world.gateways[i].sessions &&
+		    (sh->closing || !clusters_serve_alone(sh)))
 			link_send(&g->link, &m);
 		link_push(&g->link);
 		link_close(&g->link);

@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,16 @@ fail:
 	return -1;
 }
 
+/* A virtual address may come to this computer later (the net role). */
+static void bind_freely(const struct site_listener *l, int fd, bool is_six)
+{
+	static const int on = 1;
+
+	if (l->door == DOOR_CLUSTER && strncmp(l->ip, "127.", 4) != 0)
+		setsockopt(fd, is_six ? IPPROTO_IPV6 : IPPROTO_IP,
+			   is_six ? IPV6_FREEBIND : IP_FREEBIND, &on, sizeof(on));
+}
+
 static int listen_tcp(const struct site_listener *l, struct error *err)
 {
 	struct sockaddr_in6 six = { .sin6_family = AF_INET6,
@@ -64,6 +75,7 @@ static int listen_tcp(const struct site_listener *l, struct error *err)
 		return error_errno(err, "socket");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	bind_freely(l, fd, is_six);
 	if (inet_pton(is_six ? AF_INET6 : AF_INET, l->ip,
 		      is_six ? (void *)&six.sin6_addr :
 			       (void *)&four.sin_addr) != 1) {
@@ -90,7 +102,8 @@ static bool same_address(const struct site_listener *a,
 /* Machines come in and services ask where resources meet: at gateway 0. */
 static uint32_t gateways_of(const struct shell *sh, const struct listener *l)
 {
-	return l->spec.door >= DOOR_RESOURCE ? 1 : sh->gateway_count;
+	return l->spec.door == DOOR_RESOURCE || l->spec.door == DOOR_IDENT ?
+	       1 : sh->gateway_count;
 }
 
 static void listener_open(struct shell *sh, struct listener *l)
@@ -148,7 +161,8 @@ static void tell(struct shell *sh, const struct listener *l, uint32_t gateway)
 		.user_source = (uint8_t)l->spec.user_source,
 		.user = slice_of(l->spec.user),
 		.application = slice_of(
-			l->spec.door == DOOR_RESOURCE ? l->name :
+			l->spec.door == DOOR_RESOURCE ||
+			l->spec.door == DOOR_CLUSTER ? l->name :
 			l->spec.applications.count == 1 ?
 			l->spec.applications.names[0] : ""),
 		.opening_ms = l->spec.opening_ms,
@@ -250,6 +264,18 @@ static void sync_resource(struct shell *sh, struct listener **old,
 		sync_one(sh, old, &want);
 }
 
+static void sync_cluster(struct shell *sh, struct listener **old,
+			 const struct site_cluster *c)
+{
+	struct site_listener want = { .door = DOOR_CLUSTER,
+				      .user_source = USER_FIXED,
+				      .port = c->port };
+
+	TEXT_SET(want.name, c->name);
+	TEXT_SET(want.ip, c->ip);
+	sync_one(sh, old, &want);
+}
+
 void listeners_sync(struct shell *sh)
 {
 	const struct site_spec *spec = &sh->world.spec;
@@ -260,6 +286,8 @@ void listeners_sync(struct shell *sh)
 		sync_one(sh, &old, &spec->listeners[i]);
 	for (size_t i = 0; i < spec->resource_count; i++)
 		sync_resource(sh, &old, &spec->resources[i]);
+	for (size_t i = 0; i < spec->cluster_count; i++)
+		sync_cluster(sh, &old, &spec->clusters[i]);
 	while (old) {
 		struct listener *next = old->next;
 

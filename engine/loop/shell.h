@@ -279,6 +279,14 @@ void shell_image_name(const struct machine *m, char *out, size_t size);
 void shell_site_path(const struct shell *sh, const char *path, char *out,
 		     size_t size);
 
+/* ---- clusters.c: clusters and nodes, to the gateways and back ----------------------- */
+void clusters_send(struct shell *sh, const struct effect *e);
+/* False: not a message about them. */
+bool clusters_to_event(uint32_t gateway, const struct message *m,
+		       struct event *ev);
+/* Is there a node that gateways can serve without an engine? */
+bool clusters_serve_alone(const struct shell *sh);
+
 /* ---- volumes.c ------------------------------------------------------------------------ */
 /* What a machine's disks are made from; texts live until the next call. */
 void volumes_describe(const struct shell *sh, const struct machine *m,
