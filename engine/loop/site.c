@@ -10,7 +10,9 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "engine/base/network.h"
 #include "engine/base/text.h"
 #include "engine/loop/site_read.h"
 
@@ -60,6 +62,40 @@ static bool take_list(struct reader *r, const char *key, void **array,
 		(out)->list = array;                                           \
 	} while (0)
 
+/* Clusters and the pools of their nodes, which follow the site's own. */
+static void take_clusters(struct reader *r, struct site_spec *out)
+{
+	struct cluster_and_pool *read = NULL;
+	void *array = NULL;
+	size_t count = 0;
+
+	take_list(r, "clusters", &array, &count, sizeof(*read), take_cluster);
+	read = array;
+	struct site_pool *pools = realloc(out->pools, (out->pool_count + count + 1) *
+							      sizeof(*pools));
+	out->clusters = calloc(count + 1, sizeof(*out->clusters));
+	CHECK("", pools && out->clusters, "out of memory");
+	out->pools = pools;
+	/* Of one that failed too: what it holds is freed with the site. */
+	for (size_t i = 0; i < count; i++) {
+		out->clusters[out->cluster_count++] = read[i].cluster;
+		out->pools[out->pool_count++] = read[i].pool;
+	}
+	free(read);
+}
+
+static void take_metrics(struct reader *r, struct site_spec *out)
+{
+	out->reserve = read_flag(r, "reserve");
+	out->stats_ms = read_count(r, "stats_ms", 1, READ_DAY_MS);
+	READ_TEXT(r, "metrics_ip", false, out->metrics_ip);
+	out->metrics_port = (uint32_t)read_count_or(r, "metrics_port", 1, 65535, 0);
+	if (*out->metrics_ip ? !out->metrics_port ||
+	    !network_address_parse(slice_of(out->metrics_ip)).family :
+	    out->metrics_port != 0)
+		read_bad(r, "metrics_ip and metrics_port are no address");
+}
+
 static int take_site(const json_t *root, struct site_spec *out,
 		     struct error *err)
 {
@@ -85,6 +121,9 @@ static int take_site(const json_t *root, struct site_spec *out,
 	LIST(&r, out, groups, group_count, take_group);
 	LIST(&r, out, allows, allow_count, take_allow);
 	LIST(&r, out, resources, resource_count, take_resource);
+	take_clusters(&r, out);
+	LIST(&r, out, rules, rule_count, take_rule);
+	take_metrics(&r, out);
 	if (read_end(&r) < 0)
 		return -1;
 	for (size_t i = 0; i < out->application_count; i++)

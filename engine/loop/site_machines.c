@@ -12,6 +12,14 @@ int take_host(void *object, const json_t *json, struct error *err)
 
 	READ_TEXT(&r, "uri", true, host->uri);
 	host->boot_parallel = (uint32_t)read_count(&r, "boot_parallel", 1, 64);
+	READ_TEXT(&r, "site", false, host->site);
+	if (*host->site && !text_is_name(host->site))
+		read_bad(&r, "site: \"%s\" is not a name", host->site);
+	read_names(&r, "labels", false, &host->labels);
+	host->vcpus = (uint32_t)read_count_or(&r, "vcpus", 1, 100000, 0);
+	host->memory_mib =
+		(uint64_t)read_count_or(&r, "memory_mib", 16, 1 << 26, 0);
+	READ_TEXT(&r, "migrate", false, host->migrate);
 	return read_end(&r);
 }
 
@@ -20,7 +28,10 @@ static void read_hooks(struct reader *r, uint32_t *hooks)
 	static const struct word words[] = {
 		{ "prepare", SITE_HOOK_PREPARE }, { "ready", SITE_HOOK_READY },
 		{ "accept", SITE_HOOK_ACCEPT }, { "clean", SITE_HOOK_CLEAN },
+		{ "start", SITE_HOOK_START }, { "stop", SITE_HOOK_STOP },
+		{ "health", SITE_HOOK_HEALTH },
 	};
+	static const size_t count = sizeof(words) / sizeof(words[0]);
 	const json_t *json = read_any(r, "hooks", true), *item;
 	size_t i, w;
 
@@ -29,10 +40,10 @@ static void read_hooks(struct reader *r, uint32_t *hooks)
 	json_array_foreach(json, i, item) {
 		const char *text = json_string_value(item);
 
-		for (w = 0; w < 4; w++)
+		for (w = 0; w < count; w++)
 			if (text && strcmp(text, words[w].text) == 0)
 				break;
-		if (w == 4)
+		if (w == count)
 			read_bad(r, "hooks has an unknown hook");
 		else
 			*hooks |= 1u << words[w].value;
@@ -111,6 +122,45 @@ static void read_base(struct reader *r, struct site_pool *p)
 	READ_TEXT(r, "network_config", false, p->network_config);
 }
 
+static void read_placement(struct reader *r, struct site_pool *p)
+{
+	static const struct word spreads[] = {
+		{ "none", SPREAD_NONE }, { "hosts", SPREAD_HOSTS },
+		{ "sites", SPREAD_SITES }, { NULL, 0 },
+	};
+	struct site_placement *place = &p->placement;
+
+	READ_TEXT(r, "host", true, p->host);
+	read_names(r, "hosts", true, &place->hosts);
+	read_names(r, "labels", false, &place->labels);
+	read_names(r, "sites", true, &place->sites);
+	place->spread = (enum site_spread)read_word(r, "spread", spreads);
+	if (!r->failed && ((!place->hosts.all && !place->hosts.count) ||
+			   (!place->sites.all && !place->sites.count)))
+		read_bad(r, "may have no machine anywhere");
+}
+
+void read_machine(struct reader *r, struct site_pool *p)
+{
+	READ_TEXT(r, "application", true, p->application);
+	read_placement(r, p);
+	READ_TEXT(r, "kernel", false, p->kernel);
+	READ_TEXT(r, "initrd", false, p->initrd);
+	READ_TEXT(r, "cmdline", false, p->cmdline);
+	READ_TEXT(r, "template", false, p->template_path);
+	read_base(r, p);
+	p->vcpus = (uint32_t)read_count_or(r, "vcpus", 1, 256, 0);
+	p->memory_mib = (uint64_t)read_count_or(r, "memory_mib", 16, 4 << 20, 0);
+	if (!*p->from && (!p->vcpus || !p->memory_mib))
+		read_bad(r, "needs vcpus and memory_mib");
+	p->volume_mib = (uint64_t)read_count_or(r, "volume_mib", 0, 16 << 20, 0);
+	p->boot_deadline_ms = read_count(r, "boot_deadline_ms", 1, READ_DAY_MS);
+	if (!!*p->kernel + !!*p->template_path + !!*p->from > 1 ||
+	    (*p->from && *p->image) ||
+	    !(*p->kernel || *p->template_path || *p->from || *p->image))
+		read_bad(r, "needs one of kernel, template, from, image");
+}
+
 int take_pool(void *object, const json_t *json, struct error *err)
 {
 	static const struct word recycles[] = {
@@ -122,31 +172,15 @@ int take_pool(void *object, const json_t *json, struct error *err)
 	struct reader r = read_begin("pool", json, p->name, &p->place,
 				     text_is_name, err);
 
-	READ_TEXT(&r, "application", true, p->application);
-	READ_TEXT(&r, "host", true, p->host);
 	p->serve = (uint32_t)read_count(&r, "serve", 0, SITE_MACHINES_MAX);
 	p->spare = (uint32_t)read_count(&r, "spare", 0, p->serve);
 	p->max = (uint32_t)read_count(&r, "max", p->serve, SITE_MACHINES_MAX);
-	READ_TEXT(&r, "kernel", false, p->kernel);
-	READ_TEXT(&r, "initrd", false, p->initrd);
-	READ_TEXT(&r, "cmdline", false, p->cmdline);
-	READ_TEXT(&r, "template", false, p->template_path);
-	read_base(&r, p);
-	p->vcpus = (uint32_t)read_count_or(&r, "vcpus", 1, 256, 0);
-	p->memory_mib = (uint64_t)read_count_or(&r, "memory_mib", 16, 4 << 20, 0);
-	if (!*p->from && (!p->vcpus || !p->memory_mib))
-		read_bad(&r, "needs vcpus and memory_mib");
-	p->volume_mib = (uint64_t)read_count_or(&r, "volume_mib", 0, 16 << 20, 0);
+	read_machine(&r, p);
 	p->recycle = (enum site_recycle)read_word(&r, "recycle", recycles);
 	p->saved = (uint32_t)read_count_or(&r, "saved", 0, 1000, 0);
 	p->keep = read_flag(&r, "keep");
 	p->untrusted = read_flag(&r, "untrusted");
-	p->boot_deadline_ms = read_count(&r, "boot_deadline_ms", 1, READ_DAY_MS);
 	p->shrink_after_ms =
 		read_count(&r, "shrink_after_ms", 1, 30LL * READ_DAY_MS);
-	if (!!*p->kernel + !!*p->template_path + !!*p->from > 1 ||
-	    (*p->from && *p->image) ||
-	    !(*p->kernel || *p->template_path || *p->from || *p->image))
-		read_bad(&r, "needs one of kernel, template, from, image");
 	return read_end(&r);
 }

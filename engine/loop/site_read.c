@@ -171,3 +171,19 @@ int read_end(struct reader *r)
 			 json_object_size(r->json) - r->taken);
 	return r->failed ? -1 : 0;
 }
+
+struct reader read_inner(struct reader *r, const json_t *json)
+{
+	struct reader inner = *r;
+
+	inner.json = json;
+	inner.taken = 0;
+	if (!r->failed && !json_is_object(json))
+		read_bad(&inner, "an object within it is none");
+	return inner;
+}
+
+void read_inner_end(struct reader *r, struct reader *inner)
+{
+	r->failed = read_end(inner) < 0;
+}

@@ -59,6 +59,10 @@ int64_t read_count_or(struct reader *r, const char *key, int64_t low,
 bool read_flag(struct reader *r, const char *key);
 /* The value of one of the words (ends with text NULL); 0 after a fault. */
 int read_word(struct reader *r, const char *key, const struct word *words);
+/* Begins an object within r's: its faults name r's object.  Closed by
+ * read_inner_end. */
+struct reader read_inner(struct reader *r, const json_t *json);
+void read_inner_end(struct reader *r, struct reader *inner);
 /* An array of names, or "*" where all is allowed. */
 void read_names(struct reader *r, const char *key, bool all,
 		struct site_names *out);
@@ -72,5 +76,16 @@ int take_user(void *object, const json_t *json, struct error *err);
 int take_group(void *object, const json_t *json, struct error *err);
 int take_allow(void *object, const json_t *json, struct error *err);
 int take_resource(void *object, const json_t *json, struct error *err);
+int take_rule(void *object, const json_t *json, struct error *err);
+
+/* A cluster with the pool of its nodes; begins with its name like the others. */
+struct cluster_and_pool {
+	struct site_cluster cluster;
+	struct site_pool pool;
+};
+int take_cluster(void *object, const json_t *json, struct error *err);
+
+/* site_machines.c: what pools and clusters say of their machines. */
+void read_machine(struct reader *r, struct site_pool *p);
 
 #endif

@@ -57,6 +57,89 @@ static int check_applications(const struct site_spec *s, struct error *err)
 	return 0;
 }
 
+static bool host_says(const struct site_host *h, const char *word, bool site)
+{
+	for (size_t i = 0; !site && i < h->labels.count; i++)
+		if (strcmp(h->labels.names[i], word) == 0)
+			return true;
+	return site && strcmp(h->site, word) == 0;
+}
+
+/* Every label, or site, must be some host's. */
+static int check_said(const struct site_spec *s, const struct site_pool *p,
+		      bool site, struct error *err)
+{
+	const struct site_names *n = site ? &p->placement.sites :
+					    &p->placement.labels;
+
+	for (size_t i = 0; i < n->count; i++) {
+		size_t h = 0;
+
+		while (h < s->host_count &&
+		       !host_says(&s->hosts[h], n->names[i], site))
+			h++;
+		if (h == s->host_count)
+			return missing("pool", p->name, site ? "site" : "label",
+				       n->names[i], err);
+	}
+	return 0;
+}
+
+static int check_placement(const struct site_spec *s, const struct site_pool *p,
+			   struct error *err)
+{
+	const struct site_names *hosts = &p->placement.hosts;
+
+	if (!FIND(s, hosts, host_count, p->host))
+		return missing("pool", p->name, "host", p->host, err);
+	for (size_t i = 0; i < hosts->count; i++)
+		if (!FIND(s, hosts, host_count, hosts->names[i]))
+			return missing("pool", p->name, "host", hosts->names[i],
+				       err);
+	if (check_said(s, p, false, err) < 0)
+		return -1;
+	return check_said(s, p, true, err);
+}
+
+static int check_clusters(const struct site_spec *s, struct error *err)
+{
+	static const uint32_t move = 1u << SITE_HOOK_START | 1u << SITE_HOOK_STOP;
+
+	for (size_t i = 0; i < s->cluster_count; i++) {
+		const struct site_cluster *c = &s->clusters[i];
+		const struct site_application *a =	/* check_pools found it */
+			FIND(s, applications, application_count, c->application);
+		const struct site_pool *p = FIND(s, pools, pool_count, c->name);
+
+		if (!p->cluster)
+			return error_set(err, "site: cluster \"%s\": there is a "
+					 "pool of that name", c->name);
+		if (a->endpoint == ENDPOINT_CHANNEL ||
+		    a->identity == IDENTITY_AGENT)
+			return error_set(err, "site: cluster \"%s\": application "
+					 "\"%s\" cannot serve it", c->name, a->name);
+		if (c->strategy == STRATEGY_MOVE && (a->hooks & move) != move)
+			return error_set(err, "site: cluster \"%s\": there are no "
+					 "hooks start and stop", c->name);
+	}
+	return 0;
+}
+
+static int check_rules(const struct site_spec *s, struct error *err)
+{
+	for (size_t i = 0; i < s->rule_count; i++) {
+		const struct site_rule *r = &s->rules[i];
+		const struct site_pool *p = FIND(s, pools, pool_count, r->pool);
+
+		if (*r->cluster &&
+		    !FIND(s, clusters, cluster_count, r->cluster))
+			return missing("rule", r->name, "cluster", r->cluster, err);
+		if (*r->pool && (!p || p->cluster))
+			return missing("rule", r->name, "pool", r->pool, err);
+	}
+	return 0;
+}
+
 static int check_pools(const struct site_spec *s, struct error *err)
 {
 	for (size_t i = 0; i < s->pool_count; i++) {
@@ -67,8 +150,8 @@ static int check_pools(const struct site_spec *s, struct error *err)
 		if (!a)
 			return missing("pool", p->name, "application",
 				       p->application, err);
-		if (!FIND(s, hosts, host_count, p->host))
-			return missing("pool", p->name, "host", p->host, err);
+		if (check_placement(s, p, err) < 0)
+			return -1;
 		if (p->recycle == RECYCLE_CLEAN &&
 		    !(a->hooks & 1u << SITE_HOOK_CLEAN))
 			return error_set(err, "site: pool \"%s\": there is no "
@@ -128,7 +211,8 @@ static int check_access(const struct site_spec *s, struct error *err)
 
 int site_check_references(const struct site_spec *s, struct error *err)
 {
-	if (check_applications(s, err) < 0 || check_pools(s, err) < 0)
+	if (check_applications(s, err) < 0 || check_pools(s, err) < 0 ||
+	    check_clusters(s, err) < 0 || check_rules(s, err) < 0)
 		return -1;
 	for (size_t i = 0; i < s->listener_count; i++) {
 		const struct site_listener *l = &s->listeners[i];

@@ -95,8 +95,9 @@ static void set_version(const struct shell *sh, const struct site_spec *spec,
 	add(&p, "%s", pool->meta_data);
 	add(&p, "%s", pool->network_config);
 	add(&p, "%s", pool->cmdline);
-	add(&p, "%u %llu %llu", pool->vcpus,
-	    (unsigned long long)pool->memory_mib,
+	/* Another size of a cluster is a change of it, no rolling replacement. */
+	add(&p, "%u %llu %llu", pool->cluster ? 0 : pool->vcpus,
+	    (unsigned long long)(pool->cluster ? 0 : pool->memory_mib),
 	    (unsigned long long)pool->volume_mib);
 	if (pool->from[0] || pool->image[0])
 		add_disk(&p, sh, pool);

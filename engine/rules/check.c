@@ -11,34 +11,9 @@
 #include <string.h>
 
 #include "engine/base/text.h"
+#include "engine/rules/check.h"
 #include "engine/rules/declare.h"
-#include "engine/rules/sandbox.h"
 #include "engine/rules/site.h"
-
-static const char *text_of(const json_t *o, const char *field)
-{
-	const char *text = json_string_value(json_object_get(o, field));
-
-	return text ? text : "";
-}
-
-static long long count_of(const json_t *o, const char *field)
-{
-	return json_integer_value(json_object_get(o, field));
-}
-
-static bool has(const json_t *o, const char *field)
-{
-	return json_object_get(o, field) != NULL;
-}
-
-static struct place place_of(const json_t *o)
-{
-	struct place p = { .line = (int)count_of(o, "line") };
-
-	TEXT_SET(p.file, text_of(o, "file"));
-	return p;
-}
 
 static json_t *find(const json_t *site, const char *list, const char *name)
 {
@@ -51,7 +26,7 @@ static json_t *find(const json_t *site, const char *list, const char *name)
 	return NULL;
 }
 
-static bool names_hold(const json_t *names, const char *name)
+bool check_holds(const json_t *names, const char *name)
 {
 	json_t *o;
 	size_t i;
@@ -64,18 +39,9 @@ static bool names_hold(const json_t *names, const char *name)
 	return false;
 }
 
-/* Raises `KIND "NAME": TEXT` at the place of o. */
-#define FAULT(L, kind, o, hint, fmt, ...)                                      \
-	do {                                                                   \
-		struct place fault_place = place_of(o);                        \
-		sandbox_fail(L, &fault_place, hint, "%s \"%s\": " fmt, kind,   \
-			     text_of(o, "name"), ##__VA_ARGS__);               \
-	} while (0)
-
-/* The object of that name, or an error with the nearest one. */
-static json_t *need(lua_State *L, const json_t *site, const char *kind,
-		    const json_t *o, const char *list, const char *what,
-		    const char *name)
+json_t *check_need(lua_State *L, const json_t *site, const char *kind,
+		   const json_t *o, const char *list, const char *what,
+		   const char *name)
 {
 	static const char *words[SITE_JSON_COUNT_MAX + 1];
 	json_t *found = find(site, list, name), *other;
@@ -99,14 +65,14 @@ static void check_application(lua_State *L, json_t *site, json_t *o)
 {
 	static const char kind[] = "application";
 	const char *identity = text_of(o, "identity");
-	bool accept = names_hold(json_object_get(o, "hooks"), "accept");
+	bool accept = check_holds(json_object_get(o, "hooks"), "accept");
 	json_t *names = json_object_get(o, "resources"), *name;
 	size_t i;
 
 	if (!names)
 		json_object_set_new(o, "resources", json_array());
 	json_array_foreach(names, i, name)
-		need(L, site, kind, o, "resources", "resource",
+		check_need(L, site, kind, o, "resources", "resource",
 		     json_string_value(name));
 	if (has(o, "warn_ms") && count_of(o, "warn_ms") >= count_of(o, "longest_ms"))
 		FAULT(L, kind, o, "write longest = \"8 h\", or leave warn out",
@@ -125,9 +91,8 @@ static void check_application(lua_State *L, json_t *site, json_t *o)
 }
 
 /* kernel and template say what boots; an image may go with either. */
-static void check_source(lua_State *L, json_t *o)
+static void check_source(lua_State *L, const char *kind, json_t *o)
 {
-	static const char kind[] = "pool";
 	static const char *const whole[] = { "kernel", "template", "from" };
 	const char *first = NULL;
 
@@ -155,9 +120,8 @@ static void check_source(lua_State *L, json_t *o)
 }
 
 /* What only disks made from something have. */
-static void check_disk(lua_State *L, json_t *o)
+static void check_disk(lua_State *L, const char *kind, json_t *o)
 {
-	static const char kind[] = "pool";
 	const char *what = json_is_true(json_object_get(o, "copy")) ? "copy" :
 			   has(o, "disk_mib") ? "disk" :
 			   has(o, "user_data") ? "cloud_init" : NULL;
@@ -175,6 +139,12 @@ static void check_disk(lua_State *L, json_t *o)
 		json_object_set_new(o, "vcpus", json_integer(1));
 	if (!has(o, "memory_mib") && !has(o, "from"))
 		json_object_set_new(o, "memory_mib", json_integer(128));
+}
+
+void check_machine(lua_State *L, const char *kind, json_t *o)
+{
+	check_source(L, kind, o);
+	check_disk(L, kind, o);
 }
 
 /* what: the field that makes the pool's machines have images, or NULL. */
@@ -208,7 +178,7 @@ static void check_recycle(lua_State *L, const json_t *site, json_t *o)
 	bool untrusted = json_is_true(json_object_get(o, "untrusted"));
 
 	if (strcmp(recycle, "clean") == 0 &&
-	    !names_hold(json_object_get(app, "hooks"), "clean"))
+	    !check_holds(json_object_get(app, "hooks"), "clean"))
 		FAULT(L, kind, o, "write one, or recycle = \"rebuild\"",
 		      "recycle = \"clean\" needs a clean hook in application "
 		      "\"%s\"", name);
@@ -225,15 +195,10 @@ static void check_recycle(lua_State *L, const json_t *site, json_t *o)
 static void check_pool(lua_State *L, json_t *site, json_t *o)
 {
 	static const char kind[] = "pool";
-	json_t *hosts = json_object_get(site, "hosts");
 
-	need(L, site, kind, o, "applications", "application",
-	     text_of(o, "application"));
-	if (has(o, "host"))
-		need(L, site, kind, o, "hosts", "host", text_of(o, "host"));
-	else
-		json_object_set(o, "host", json_object_get(
-				json_array_get(hosts, 0), "name"));
+	check_need(L, site, kind, o, "applications", "application",
+		   text_of(o, "application"));
+	check_placement(L, site, kind, o);
 	if (!has(o, "max"))
 		json_object_set(o, "max", json_object_get(o, "serve"));
 	if (count_of(o, "spare") > count_of(o, "serve"))
@@ -244,8 +209,7 @@ static void check_pool(lua_State *L, json_t *site, json_t *o)
 		FAULT(L, kind, o, "write a larger max, or leave it out",
 		      "max = %lld is less than serve = %lld",
 		      count_of(o, "max"), count_of(o, "serve"));
-	check_source(L, o);
-	check_disk(L, o);
+	check_machine(L, kind, o);
 	check_recycle(L, site, o);
 }
 
@@ -289,7 +253,7 @@ static void check_offered(lua_State *L, json_t *site, json_t *o)
 	json_array_foreach(names, i, name) {
 		const char *text = json_string_value(name);
 
-		need(L, site, kind, o, "applications", "application", text);
+		check_need(L, site, kind, o, "applications", "application", text);
 		if (!is_served(site, text))
 			FAULT(L, kind, o, "declare a pool with that application",
 			      "no pool serves application \"%s\"", text);
@@ -339,9 +303,9 @@ static void check_listener(lua_State *L, json_t *site, json_t *o, size_t index)
 		FAULT(L, kind, o, "write user = \"peer\", or an IP address",
 		      "a unix socket has no networks");
 	json_array_foreach(json_object_get(o, "networks"), i, row)
-		need(L, site, kind, o, "users", "user", text_of(row, "user"));
+		check_need(L, site, kind, o, "users", "user", text_of(row, "user"));
 	if (strcmp(source, "fixed") == 0)
-		need(L, site, kind, o, "users", "user", text_of(o, "user"));
+		check_need(L, site, kind, o, "users", "user", text_of(o, "user"));
 	check_offered(L, site, o);
 	for (i = 0; i < index; i++) {
 		json_t *other = json_array_get(list, i);
@@ -375,7 +339,7 @@ static void check_user(lua_State *L, json_t *site, json_t *o, size_t index)
 	json_t *names = json_object_get(o, "applications"), *name;
 	if (json_is_array(names))
 		json_array_foreach(names, i, name)
-			need(L, site, kind, o, "applications", "application",
+			check_need(L, site, kind, o, "applications", "application",
 			     json_string_value(name));
 	if (strcmp(text_of(o, "name"), "peer") == 0 ||
 	    strcmp(text_of(o, "name"), "password") == 0 ||
@@ -410,7 +374,7 @@ static void need_users(lua_State *L, json_t *site, const char *kind, json_t *o,
 
 	if (!peers && json_is_array(names))
 		json_array_foreach(names, i, name)
-			need(L, site, kind, o, "users", "user",
+			check_need(L, site, kind, o, "users", "user",
 			     json_string_value(name));
 }
 
@@ -422,7 +386,7 @@ static void need_all(lua_State *L, json_t *site, const char *kind, json_t *o,
 
 	if (json_is_array(names))
 		json_array_foreach(names, i, name)
-			need(L, site, kind, o, field, what,
+			check_need(L, site, kind, o, field, what,
 			     json_string_value(name));
 }
 
@@ -472,7 +436,7 @@ static void check_place(lua_State *L, json_t *site, json_t *o)
 		      "does not begin with /", text_of(o, "path"));
 	if (outside)
 		return;
-	pool = need(L, site, kind, o, "pools", "pool", text_of(o, "pool"));
+	pool = check_need(L, site, kind, o, "pools", "pool", text_of(o, "pool"));
 	if (!json_is_true(json_object_get(pool, "keep")))
 		FAULT(L, kind, o, "write keep = true in the pool",
 		      "pool \"%s\" does not keep its machines",
@@ -499,7 +463,7 @@ static void check_ident(lua_State *L, json_t *site, json_t *o)
 		return;
 	json_array_foreach(json_object_get(site, "applications"), i, served)
 		if (has(o, "pool") && !strcmp(text_of(served, "name"), text_of(
-			    need(L, site, kind, o, "pools", "pool",
+			    check_need(L, site, kind, o, "pools", "pool",
 				 text_of(o, "pool")), "application")))
 			tcp = strcmp(text_of(served, "endpoint"), "tcp") == 0;
 	if (!tcp)
@@ -524,10 +488,10 @@ static void check_resource(lua_State *L, json_t *site, json_t *o)
 		const char *user = text_of(row, "user");
 
 		if (user[0] == '@')
-			need(L, site, kind, o, "groups", "group", user + 1);
+			check_need(L, site, kind, o, "groups", "group", user + 1);
 		/* With peers = true every login name is a user. */
 		else if (!peers && strcmp(user, "*") != 0)
-			need(L, site, kind, o, "users", "user", user);
+			check_need(L, site, kind, o, "users", "user", user);
 	}
 }
 
@@ -539,7 +503,7 @@ static bool reaches_by_address(json_t *site, json_t *application)
 
 	json_array_foreach(resources, i, r)
 		if (has(r, "listen_ip") &&
-		    names_hold(json_object_get(application, "resources"),
+		    check_holds(json_object_get(application, "resources"),
 			       text_of(r, "name")))
 			return true;
 	return false;
@@ -583,7 +547,7 @@ static void check_addresses(lua_State *L, json_t *site)
 	/* Its bin is the site's: a fault leaves by longjmp. */
 	json_object_set_new(site, "addresses", taken);
 	json_array_foreach(pools, i, pool) {
-		json_t *a = need(L, site, "pool", pool, "applications",
+		json_t *a = check_need(L, site, "pool", pool, "applications",
 				 "application", text_of(pool, "application"));
 		const char *pattern = text_of(a, "endpoint_host");
 
@@ -591,6 +555,16 @@ static void check_addresses(lua_State *L, json_t *site)
 			check_own_address(L, taken, pool, pattern);
 	}
 	json_object_del(site, "addresses");
+}
+
+static void check_all(lua_State *L, json_t *site, const char *list,
+		      void (*check)(lua_State *, json_t *, json_t *))
+{
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(json_object_get(site, list), i, o)
+		check(L, site, o);
 }
 
 void check_site(lua_State *L, json_t *site)
@@ -605,18 +579,16 @@ void check_site(lua_State *L, json_t *site)
 			"file", json_object_get(site, "file"),
 			"line", json_object_get(site, "line"),
 			"uri", "auto", "boot_parallel", 2));
-	json_array_foreach(json_object_get(site, "applications"), i, o)
-		check_application(L, site, o);
-	json_array_foreach(json_object_get(site, "pools"), i, o)
-		check_pool(L, site, o);
+	check_all(L, site, "hosts", check_host);
+	check_all(L, site, "applications", check_application);
+	check_all(L, site, "pools", check_pool);
+	check_all(L, site, "clusters", check_cluster);
+	check_all(L, site, "rules", check_rule);
 	json_array_foreach(json_object_get(site, "users"), i, o)
 		check_user(L, site, o, i);
-	json_array_foreach(json_object_get(site, "groups"), i, o)
-		check_group(L, site, o);
-	json_array_foreach(json_object_get(site, "allows"), i, o)
-		check_allow(L, site, o);
-	json_array_foreach(json_object_get(site, "resources"), i, o)
-		check_resource(L, site, o);
+	check_all(L, site, "groups", check_group);
+	check_all(L, site, "allows", check_allow);
+	check_all(L, site, "resources", check_resource);
 	check_addresses(L, site);
 	json_array_foreach(json_object_get(site, "listeners"), i, o)
 		check_listener(L, site, o, i);

@@ -199,6 +199,23 @@ static const struct field *field_get(const struct statement *s,
 	return f->name ? f : NULL;
 }
 
+/* "its fields: a, b, c", as far as they fit. */
+static void list_words(char *out, size_t size, const char *const *words)
+{
+	static const char more[] = ", ...: see remuda-site(5)";
+	size_t used = 0;
+
+	for (size_t i = 0; words[i]; i++) {
+		bool fits = used + strlen(words[i]) + sizeof(more) + 16 < size;
+
+		used += (size_t)snprintf(out + used, size - used, "%s%s",
+					 !fits ? "" : i ? ", " : "its fields: ",
+					 fits ? words[i] : more);
+		if (!fits)
+			break;
+	}
+}
+
 /* Refuses the first (in byte order) key of the body that is no field. */
 static void refuse_unknown(lua_State *L, int body, const struct statement *s,
 			   const struct field_owner *owner)
@@ -223,41 +240,71 @@ static void refuse_unknown(lua_State *L, int body, const struct statement *s,
 			words[n++] = f->name;
 	words[n] = NULL;
 	sandbox_nearest(hint, sizeof(hint), worst, words);
-	bool near = *hint;
-	size_t used = 0;
-	for (size_t i = 0; !near && words[i] && used < sizeof(hint); i++)
-		used += (size_t)snprintf(hint + used, sizeof(hint) - used,
-					 "%s%s", i ? ", " : "its fields: ",
-					 words[i]);
+	if (!*hint)
+		list_words(hint, sizeof(hint), words);
 	char shown[80];
 	text_display(shown, sizeof(shown), worst, strlen(worst));
 	sandbox_fail(L, owner->place, hint, "%s: '%s' is not a field of a %s",
 		     owner->title, shown, s->name);
 }
 
-/* Keeps the hooks of an application for the runs to come. */
-static void keep_hook(lua_State *L, const struct field_owner *owner,
-		      const char *application, const char *hook)
+/* Sets the fingerprint of the function on top. */
+static void put_fingerprint(lua_State *L, const struct field_owner *owner,
+			    const char *key)
+{
+	char sum[FINGERPRINT_SIZE];
+
+	fingerprint(L, -1, sum);
+	json_object_set_new(owner->out, key, json_string(sum));
+}
+
+/* Keeps a function, on top, for the runs to come. */
+static void keep_function(lua_State *L, const struct field_owner *owner,
+			  const char *word, const char *shape)
 {
 	if (!lua_isfunction(L, -1))
 		sandbox_fail(L, owner->place, NULL,
-			     "%s: '%s' must be a function, not a %s; write %s = "
-			     "function(machine) ... end", owner->title, hook,
-			     luaL_typename(L, -1), hook);
+			     "%s: '%s' must be a function, not a %s; write %s = %s",
+			     owner->title, word, luaL_typename(L, -1), word,
+			     shape);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &hooks_key);
-	lua_pushfstring(L, "%s %s", application, hook);
+	lua_pushfstring(L, "%s %s", owner->name, word);
 	lua_pushvalue(L, -3);
 	lua_rawset(L, -3);
 	lua_pop(L, 1);
-	if (strcmp(hook, "prepare") == 0) {
-		char sum[FINGERPRINT_SIZE];
+}
 
-		fingerprint(L, -1, sum);
-		json_object_set_new(owner->out, "prepared", json_string(sum));
-	}
+static void keep_hook(lua_State *L, const struct field_owner *owner,
+		      const char *hook)
+{
+	keep_function(L, owner, hook, "function(machine) ... end");
+	if (strcmp(hook, "prepare") == 0)
+		put_fingerprint(L, owner, "prepared");
 	lua_pop(L, 1);
 	json_array_append_new(json_object_get(owner->out, "hooks"),
 			      json_string(hook));
+}
+
+/* Beside the function: what it is about, for it decides what it may wish. */
+static void keep_scale(lua_State *L, const struct field_owner *owner)
+{
+	keep_function(L, owner, "scale", "function(now) ... end");
+	put_fingerprint(L, owner, "version");
+	lua_pop(L, 1);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &hooks_key);
+	lua_pushfstring(L, "%s pool", owner->name);
+	lua_pushboolean(L, json_object_get(owner->out, "pool") != NULL);
+	lua_rawset(L, -3);
+	lua_pop(L, 1);
+}
+
+/* No hook has the name "scale" or "pool": rules and applications do not meet. */
+void declare_push_rule(lua_State *L, const char *rule, bool *pool)
+{
+	declare_push_hook(L, rule, "pool");
+	*pool = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	declare_push_hook(L, rule, "scale");
 }
 
 void declare_push_hook(lua_State *L, const char *application, const char *hook)
@@ -271,6 +318,10 @@ void declare_push_hook(lua_State *L, const char *application, const char *hook)
 /* Pushes the default of a field as it would be written. */
 static bool push_preset(lua_State *L, const struct field *f)
 {
+	if (f->type == FIELD_TABLE) {
+		lua_newtable(L);	/* of defaults */
+		return true;
+	}
 	if (!f->preset)
 		return false;
 	if (f->type == FIELD_FLAG)
@@ -282,9 +333,8 @@ static bool push_preset(lua_State *L, const struct field *f)
 	return true;
 }
 
-/* Fills owner->out from the body (a table at that index). */
-static void finish_fields(lua_State *L, int body, const struct statement *s,
-			  const struct field_owner *owner, const char *name)
+void declare_fields(lua_State *L, int body, const struct statement *s,
+		    const struct field_owner *owner)
 {
 	refuse_unknown(L, body, s, owner);
 	for (const struct field *f = s->fields; f->name; f++) {
@@ -299,7 +349,9 @@ static void finish_fields(lua_State *L, int body, const struct statement *s,
 				continue;
 		}
 		if (f->type == FIELD_HOOK)
-			keep_hook(L, owner, name, f->name);
+			keep_hook(L, owner, f->name);
+		else if (f->type == FIELD_SCALE)
+			keep_scale(L, owner);
 		else
 			field_set(L, owner, f);
 	}
@@ -335,12 +387,12 @@ static void finish_record(lua_State *L, json_t *site)
 		json_object_set_new(out, "hooks", json_array());
 		json_object_set_new(out, "prepared", json_string(""));
 	}
-	struct field_owner owner = { title, &p, out };
+	struct field_owner owner = { title, name, &p, out };
 	if (lua_rawgeti(L, record, R_BODY) == LUA_TNIL) {
 		lua_pop(L, 1);
 		lua_newtable(L);
 	}
-	finish_fields(L, lua_gettop(L), s, &owner, name);
+	declare_fields(L, lua_gettop(L), s, &owner);
 	lua_settop(L, record);
 }
 

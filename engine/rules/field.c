@@ -81,6 +81,24 @@ static void set_text(lua_State *L, const struct field_owner *o,
 	json_object_set_new(o->out, f->name, value);
 }
 
+/* Any characters but NUL: what goes over a connection. */
+static void set_bytes(lua_State *L, const struct field_owner *o,
+		      const struct field *f)
+{
+	size_t length = 0;
+	const char *text = lua_type(L, -1) == LUA_TSTRING ?
+				   lua_tolstring(L, -1, &length) : "";
+	json_t *value = length && length <= (size_t)f->max &&
+			strlen(text) == length ? json_string(text) : NULL;
+	char want[96];
+
+	snprintf(want, sizeof(want), "a text in UTF-8 of 1 to %lld bytes",
+		 (long long)f->max);
+	if (!value)
+		field_wrong(L, o, f, want);
+	json_object_set_new(o->out, f->name, value);
+}
+
 static void set_name(lua_State *L, const struct field_owner *o,
 		     const struct field *f)
 {
@@ -439,6 +457,7 @@ void field_set(lua_State *L, const struct field_owner *o, const struct field *f)
 	switch (f->type) {
 	case FIELD_NAME: set_name(L, o, f); break;
 	case FIELD_TEXT: set_text(L, o, f); break;
+	case FIELD_BYTES: set_bytes(L, o, f); break;
 	case FIELD_WORD: set_word(L, o, f); break;
 	case FIELD_FLAG: set_flag(L, o, f); break;
 	case FIELD_COUNT: set_count(L, o, f); break;
@@ -458,7 +477,11 @@ void field_set(lua_State *L, const struct field_owner *o, const struct field *f)
 	case FIELD_UID: set_uid(L, o, f); break;
 	case FIELD_ACCESS: set_access(L, o, f); break;
 	case FIELD_CLOUD: cloud_set(L, o); break;
-	case FIELD_HOOK: break;	/* declare.c keeps functions */
+	case FIELD_VIP: field_set_vip(L, o, f); break;
+	case FIELD_TABLE: field_set_table(L, o, f); break;
+	case FIELD_ENTRIES: field_set_entries(L, o, f); break;
+	case FIELD_HOOK:
+	case FIELD_SCALE: break;	/* declare.c keeps functions */
 	case FIELD_LATER:
 		sandbox_fail(L, o->place, f->words, "%s: '%s' is not in this "
 			     "version yet", o->title, f->name);

@@ -1,5 +1,5 @@
 /*
- * What the converters of fields share (field.c, field_door.c).  A converter
+ * What the converters of fields share (field*.c).  A converter
  * reads the value on the stack's top, leaves it there, and raises on a bad one.
  */
 #ifndef REMUDA_RULES_FIELD_H
@@ -25,5 +25,11 @@ void field_set_keys(lua_State *L, const struct field_owner *o,
 		    const struct field *f);
 void field_set_tls(lua_State *L, const struct field_owner *o,
 		   const struct field *f);
+void field_set_vip(lua_State *L, const struct field_owner *o,
+		   const struct field *f);
+void field_set_table(lua_State *L, const struct field_owner *o,
+		     const struct field *f);
+void field_set_entries(lua_State *L, const struct field_owner *o,
+		       const struct field *f);
 
 #endif

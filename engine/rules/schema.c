@@ -23,6 +23,8 @@ enum { SECOND = 1000, HOUR = 3600 * SECOND, DAY = 24 * HOUR };
 	{ .name = field, .type = FIELD_WORD, .words = list, .preset = value }
 /* Sessions and waiting requests at once; 0 = none. */
 #define LIMIT(field) COUNT(field, 0, 1000000, "0")
+/* One or a list of names, or "*". */
+#define NAMES_ALL(field) { .name = field, .type = FIELD_NAMES_ALL }
 #define LATER(field, instead)                                                  \
 	{ .name = field, .type = FIELD_LATER, .words = instead }
 
@@ -32,13 +34,20 @@ static const struct field site_fields[] = {
 	DURATION("history_events", DAY, 36500LL * DAY, "400 days"),
 	DURATION("history_audit", DAY, 36500LL * DAY, "400 days"),
 	DURATION("history_hours", DAY, 36500LL * DAY, "3650 days"),
+	FLAG("reserve", "false"),
+	{ .name = "metrics", .type = FIELD_ADDRESS, .words = "metrics_" },
+	DURATION("stats", SECOND, HOUR, "10 s"),
 	{ .name = NULL },
 };
 
 static const struct field host_fields[] = {
 	{ .name = "uri", .type = FIELD_TEXT, .max = 255, .preset = "auto" },
 	COUNT("boot_parallel", 1, 64, "2"),
-	LATER("site", "hosts have no sites yet"),
+	{ .name = "site", .type = FIELD_NAME },
+	{ .name = "labels", .type = FIELD_NAMES },
+	COUNT("vcpus", 1, 100000, NULL),	/* default: without a bound */
+	MEMORY("memory", 16, 1 << 26, NULL),	/* default: as libvirt says */
+	TEXT("migrate", 255),
 	{ .name = NULL },
 };
 
@@ -51,6 +60,9 @@ static const struct field application_fields[] = {
 	HOOK("ready"),
 	HOOK("accept"),
 	HOOK("clean"),
+	HOOK("start"),
+	HOOK("stop"),
+	HOOK("health"),
 	DURATION("prepare_deadline", SECOND, HOUR, "60 s"),
 	DURATION("ready_deadline", SECOND, HOUR, "60 s"),
 	DURATION("accept_deadline", SECOND / 10, HOUR, "10 s"),
@@ -61,10 +73,33 @@ static const struct field application_fields[] = {
 	DURATION("warn", SECOND, DAY, NULL),
 	DURATION("linger", SECOND, DAY, NULL),
 	DURATION("half_close_limit", SECOND, DAY, "5 min"),
-	LATER("replay", "leave it out"),
+	LATER("replay", "write it in the cluster"),
 	LATER("connections", "every session has one connection"),
 	{ .name = NULL },
 };
+
+/* Of what a machine is made: the same for pools and clusters. */
+#define MACHINE_FIELDS                                                         \
+	TEXT("kernel", 1023),                                                  \
+	TEXT("initrd", 1023),                                                  \
+	TEXT("cmdline", 2047),                                                 \
+	TEXT("template", 1023),                                                \
+	TEXT("from", 255),                                                     \
+	TEXT("image", 1023),                                                   \
+	FLAG("copy", "false"),                                                 \
+	MEMORY("disk", 1, 16 << 20, NULL),                                     \
+	{ .name = "cloud_init", .type = FIELD_CLOUD },                         \
+	COUNT("vcpus", 1, 256, NULL),	/* default: 1, or as in from */        \
+	MEMORY("memory", 16, 4 << 20, NULL),	/* 128 MiB, or as in from */   \
+	MEMORY("volume", 1, 16 << 20, NULL),                                   \
+	DURATION("boot_deadline", SECOND, HOUR, "60 s")
+
+/* Where a machine may be made. */
+#define PLACEMENT_FIELDS(apart)                                                \
+	NAMES_ALL("hosts"),	/* default: a pool's host, all of a cluster's */ \
+	{ .name = "labels", .type = FIELD_NAMES },                             \
+	NAMES_ALL("sites"),	/* in order of preference; default: any */     \
+	WORD("spread", "none|hosts|sites", apart)
 
 static const struct field pool_fields[] = {
 	NAME("application"),
@@ -72,23 +107,12 @@ static const struct field pool_fields[] = {
 	COUNT("spare", 0, 10000, "0"),
 	COUNT("max", 0, 10000, NULL),		/* default: serve */
 	{ .name = "host", .type = FIELD_NAME },	/* default: the first */
-	TEXT("kernel", 1023),
-	TEXT("initrd", 1023),
-	TEXT("cmdline", 2047),
-	TEXT("template", 1023),
-	TEXT("from", 255),
-	TEXT("image", 1023),
-	FLAG("copy", "false"),
-	MEMORY("disk", 1, 16 << 20, NULL),
-	{ .name = "cloud_init", .type = FIELD_CLOUD },
-	COUNT("vcpus", 1, 256, NULL),		/* default: 1, or as in from */
-	MEMORY("memory", 16, 4 << 20, NULL),	/* 128 MiB, or as in from */
-	MEMORY("volume", 1, 16 << 20, NULL),
+	PLACEMENT_FIELDS("none"),
+	MACHINE_FIELDS,
 	WORD("recycle", "clean|revert|rebuild|none", "rebuild"),
 	COUNT("saved", 0, 1000, "0"),
 	FLAG("keep", "false"),
 	FLAG("untrusted", "false"),
-	DURATION("boot_deadline", SECOND, HOUR, "60 s"),
 	DURATION("shrink_after", SECOND, 30LL * DAY, "5 min"),
 	{ .name = NULL },
 };
@@ -99,7 +123,7 @@ static const struct field listener_fields[] = {
 	{ .name = "address", .type = FIELD_ADDRESS, .required = true },
 	{ .name = "user", .type = FIELD_SOURCE, .required = true },
 	{ .name = "application", .type = FIELD_NAME },
-	{ .name = "applications", .type = FIELD_NAMES_ALL },
+	NAMES_ALL("applications"),
 	DURATION("wait", 0, DAY, "30 s"),
 	LIMIT("limit"),
 	DURATION("opening_deadline", SECOND / 10, 300 * SECOND, "10 s"),
@@ -115,7 +139,7 @@ static const struct field user_fields[] = {
 	{ .name = "password", .type = FIELD_PASSWORD },
 	{ .name = "token", .type = FIELD_TOKEN },
 	{ .name = "uid", .type = FIELD_UID },
-	{ .name = "applications", .type = FIELD_NAMES_ALL },
+	NAMES_ALL("applications"),
 	COUNT("limit", 1, 100000, "10"),
 	FLAG("disabled", "false"),
 	{ .name = "ssh_keys", .type = FIELD_KEYS },
@@ -126,15 +150,15 @@ static const struct field group_fields[] = {
 	{ .name = "members", .type = FIELD_USERS, .required = true },
 	COUNT("priority", 0, 9, "0"),
 	LIMIT("limit"),
-	{ .name = "applications", .type = FIELD_NAMES_ALL },
+	NAMES_ALL("applications"),
 	{ .name = NULL },
 };
 
 static const struct field allow_fields[] = {
 	{ .name = "users", .type = FIELD_USERS },
 	{ .name = "groups", .type = FIELD_NAMES },
-	{ .name = "applications", .type = FIELD_NAMES_ALL },
-	{ .name = "listeners", .type = FIELD_NAMES_ALL },
+	NAMES_ALL("applications"),
+	NAMES_ALL("listeners"),
 	{ .name = NULL },
 };
 
@@ -146,6 +170,69 @@ static const struct field resource_fields[] = {
 	{ .name = "ident", .type = FIELD_ADDRESS, .words = "ident_" },
 	{ .name = "access", .type = FIELD_ACCESS, .required = true },
 	WORD("identity", "proxy|none|ident", "proxy"),
+	{ .name = NULL },
+};
+
+static const struct field health_fields[] = {
+	{ .name = "request", .type = FIELD_BYTES, .max = 255 },
+	{ .name = "expect", .type = FIELD_BYTES, .max = 255 },
+	DURATION("interval", SECOND / 10, HOUR, "1 s"),
+	DURATION("timeout", SECOND / 10, HOUR, "1 s"),
+	COUNT("fall", 1, 100, "2"),
+	COUNT("rise", 1, 100, "1"),
+	{ .name = NULL },
+};
+static const struct statement health = {
+	.name = "health check", .fields = health_fields };
+
+static const struct field calendar_fields[] = {
+	TEXT("every", 255),
+	TEXT("on", 255),
+	COUNT("nodes", 1, 64, NULL),
+	COUNT("vcpus", 1, 256, NULL),
+	MEMORY("memory", 16, 4 << 20, NULL),
+	{ .name = NULL },
+};
+static const struct statement calendar = {
+	.name = "calendar entry", .fields = calendar_fields };
+
+static const struct field cluster_fields[] = {
+	NAME("application"),
+	{ .name = "vip", .type = FIELD_VIP, .required = true },
+	TEXT("interface", 15),
+	{ .name = "port", .type = FIELD_COUNT, .min = 1, .max = 65535,
+	  .required = true },
+	{ .name = "nodes", .type = FIELD_COUNT, .min = 1, .max = 64,
+	  .required = true },
+	/* Bounds of a size; default: the size itself. */
+	COUNT("min_nodes", 1, 64, NULL),
+	COUNT("max_nodes", 1, 64, NULL),
+	COUNT("min_vcpus", 1, 256, NULL),
+	COUNT("max_vcpus", 1, 256, NULL),
+	MEMORY("min_memory", 16, 4 << 20, NULL),
+	MEMORY("max_memory", 16, 4 << 20, NULL),
+	MACHINE_FIELDS,
+	PLACEMENT_FIELDS("hosts"),
+	WORD("balance", "least-sessions|round-robin|first-free",
+	     "least-sessions"),
+	COUNT("busy", 1, 1000000, NULL),	/* default: 1; first-free only */
+	FLAG("replay", "false"),
+	DURATION("wait", 0, DAY, "5 s"),
+	DURATION("drain", 0, DAY, "30 s"),
+	{ .name = "health", .type = FIELD_TABLE, .inner = &health },
+	WORD("strategy", "failover|shutdown|move|live", "failover"),
+	DURATION("cool_up", 0, DAY, "1 min"),
+	DURATION("cool_down", 0, DAY, "10 min"),
+	{ .name = "calendar", .type = FIELD_ENTRIES, .inner = &calendar },
+	{ .name = NULL },
+};
+
+static const struct field rule_fields[] = {
+	{ .name = "cluster", .type = FIELD_NAME },
+	{ .name = "pool", .type = FIELD_NAME },
+	DURATION("every", SECOND, DAY, "30 s"),
+	DURATION("deadline", SECOND / 10, 10 * SECOND, "1 s"),
+	{ .name = "scale", .type = FIELD_SCALE, .required = true },
 	{ .name = NULL },
 };
 
@@ -162,12 +249,11 @@ const struct statement schema_statements[] = {
 	{ .name = "allow", .list = "allows", .fields = allow_fields,
 	  .nameless = true },
 	{ .name = "resource", .list = "resources", .fields = resource_fields },
-	{ .name = "cluster", .later = "use a pool" },
-	{ .name = "rule", .later = "set serve, spare and max of the pool" },
-	{ .name = "calendar", .later = "set serve, spare and max of the pool" },
+	{ .name = "cluster", .list = "clusters", .fields = cluster_fields },
+	{ .name = "rule", .list = "rules", .fields = rule_fields },
 	{ .name = NULL },
 };
 
-const char *const schema_hooks[5] = {
-	NULL, "prepare", "ready", "accept", "clean",
+const char *const schema_hooks[8] = {
+	NULL, "prepare", "ready", "accept", "clean", "start", "stop", "health",
 };

@@ -7,8 +7,11 @@
  *
  * { "version": 1, "bundle": HASH, "name": "demo", "file", "line",
  *   "peers": false, "history_ms", "history_events_ms", "history_hours_ms",
- *   "history_audit_ms",
- *   "hosts": [ { "name", "file", "line", "uri", "boot_parallel" } ],
+ *   "history_audit_ms", "reserve": false, "metrics_ip", "metrics_port", "stats_ms",
+ *     metrics_*: left out when not set
+ *   "hosts": [ { "name", "file", "line", "uri", "boot_parallel", "site": "north",
+ *     "labels": ["ssd"], "vcpus", "memory_mib", "migrate" } ],
+ *     site, vcpus, memory_mib, migrate are left out when not set
  *   "applications": [ { "name", "file", "line",
  *     "endpoint": "channel" | "tcp" | "unix",
  *     "endpoint_host": "", "endpoint_port": 25,      tcp only
@@ -21,11 +24,14 @@
  *     "idle_ms", "longest_ms", "warn_ms", "linger_ms" } ],
  *     idle_ms, longest_ms, warn_ms, linger_ms are left out when there is no such limit
  *   "pools": [ { "name", "file", "line", "application", "serve", "spare",
- *     "max", "host", "kernel", "initrd", "cmdline", "template", "from", "image",
+ *     "max", "host", "hosts": ["hv01"] | "*", "labels": ["ssd"],
+ *     "sites": ["north"] | "*", "spread": "none" | "hosts" | "sites",
+ *     "kernel", "initrd", "cmdline", "template", "from", "image",
  *     "copy": false, "disk_mib", "user_data", "meta_data", "network_config", "vcpus",
  *     "memory_mib", "volume_mib", "recycle": "clean" | "revert" |
  *     "rebuild" | "none", "saved",
  *     "keep", "untrusted", "boot_deadline_ms", "shrink_after_ms" } ],
+ *     host: the first candidate;
  *     kernel, initrd, cmdline, template, from, image, disk_mib, volume_mib and
  *     the texts of cloud-init are left out when not set; vcpus and memory_mib
  *     with from
@@ -55,9 +61,23 @@
  *     "ip": "127.0.0.1", "port": 5432 | "path": "/run/x.sock",
  *     "listen_ip", "listen_port", "ident_ip", "ident_port",
  *     "identity": "proxy" | "none" | "ident",
- *     "access": [ { "user": "anna" | "@students" | "*", "allowed": true } ] } ] }
+ *     "access": [ { "user": "anna" | "@students" | "*", "allowed": true } ] } ],
  *     listen_*, ident_*: left out when not set
  *     access is sorted by user
+ *   "clusters": [ { "name", "file", "line", "application", "ip", "prefix": 0 | 24,
+ *     "interface", "port", "nodes", "min_nodes", "max_nodes", "vcpus",
+ *     "min_vcpus", "max_vcpus", "memory_mib", "min_memory_mib",
+ *     "max_memory_mib", what a pool says of its machines from "host" to
+ *     "network_config" and "volume_mib", "boot_deadline_ms",
+ *     "balance": "least-sessions" | "round-robin" | "first-free", "busy",
+ *     "replay": false, "wait_ms", "drain_ms",
+ *     "health": { "request", "expect", "interval_ms", "timeout_ms", "fall", "rise" },
+ *     "strategy": "failover" | "shutdown" | "move" | "live", "cool_up_ms",
+ *     "cool_down_ms",
+ *     "calendar": [ { "every": TEXT | "on": TEXT, "nodes", "vcpus", "memory_mib" } ] } ],
+ *     interface, request, expect, an entry's sizes: left out when not set
+ *   "rules": [ { "name", "file", "line", "cluster" | "pool", "every_ms", "deadline_ms",
+ *     "version": fingerprint of the function } ] }
  */
 #ifndef REMUDA_RULES_SITE_H
 #define REMUDA_RULES_SITE_H
