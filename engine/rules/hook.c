@@ -110,7 +110,7 @@ void hook_run_child(struct sandbox *sb, int fd, const struct message *m)
 	char text[1200];
 
 	run.fd = fd;
-	if (h->hook < WIRE_HOOK_PREPARE || h->hook > WIRE_HOOK_CLEAN) {
+	if (h->hook < WIRE_HOOK_PREPARE || h->hook > WIRE_HOOK_HEALTH) {
 		answer(false, "no such hook");
 		return;
 	}
@@ -123,11 +123,6 @@ void hook_run_child(struct sandbox *sb, int fd, const struct message *m)
 	lua_pushstring(sb->L, schema_hooks[h->hook]);
 	if (sandbox_call(sb, 2, 0) == 0)
 		return;
-	const struct failure *f = &sb->failure;
-	if (f->place.line > 0)
-		snprintf(text, sizeof(text), "%s:%d: %s", f->place.file,
-			 f->place.line, f->text);
-	else
-		snprintf(text, sizeof(text), "%s", f->text);
+	sandbox_describe(sb, text, sizeof(text));
 	answer(false, text);
 }

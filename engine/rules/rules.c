@@ -140,23 +140,38 @@ static void start_runs(struct rules *r)
 	}
 }
 
-static void on_hook_run(struct rules *r, const struct message *m)
+static void refuse_run(struct rules *r, const struct message *m)
 {
 	struct message no = { .type = WIRE_TYPE_hook_done,
 			      .request = m->request,
 			      .incarnation = m->incarnation };
+	struct slice text = r->current ? SLICE("out of memory") :
+					 SLICE("no site file is loaded");
+
+	if (m->type == WIRE_TYPE_rule_run) {
+		no.type = WIRE_TYPE_rule_done;
+		no.rule_done = (struct wire_rule_done){
+			.serve = -1, .spare = -1, .text = text };
+	} else {
+		no.hook_done.text = text;
+	}
+	tell(r, &no);
+}
+
+/* A hook_run or rule_run. */
+static void on_run(struct rules *r, const struct message *m)
+{
 	struct run *run;
 
 	if (!m->request || map_get(&r->by_call, m->request)) {
-		log_error("hook_run with call %llu, which is not a new one",
+		log_error("%s with call %llu, which is not a new one",
+			  wire_type_name(m->type),
 			  (unsigned long long)m->request);
 		return;
 	}
 	run = r->current ? run_new(m, now_ms()) : NULL;
 	if (!run) {
-		no.hook_done.text = r->current ? SLICE("out of memory") :
-				    SLICE("no site file is loaded");
-		tell(r, &no);
+		refuse_run(r, m);
 		return;
 	}
 	map_put(&r->by_call, run->call, run);
@@ -445,8 +460,9 @@ static bool on_engine(struct rules *r)
 			on_bundle_use(r, &m);
 		} else if (m.type == WIRE_TYPE_bundle_drop) {
 			on_bundle_drop(r);
-		} else if (m.type == WIRE_TYPE_hook_run) {
-			on_hook_run(r, &m);
+		} else if (m.type == WIRE_TYPE_hook_run ||
+			   m.type == WIRE_TYPE_rule_run) {
+			on_run(r, &m);
 		} else if (m.type == WIRE_TYPE_step_result) {
 			run = map_get(&r->by_call, m.request);
 			if (run)

@@ -5,7 +5,7 @@
  *
  * Processes: this one holds no Lua and never runs anything it could wait for;
  * one zygote per loaded site evaluates the site file once and then forks one
- * child per hook run (decisions.md 6).  Each Lua process can be killed, and is,
+ * child per run of a hook or rule (decisions.md 6).  Each Lua process can be killed, and is,
  * by the wall clock: that costs exactly the hook it ran.
  *
  * What the engine can rely on:
@@ -16,6 +16,8 @@
  * - hook_run is answered by one hook_done or hook_lost with its call id, at
  *   the latest RULES_GRACE_MS after deadline_ms, which is counted from the
  *   arrival of hook_run and includes waiting for one of RULES_HOOKS_MAX places.
+ * - rule_run is answered by one rule_done with its call id, as late at most.  The
+ *   same site and inputs give the same answer.
  * - hook_step numbers count from 1 within a call; a step is asked for when the
  *   one before it has its result.  LOG gets no result.  A step_result that is
  *   not the answer to the open step is ignored.
@@ -29,7 +31,7 @@
 #define REMUDA_RULES_RULES_H
 
 enum {
-	RULES_HOOKS_MAX = 64,		/* hook children at once */
+	RULES_HOOKS_MAX = 64,		/* children of hooks and rules at once */
 	RULES_EVALUATE_MS = 2000,	/* wall clock of a site file, without waiting for modules */
 	RULES_GRACE_MS = 100,		/* to say where a late script stands */
 	RULES_MEMORY = 16 << 20,	/* bytes of Lua, for the site and for a hook */

@@ -1,9 +1,9 @@
 /*
- * One hook run; see run.h.
+ * One run of a hook or a rule; see run.h.
  *
  * Owner: the role's first process.  What a child says is checked before it is
  * passed on: the child runs Lua, so its steps must be numbered, one at a time
- * and of known verbs, or it is killed.  Call id and incarnation are the role's,
+ * and of known verbs, or it is killed; a rule has no steps.  Call id and incarnation are the role's,
  * never the child's.
  */
 #include "engine/rules/run.h"
@@ -28,12 +28,31 @@
 #include "engine/rules/schema.h"
 #include "engine/wire/message.h"
 
+static void set_title(struct run *r, const struct message *m)
+{
+	const struct wire_hook_run *h = &m->hook_run;
+	bool known = !r->rule && h->hook >= WIRE_HOOK_PREPARE &&
+		     h->hook <= WIRE_HOOK_HEALTH;
+
+	if (r->rule)
+		snprintf(r->title, sizeof(r->title), "rule %.*s",
+			 (int)m->rule_run.name.length, m->rule_run.name.ptr);
+	else
+		snprintf(r->title, sizeof(r->title), "%s of %.*s",
+			 known ? schema_hooks[h->hook] : "hook",
+			 (int)h->machine_name.length, h->machine_name.ptr);
+}
+
+static int64_t deadline_of(const struct message *m)
+{
+	return m->type == WIRE_TYPE_rule_run ? m->rule_run.deadline_ms :
+					       m->hook_run.deadline_ms;
+}
+
 struct run *run_new(const struct message *m, int64_t now_ms)
 {
 	static uint8_t bytes[WIRE_PACKET_MAX];
 	static uint64_t last_serial;
-	const struct wire_hook_run *h = &m->hook_run;
-	bool known = h->hook >= WIRE_HOOK_PREPARE && h->hook <= WIRE_HOOK_CLEAN;
 	int length = wire_encode(m, bytes, NULL);
 	struct run *r = length < 0 ? NULL : calloc(1, sizeof(*r));
 
@@ -51,13 +70,12 @@ struct run *run_new(const struct message *m, int64_t now_ms)
 	r->serial = ++last_serial;
 	r->incarnation = m->incarnation;
 	r->fd = r->pidfd = -1;
-	r->limit_ms = h->deadline_ms > 0 ? h->deadline_ms : 1;
+	r->rule = m->type == WIRE_TYPE_rule_run;
+	r->limit_ms = deadline_of(m) > 0 ? deadline_of(m) : 1;
 	if (r->limit_ms > 86400000)
 		r->limit_ms = 86400000;
 	r->deadline_ms = now_ms + r->limit_ms;
-	snprintf(r->title, sizeof(r->title), "%s of %.*s",
-		 known ? schema_hooks[h->hook] : "hook",
-		 (int)h->machine_name.length, h->machine_name.ptr);
+	set_title(r, m);
 	return r;
 }
 
@@ -91,7 +109,10 @@ int run_start(struct run *r, struct bundle *b)
 		return -1;
 	}
 	m.request = r->serial;
-	m.hook_run.deadline_ms = r->limit_ms;
+	if (r->rule)
+		m.rule_run.deadline_ms = r->limit_ms;
+	else
+		m.hook_run.deadline_ms = r->limit_ms;
 	m.fds[0] = pair[1];
 	m.fd_count = 1;
 	int rc = wire_send(b->fd, &m, &err);
@@ -125,7 +146,13 @@ void run_lose(const struct run *r, struct outbox *out, const char *text)
 	char line[512];
 
 	snprintf(line, sizeof(line), "%s %s", r->title, text);
-	m.hook_lost.text = slice_of(line);
+	if (r->rule) {
+		m.type = WIRE_TYPE_rule_done;
+		m.rule_done = (struct wire_rule_done){
+			.serve = -1, .spare = -1, .text = slice_of(line) };
+	} else {
+		m.hook_lost.text = slice_of(line);
+	}
 	pass_on(r, out, &m);
 }
 
@@ -192,7 +219,7 @@ static void lose_late(const struct run *r, struct outbox *out,
 	text_duration(limit, sizeof(limit), r->limit_ms);
 	if (r->state == RUN_QUEUED)
 		snprintf(text, sizeof(text), "found no free place within %s: %d "
-			 "hooks run already", limit, RULES_HOOKS_MAX);
+			 "hooks and rules run already", limit, RULES_HOOKS_MAX);
 	else if (r->state == RUN_STARTING)
 		snprintf(text, sizeof(text), "was not started within %s", limit);
 	else if (r->open)
@@ -230,11 +257,12 @@ bool run_receive(struct run *r, struct outbox *out)
 		lose_late(r, out, where);
 		return false;
 	}
-	if (m.type == WIRE_TYPE_hook_done && !r->open) {
+	if (m.type == (r->rule ? WIRE_TYPE_rule_done : WIRE_TYPE_hook_done) &&
+	    !r->open) {
 		pass_on(r, out, &m);
 		return false;
 	}
-	if (m.type == WIRE_TYPE_hook_step && take_step(r, out, &m))
+	if (!r->rule && m.type == WIRE_TYPE_hook_step && take_step(r, out, &m))
 		return true;
 	run_lose(r, out, "was ended: its process broke the protocol");
 	return false;

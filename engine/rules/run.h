@@ -1,6 +1,7 @@
 /*
- * Hook runs: from hook_run to hook_done or hook_lost.  A run waits for one of
- * RULES_HOOKS_MAX places, then for its child, then for the child's answer.
+ * Runs of hooks and rules: from hook_run to hook_done or hook_lost, from rule_run
+ * to rule_done.  A run waits for one of RULES_HOOKS_MAX places, then for its
+ * child, then for the child's answer.
  * Used by rules.c only.
  */
 #ifndef REMUDA_RULES_RUN_H
@@ -17,7 +18,7 @@ struct message;
 struct outbox;
 
 enum run_state {
-	RUN_QUEUED,	/* packet holds its hook_run */
+	RUN_QUEUED,	/* packet holds its hook_run or rule_run */
 	RUN_STARTING,	/* the zygote was asked for a child */
 	RUN_RUNNING,	/* pidfd is the child's */
 	RUN_LATE,	/* past the deadline, asked where it stands */
@@ -28,7 +29,8 @@ struct run {
 	enum run_state state;
 	uint64_t call, incarnation;
 	uint64_t serial;	/* between role and zygote; never used twice */
-	char title[96];		/* "prepare of mail-01" */
+	bool rule;
+	char title[96];		/* "prepare of mail-01", "rule load" */
 	int64_t deadline_ms;	/* on the role's clock */
 	int64_t limit_ms;	/* as the engine gave it */
 	uint8_t *packet;
@@ -41,7 +43,7 @@ struct run {
 	int logs;
 };
 
-/* Copies a hook_run; NULL when there is no memory. */
+/* Copies a hook_run or rule_run; NULL when there is no memory. */
 struct run *run_new(const struct message *m, int64_t now_ms);
 /* Kills the child if there is one. */
 void run_free(struct run *r);
@@ -57,7 +59,7 @@ bool run_receive(struct run *r, struct outbox *out);
 void run_result(struct run *r, const struct message *m);
 /* At the deadline; returns false when the run is over. */
 bool run_late(struct run *r, struct outbox *out);
-/* Answers hook_lost: "TITLE TEXT". */
+/* Answers hook_lost, or rule_done that is not ok: "TITLE TEXT". */
 void run_lose(const struct run *r, struct outbox *out, const char *text);
 
 #endif

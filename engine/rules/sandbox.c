@@ -203,6 +203,17 @@ int sandbox_call(struct sandbox *sb, int nargs, int nresults)
 	return -1;
 }
 
+void sandbox_describe(const struct sandbox *sb, char *out, size_t out_size)
+{
+	const struct failure *f = &sb->failure;
+
+	if (f->place.line > 0)
+		snprintf(out, out_size, "%s:%d: %s", f->place.file,
+			 f->place.line, f->text);
+	else
+		snprintf(out, out_size, "%s", f->text);
+}
+
 int sandbox_compile(struct sandbox *sb, const char *text, size_t length,
 		    const char *file)
 {
@@ -430,6 +441,7 @@ static int open_libraries(lua_State *L)
 	wrap_global(L, "load", text_load);
 	wrap_global(L, "setmetatable", safe_setmetatable);
 	sandbox_open_require(L);
+	sandbox_open_pairs(L);
 	return 0;
 }
 

@@ -56,6 +56,9 @@ int sandbox_call(struct sandbox *sb, int nargs, int nresults);
 int sandbox_compile(struct sandbox *sb, const char *text, size_t length,
 		    const char *file);
 
+/* "site.lua:12: text" of sb->failure. */
+void sandbox_describe(const struct sandbox *sb, char *out, size_t out_size);
+
 /*
  * Raises an error.  place NULL: where Lua stands.  hint may be NULL.  Inside
  * a hook the script may catch it: it is then the text "file:line: text".
@@ -67,8 +70,9 @@ _Noreturn void sandbox_fail(lua_State *L, const struct place *place,
 /* Raises the failure that sb->failure tells, while loading. */
 _Noreturn void sandbox_raise(lua_State *L);
 
-/* Gives the globals `require` (require.c). */
+/* Gives the globals `require` (require.c) and `pairs` (pairs.c). */
 void sandbox_open_require(lua_State *L);
+void sandbox_open_pairs(lua_State *L);
 
 /* "did you mean 'serve'?" into out, or "" when no word is near.  words ends
  * with NULL. */

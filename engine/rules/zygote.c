@@ -26,6 +26,7 @@
 #include "engine/rules/confine.h"
 #include "engine/rules/declare.h"
 #include "engine/rules/hook.h"
+#include "engine/rules/rule.h"
 #include "engine/rules/rules.h"
 #include "engine/rules/sandbox.h"
 #include "engine/wire/message.h"
@@ -180,20 +181,25 @@ static int send_site(json_t *site, struct error *err)
 	return 0;
 }
 
-/* The child's side of a hook run. */
-_Noreturn static void run_hook(int fd, pid_t parent, const struct message *m)
+/* The child's side of a run. */
+_Noreturn static void run_child(int fd, pid_t parent, const struct message *m)
 {
+	bool rule = m->type == WIRE_TYPE_rule_run;
 	struct error err;
 
 	close(zygote.fd);
 	zygote.fd = fd;
-	if (confine_hook(parent, m->hook_run.deadline_ms, &err) < 0)
+	if (confine_hook(parent, rule ? m->rule_run.deadline_ms :
+					m->hook_run.deadline_ms, &err) < 0)
 		_exit(1);
-	hook_run_child(&zygote.sandbox, fd, m);
+	if (rule)
+		rule_run_child(&zygote.sandbox, fd, m);
+	else
+		hook_run_child(&zygote.sandbox, fd, m);
 	_exit(0);
 }
 
-static void start_hook(struct message *m)
+static void start_run(struct message *m)
 {
 	struct message reply = { .type = WIRE_TYPE_role_ready,
 				 .request = m->request };
@@ -201,7 +207,7 @@ static void start_hook(struct message *m)
 	pid_t self = getpid(), pid = fd < 0 ? -1 : fork();
 
 	if (pid == 0)
-		run_hook(fd, self, m);
+		run_child(fd, self, m);
 	int saved = errno;
 	if (fd >= 0)
 		close(fd);
@@ -265,8 +271,8 @@ _Noreturn void zygote_main(int fd, pid_t parent, const char *hash,
 		give_up(file, err.text);
 	for (;;) {
 		next_message(&m);
-		if (m.type == WIRE_TYPE_hook_run)
-			start_hook(&m);
+		if (m.type == WIRE_TYPE_hook_run || m.type == WIRE_TYPE_rule_run)
+			start_run(&m);
 		wire_close_fds(&m);
 	}
 }

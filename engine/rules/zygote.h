@@ -1,15 +1,16 @@
 /*
  * The zygote: the process that evaluates one site file and forks a child for
- * each hook run.  Its socket speaks role messages with the role's first
- * process:
+ * each run of a hook or a rule.  Its socket speaks role messages with the
+ * role's first process:
  *
  *   zygote > role  bundle_need, bundle_done + memfd or bundle_error
- *   role > zygote  bundle_module (+ memfd), hook_run + fd of the child's socket
+ *   role > zygote  bundle_module (+ memfd), hook_run or rule_run + fd of the child's
+ *                  socket
  *   zygote > role  role_ready + pidfd of the child, or hook_lost; request =
- *                  that of the hook_run, a number of the role's own
+ *                  that of the run, a number of the role's own
  *
- * The child's socket carries hook_step, step_result and hook_done.  SIGUSR1
- * asks a process that computes to say where it stands and to end.
+ * The child's socket carries hook_step, step_result and hook_done, or rule_done.
+ * SIGUSR1 asks a process that computes to say where it stands and to end.
  */
 #ifndef REMUDA_RULES_ZYGOTE_H
 #define REMUDA_RULES_ZYGOTE_H

@@ -293,7 +293,7 @@ static void test_many(struct role *r)
 	ok(role_is_quiet(r, 300), "%d hooks run, no more", running);
 	role_hook(r, 2000, WIRE_HOOK_CLEAN, "good", 100);
 	is_text(role_answer(r, 2000, 2000), "lost: clean of mail-01 found no free "
-		"place within 100 ms: 64 hooks run already",
+		"place within 100 ms: 64 hooks and rules run already",
 		"one more does not find a place in time");
 	for (int i = 0; i < running; i++)
 		role_result(r, &first[i], true, 0, NULL, NULL, NULL);
