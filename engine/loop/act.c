@@ -469,6 +469,9 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_STEP_RESULT:
 		step_result(sh, e);
 		return;
+	case EFFECT_RULE_RUN:
+		rule_runs_act(sh, e);
+		return;
 	case EFFECT_ASSIGN:
 		assign_send(sh, e, m);
 		return;
@@ -496,7 +499,6 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_DOMAIN_RESIZE:
 	case EFFECT_DOMAIN_MIGRATE:
 	case EFFECT_STATS_READ:
-	case EFFECT_RULE_RUN:
 	case EFFECT_VIP:
 	case EFFECT_SAVE_CLUSTER:
 	case EFFECT_SAVE_CHANGE:

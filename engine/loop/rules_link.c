@@ -71,6 +71,9 @@ static void on_message(struct link *l, struct message *m)
 	case WIRE_TYPE_bundle_error:
 		site_load_error(sh, m);
 		return;
+	case WIRE_TYPE_rule_done:
+		rule_runs_done(sh, m);
+		return;
 	case WIRE_TYPE_hook_step:
 		if (m->hook_step.verb == WIRE_STEP_SIGN) {
 			sign_host_key(sh, m);
@@ -162,6 +165,7 @@ void rules_use(struct shell *sh, const char *hash)
 		free(h);
 	}
 	r->held_last = &r->held;
+	rule_runs_send(sh);
 }
 
 static void on_restart(uv_timer_t *timer)
@@ -182,6 +186,7 @@ static void on_close(struct link *l, const char *why)
 	sh->rules.ready = sh->rules.loaded = false;
 	site_load_role_lost(sh);
 	shell_step(sh, &ev);
+	rule_runs_lose(sh);
 	uv_timer_start(&sh->rules.restart, on_restart, RESTART_MS, 0);
 }
 
@@ -214,6 +219,7 @@ int rules_start(struct shell *sh, struct error *err)
 	struct rules_role *r = &sh->rules;
 
 	r->held_last = &r->held;
+	list_init(&r->runs);
 	r->link.fd = -1;
 	r->link.on_message = on_message;
 	r->link.on_close = on_close;

@@ -33,6 +33,7 @@ struct shell;
 
 struct link_packet;
 struct held_message;
+struct pool_history;
 struct link {
 	struct shell *shell;
 	int fd;				/* -1 = closed */
@@ -114,6 +115,8 @@ struct rules_role {
 	uv_timer_t restart;
 	bool ready, loaded;
 	struct held_message *held, **held_last;	/* hook_run till loaded */
+	struct list runs;			/* of rules (rule_runs.c) */
+	struct pool_history *history;		/* of pools with rules */
 };
 
 /* What gateways get of a listener's TLS files; bytes NULL: nothing. */
@@ -327,6 +330,14 @@ int rules_start(struct shell *sh, struct error *err);
 void rules_send(struct shell *sh, const struct message *m);
 /* Hooks run under the site last read, of that hash, from here on. */
 void rules_use(struct shell *sh, const char *hash);
+
+/* ---- rule_runs.c: EFFECT_RULE_RUN to EVENT_RULE_DONE ------------------------------- */
+void rule_runs_act(struct shell *sh, const struct effect *e);
+/* The role has its site: sends what waits. */
+void rule_runs_send(struct shell *sh);
+void rule_runs_done(struct shell *sh, const struct message *m);
+/* The role died: those that were sent have failed. */
+void rule_runs_lose(struct shell *sh);
 
 /* ---- site_load.c: reading a site, one at a time ------------------------------------ */
 /* Takes wish->from.  -1 when it could not begin: then nobody is answered. */
