@@ -162,9 +162,10 @@ install: build   ## into $(DESTDIR)$(PREFIX)
 	install -D -m 644 share/man/remuda.1 $(DESTDIR)$(PREFIX)/share/man/man1/remuda.1
 	for p in access protocol resources; do \
 		install -D -m 644 share/man/remuda-$$p.7 $(DESTDIR)$(PREFIX)/share/man/man7/remuda-$$p.7; done
+	install -D -m 644 share/man/remuda-site.5 $(DESTDIR)$(PREFIX)/share/man/man5/remuda-site.5
 	install -d $(DESTDIR)$(PREFIX)/share/remuda/examples
 	install -m 644 share/examples/*.* $(DESTDIR)$(PREFIX)/share/remuda/examples/
-	for f in applications lib; do \
+	for f in applications lib rules; do \
 		install -d $(DESTDIR)$(PREFIX)/share/remuda/scripts/$$f; \
 		for l in scripts/$$f/*.lua; do [ ! -e $$l ] || \
 			install -m 644 $$l $(DESTDIR)$(PREFIX)/share/remuda/scripts/$$f/; done; done

@@ -105,6 +105,36 @@ static void check_endpoint(lua_State *L, const json_t *app, const json_t *o)
 		      name);
 }
 
+/* A transaction must not reach another's machine: nobody else's may be where the
+ * nodes are. */
+static void check_apart(lua_State *L, json_t *site, json_t *app, const json_t *o)
+{
+	static const char *const lists[] = { "clusters", "pools" };
+	const char *host = text_of(app, "endpoint_host");
+	json_t *other;
+	size_t i;
+
+	for (int l = 0; l < 2 && *host && !strstr(host, "{machine}"); l++)
+		json_array_foreach(json_object_get(site, lists[l]), i, other) {
+			json_t *its = check_need(L, site, "cluster", other,
+						 "applications", "application",
+						 text_of(other, "application"));
+
+			if (other == o)
+				break;
+			if (strcmp(text_of(its, "endpoint_host"), host) == 0 &&
+			    count_of(its, "endpoint_port") ==
+				    count_of(app, "endpoint_port"))
+				FAULT(L, kind, o, "give it an application with other "
+				      "addresses, such as tcp:10.0.8.{index}:80",
+				      "its nodes would be where machines of %.*s "
+				      "\"%s\" are, at %s:%lld",
+				      (int)strlen(lists[l]) - 1, lists[l],
+				      text_of(other, "name"), host,
+				      count_of(app, "endpoint_port"));
+		}
+}
+
 static void check_strategy(lua_State *L, const json_t *app, const json_t *o)
 {
 	static const char *const hooks[] = { "start", "stop" };
@@ -229,6 +259,7 @@ void check_cluster(lua_State *L, json_t *site, json_t *o)
 	check_vip(L, o);
 	check_port(L, site, o);
 	check_endpoint(L, app, o);
+	check_apart(L, site, app, o);
 	check_strategy(L, app, o);
 	check_placement(L, site, kind, o);
 	check_machine(L, kind, o);

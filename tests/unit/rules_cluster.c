@@ -36,9 +36,10 @@ static const char full[] =
 	"    nodes = 1, image = \"web.qcow2\" }\n"
 	"cluster \"six\" { application = \"web\", vip = \"0::01\", port = 8080,\n"
 	"    nodes = 1, from = \"debian\", vcpus = 1, memory = 512 }\n"
-	"pool \"mail\" { application = \"payroll\", serve = 3, kernel = \"k\",\n"
+	"application \"mail\" { endpoint = \"channel\" }\n"
+	"pool \"mail\" { application = \"mail\", serve = 3, kernel = \"k\",\n"
 	"    hosts = \"*\", labels = { \"ssd\" }, sites = \"south\", spread = \"hosts\" }\n"
-	"pool \"old\" { application = \"payroll\", serve = 3, kernel = \"k\", host = \"hv03\" }\n"
+	"pool \"old\" { application = \"mail\", serve = 3, kernel = \"k\", host = \"hv03\" }\n"
 	"rule \"load\" { cluster = \"payroll\", every = \"1 min\", deadline = \"200 ms\",\n"
 	"    scale = function(now) return { nodes = now.nodes + 1 } end }\n"
 	"rule \"spare\" { pool = \"mail\", scale = function() end }\n";
@@ -278,6 +279,13 @@ static const struct mistake mistakes[] = {
 	  "function() end }\n" CLUSTER " }\n", "site.lua", 3, "cluster \"c\": application "
 	  "\"a\" has identity = \"agent\": a node serves many clients at once and accepts "
 	  "none of them by a hook", "write identity = \"proxy\" or \"none\" there" },
+	{ SITE APP POOL " }\n" CLUSTER " }\n", "site.lua", 4, "cluster \"c\": its nodes would be "
+	  "where machines of pool \"p\" are, at 10.0.7.{index}:80",
+	  "give it an application with other addresses, such as tcp:10.0.8.{index}:80" },
+	{ SITE APP CLUSTER " }\ncluster \"d\" { application = \"a\", vip = \"127.0.0.8\", "
+	  "port = 80, nodes = 1, kernel = \"k\" }\n", "site.lua", 4, "cluster \"d\": its nodes "
+	  "would be where machines of cluster \"c\" are, at 10.0.7.{index}:80",
+	  "give it an application with other addresses, such as tcp:10.0.8.{index}:80" },
 	{ SITE APP CLUSTER ", strategy = \"move\" }\n", "site.lua", 3, "cluster \"c\": "
 	  "strategy = \"move\" needs the hook 'start' in application \"a\"",
 	  "write it, or another strategy" },

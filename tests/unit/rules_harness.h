@@ -210,6 +210,57 @@ static inline void role_must_load(struct role *r, const char *text,
 	free(o.json);
 }
 
+/* The text of a file of the tree, or NULL. */
+static inline char *role_slurp(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *text = calloc(1, RULES_TEXT_MAX + 1);
+
+	if (!text)
+		tap_bail("out of memory");
+	if (!f) {
+		free(text);
+		return NULL;
+	}
+	size_t length = fread(text, 1, RULES_TEXT_MAX, f);
+	fclose(f);
+	text[length] = '\0';
+	return text;
+}
+
+/* Evaluates a site; answers needs from the scripts folder, as the engine does. */
+static inline struct outcome role_load_shipped(struct role *r, const char *text)
+{
+	struct message m;
+	char name[132], path[200];
+
+	role_load(r, "h1", text, strlen(text));
+	for (;;) {
+		struct pollfd p = { .fd = r->fd, .events = POLLIN };
+		struct error err;
+		uint8_t peek[WIRE_PACKET_MAX];
+
+		if (poll(&p, 1, 10000) != 1)
+			tap_bail("no answer");
+		ssize_t n = recv(r->fd, peek, sizeof(peek), MSG_PEEK);
+		if (n <= 0 || wire_decode(peek, (size_t)n, &m, &err) < 0)
+			tap_bail("no message");
+		if (m.type != WIRE_TYPE_bundle_need)
+			return role_outcome(r, NULL);
+		role_next(r, &m, 1000);
+		text_copy_slice(name, sizeof(name), m.bundle_need.name);
+		for (char *c = name; *c; c++)
+			*c = *c == '.' ? '/' : *c;
+		snprintf(path, sizeof(path), "scripts/%s.lua", name);
+		text_copy_slice(name, sizeof(name), m.bundle_need.name);
+		char *module = role_slurp(path);
+		struct module_text list[] = { { name, path, module },
+					      { NULL, NULL, NULL } };
+		role_give_module(r, &m, module ? list : NULL);
+		free(module);
+	}
+}
+
 static inline void role_hook(struct role *r, uint64_t call, enum wire_hook hook,
 			     const char *application, int64_t deadline_ms)
 {
@@ -288,6 +339,55 @@ static inline const char *role_answer(struct role *r, uint64_t call,
 	else
 		tap_bail("a %s instead of an answer", wire_type_name(m.type));
 	return text;
+}
+
+static inline void role_rule(struct role *r, uint64_t call, const char *name,
+			     const char *inputs, int64_t deadline_ms)
+{
+	struct message m = { .type = WIRE_TYPE_rule_run, .request = call };
+
+	m.rule_run = (struct wire_rule_run){ .name = slice_of(name),
+					     .inputs = slice_of(inputs),
+					     .deadline_ms = deadline_ms };
+	role_send(r, &m);
+}
+
+/* "ok nodes=3: why" or "no text". */
+static inline const char *role_show_wish(const struct message *m)
+{
+	static char out[1000];
+	const struct wire_rule_done *d = &m->rule_done;
+	size_t n = (size_t)snprintf(out, sizeof(out), "%s", d->ok ? "ok" : "no");
+
+	if (d->nodes)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, " nodes=%u", d->nodes);
+	if (d->vcpus)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, " vcpus=%u", d->vcpus);
+	if (d->memory_mib)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, " memory=%llu",
+				      (unsigned long long)d->memory_mib);
+	if (d->serve != -1)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, " serve=%lld",
+				      (long long)d->serve);
+	if (d->spare != -1)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, " spare=%lld",
+				      (long long)d->spare);
+	if (d->text.length)
+		snprintf(out + n, sizeof(out) - n, "%s%.*s", d->ok ? ": " : " ",
+			 (int)d->text.length, d->text.ptr);
+	return out;
+}
+
+/* The answer to a rule, shown so. */
+static inline const char *role_wish(struct role *r, uint64_t call)
+{
+	static struct message m;
+
+	role_next(r, &m, 10000);
+	if (m.type != WIRE_TYPE_rule_done || m.request != call)
+		tap_bail("a %s for call %llu", wire_type_name(m.type),
+			 (unsigned long long)m.request);
+	return role_show_wish(&m);
 }
 
 /* A site that must be refused, and how. */

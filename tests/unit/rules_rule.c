@@ -93,7 +93,7 @@ static const struct wish wishes[] = {
 	{ "return { nodes = os.time() }", false, "", "no ~'os' is not available here" },
 	{ "io.open('/etc/passwd')", false, "", "no ~'io' is not available here" },
 	{ "require 'lib.x'", false, "", "no ~must run when the site file loads" },
-	{ "sleep(1)", false, "", "no ~'sleep' is not available here" },
+	{ "local nap = sleep", false, "", "no ~'sleep' is not available here" },
 	{ "machine:exec{'x'}", false, "", "no ~'machine' is not defined" },
 	{ "pool 'x' { }", false, "", "no ~'pool' is a statement of the site file; a hook "
 	  "cannot declare" },
@@ -172,54 +172,6 @@ static char *site_text(void)
 	return text;
 }
 
-static void run(struct role *r, uint64_t call, const char *name,
-		const char *inputs, int64_t deadline_ms)
-{
-	struct message m = { .type = WIRE_TYPE_rule_run, .request = call };
-
-	m.rule_run = (struct wire_rule_run){ .name = slice_of(name),
-					     .inputs = slice_of(inputs),
-					     .deadline_ms = deadline_ms };
-	role_send(r, &m);
-}
-
-/* "ok nodes=3: why" or "no text". */
-static const char *show(const struct message *m)
-{
-	static char out[1000];
-	const struct wire_rule_done *d = &m->rule_done;
-	size_t n = (size_t)snprintf(out, sizeof(out), "%s", d->ok ? "ok" : "no");
-
-	if (d->nodes)
-		n += (size_t)snprintf(out + n, sizeof(out) - n, " nodes=%u", d->nodes);
-	if (d->vcpus)
-		n += (size_t)snprintf(out + n, sizeof(out) - n, " vcpus=%u", d->vcpus);
-	if (d->memory_mib)
-		n += (size_t)snprintf(out + n, sizeof(out) - n, " memory=%llu",
-				      (unsigned long long)d->memory_mib);
-	if (d->serve != -1)
-		n += (size_t)snprintf(out + n, sizeof(out) - n, " serve=%lld",
-				      (long long)d->serve);
-	if (d->spare != -1)
-		n += (size_t)snprintf(out + n, sizeof(out) - n, " spare=%lld",
-				      (long long)d->spare);
-	if (d->text.length)
-		snprintf(out + n, sizeof(out) - n, "%s%.*s", d->ok ? ": " : " ",
-			 (int)d->text.length, d->text.ptr);
-	return out;
-}
-
-static const char *answer(struct role *r, uint64_t call)
-{
-	static struct message m;
-
-	role_next(r, &m, 10000);
-	if (m.type != WIRE_TYPE_rule_done || m.request != call)
-		tap_bail("a %s for call %llu", wire_type_name(m.type),
-			 (unsigned long long)m.request);
-	return show(&m);
-}
-
 static void test_wishes(struct role *r)
 {
 	for (int i = 0; i < WISHES; i++) {
@@ -228,19 +180,19 @@ static void test_wishes(struct role *r)
 		char name[16];
 
 		snprintf(name, sizeof(name), "r-%d", i);
-		run(r, 100, name, w->inputs, 20000);
-		const char *got = answer(r, 100);
+		role_rule(r, 100, name, w->inputs, 20000);
+		const char *got = role_wish(r, 100);
 		if (part)
 			ok(strncmp(got, w->want, (size_t)(part - w->want)) == 0 &&
 			   strstr(got, part + 1), "%s: %s", w->body, got);
 		else
 			is_text(got, w->want, "%.100s", w->body);
 	}
-	run(r, 101, "r-0", "nodes=3", 20000);
-	is_text(answer(r, 101), "no site.lua:13: assertion failed!",
+	role_rule(r, 101, "r-0", "nodes=3", 20000);
+	is_text(role_wish(r, 101), "no site.lua:13: assertion failed!",
 		"a failure says at which line");
-	run(r, 102, "none", "", 20000);
-	is_text(answer(r, 102), "no there is no rule \"none\"", "an unknown rule");
+	role_rule(r, 102, "none", "", 20000);
+	is_text(role_wish(r, 102), "no there is no rule \"none\"", "an unknown rule");
 }
 
 static void test_endless(struct role *r)
@@ -250,11 +202,11 @@ static void test_endless(struct role *r)
 		char name[16], want[80];
 
 		snprintf(name, sizeof(name), "e-%d", i);
-		run(r, 200, name, "", DEADLINE);
-		run(r, 201, "r-14", INPUTS, 20000);
-		is_text(answer(r, 201), "ok nodes=3: cpu is 87", "another rule is well "
+		role_rule(r, 200, name, "", DEADLINE);
+		role_rule(r, 201, "r-14", INPUTS, 20000);
+		is_text(role_wish(r, 201), "ok nodes=3: cpu is 87", "another rule is well "
 			"beside: %s", endless[i]);
-		const char *got = answer(r, 200);
+		const char *got = role_wish(r, 200);
 		int64_t took = test_now_ms() - start;
 		snprintf(want, sizeof(want), "no rule %s did not finish within 150 ms; it "
 			 "was computing", name);
@@ -271,19 +223,19 @@ static void test_same(struct role *r, const char *site)
 	int same = 0;
 
 	for (uint64_t i = 0; i < 3; i++) {
-		run(r, 300 + i, "counts", "nodes=1", 20000);
-		is_text(answer(r, 300 + i), "ok nodes=1", "each run is the first");
+		role_rule(r, 300 + i, "counts", "nodes=1", 20000);
+		is_text(role_wish(r, 300 + i), "ok nodes=1", "each run is the first");
 	}
-	run(r, 310, "walks", "b=1 zz=2 c=3 a=4", 20000);
-	TEXT_SET(first, answer(r, 310));
+	role_rule(r, 310, "walks", "b=1 zz=2 c=3 a=4", 20000);
+	TEXT_SET(first, role_wish(r, 310));
 	is_text(first, "ok: truex 1.5b 3c a2 m4 a b c zz", "pairs has an order");
 	for (int i = 0; i < 8; i++) {
 		struct role other;
 
 		role_start(&other);
 		role_must_load(&other, site, NULL);
-		run(&other, 1, "walks", "zz=2 a=4 b=1 c=3", 20000);
-		same += strcmp(answer(&other, 1), first) == 0;
+		role_rule(&other, 1, "walks", "zz=2 a=4 b=1 c=3", 20000);
+		same += strcmp(role_wish(&other, 1), first) == 0;
 		role_stop(&other);
 	}
 	is_int(same, 8, "the same in eight other processes");
@@ -297,13 +249,13 @@ static void test_many(struct role *r)
 	struct message m;
 
 	for (uint64_t i = 0; i < MANY; i++)
-		run(r, 1000 + i, "r-14", INPUTS, 30000);
+		role_rule(r, 1000 + i, "r-14", INPUTS, 30000);
 	for (int i = 0; i < MANY; i++) {
 		role_next(r, &m, 20000);
 		if (m.type != WIRE_TYPE_rule_done || m.request < 1000 ||
 		    m.request >= 1000 + MANY || seen[m.request - 1000] ||
-		    strcmp(show(&m), "ok nodes=3: cpu is 87") != 0)
-			tap_bail("%s", show(&m));
+		    strcmp(role_show_wish(&m), "ok nodes=3: cpu is 87") != 0)
+			tap_bail("%s", role_show_wish(&m));
 		seen[m.request - 1000] = true;
 	}
 	ok(role_is_quiet(r, 50), "%d runs at once are answered once each", MANY);
@@ -314,8 +266,8 @@ static void test_alone(void)
 	struct role r;
 
 	role_start(&r);
-	run(&r, 1, "load", "", 1000);
-	is_text(answer(&r, 1), "no no site file is loaded", "before a site");
+	role_rule(&r, 1, "load", "", 1000);
+	is_text(role_wish(&r, 1), "no no site file is loaded", "before a site");
 	role_stop(&r);
 }
 
