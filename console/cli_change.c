@@ -58,8 +58,10 @@ static int touched(struct cli *cli, const json_t *change, const char *object,
 	struct error err = { "" };
 	char verb[64], id[64];
 	struct cli_column column = { .key = "session" };
+	/* A cluster's machines are those of the pool of its name. */
+	const char *noun = strcmp(c->noun, "cluster") == 0 ? "pool" : c->noun;
 
-	snprintf(verb, sizeof(verb), "%s.show", c->noun);
+	snprintf(verb, sizeof(verb), "%s.show", noun);
 	json_object_set_new(request, "verb", json_string(verb));
 	json_object_del(request, "text");
 	answer = client_call(&cli->client, request, cli->timeout_ms, &err);
@@ -68,7 +70,7 @@ static int touched(struct cli *cli, const json_t *change, const char *object,
 	item = json_object_get(answer, "item");
 	session = json_object_get(item, "session");
 	*out = '\0';
-	if (c->confirm == CONFIRM_ALWAYS && item && !strcmp(c->noun, "pool")) {
+	if (c->confirm == CONFIRM_ALWAYS && item && !strcmp(noun, "pool")) {
 		snprintf(out, out_size, "%s: %lld machines, %lld in session",
 			 object, (long long)json_integer_value(
 					 json_object_get(item, "total")),

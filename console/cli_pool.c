@@ -1,4 +1,5 @@
-/* `pool create NAME FIELD=VALUE...`: the words of the site file, one by one. */
+/* `pool create NAME FIELD=VALUE...`, `cluster create` likewise: the words of the site
+ * file, one by one. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,10 +8,14 @@
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
-/* 15 is a number, true a truth value, everything else a text. */
+/* 15 is a number, true a truth value, [...] and {...} are JSON, everything else a
+ * text.  NULL: JSON that is none. */
 static json_t *value_of(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");
+
+	if (*text == '[' || *text == '{')
+		return json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 
 	if (digits && !text[digits] && digits < 10)
 		return json_integer(strtoll(text, NULL, 10));
@@ -31,11 +36,11 @@ static int add_field(json_t *fields, const char *word, struct error *err)
 	if (json_object_get(fields, key))
 		return error_set(err, "%s is given twice", key);
 	if (json_object_set_new(fields, key, value_of(equals + 1)))
-		return error_set(err, "%s is not UTF-8 text", key);
+		return error_set(err, "%s is neither UTF-8 text nor JSON", key);
 	return 0;
 }
 
-int cli_run_pool_create(struct cli *cli)
+int cli_run_create(struct cli *cli)
 {
 	static const struct { enum cli_flag flag; const char *key; } sizes[] = {
 		{ FLAG_SERVE, "serve" }, { FLAG_SPARE, "spare" },
@@ -55,7 +60,7 @@ int cli_run_pool_create(struct cli *cli)
 		json_decref(fields);
 		return cli_fail(cli, CLI_USAGE, NULL, NULL, "%s", err.text);
 	}
-	request = json_pack("{s:s, s:s, s:o}", "verb", "pool.create", "name",
+	request = json_pack("{s:s, s:s, s:o}", "verb", cli->call.command->control, "name",
 			    cli->call.words[0], "fields", fields);
 	answer = cli_ask(cli, request, &code);
 	if (!answer)

@@ -65,7 +65,7 @@ int cli_run_info(struct cli *cli);
 int cli_run_backup(struct cli *cli);		/* cli_backup.c */
 int cli_run_restore(struct cli *cli);
 int cli_run_site_show(struct cli *cli);		/* cli_site.c */
-int cli_run_pool_create(struct cli *cli);	/* cli_pool.c */
+int cli_run_create(struct cli *cli);	/* cli_pool.c */
 int cli_run_plan(struct cli *cli);		/* cli_plan.c */
 int cli_run_apply(struct cli *cli);
 int cli_run_events(struct cli *cli);		/* cli_follow.c */

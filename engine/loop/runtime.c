@@ -1,5 +1,5 @@
 /*
- * Statements made at run time: `remuda pool create` writes a statement of the
+ * Statements made at run time: `remuda pool create`, `cluster create` write a statement of the
  * site language beside the site file's, so it is checked by the same words and
  * is the same pool.  They are rows of the store, and a module that is required
  * at the end of every site that is read; the site file never deletes them.
@@ -94,78 +94,94 @@ static bool is_field(const char *key)
 	return n > 0 && n < 32 && !key[n];
 }
 
-/* A value as Lua: numbers, truth and lists { "a" } of texts by their JSON. */
-static bool put_value(char *out, size_t size, size_t *used, const json_t *value)
+static void put_text(FILE *out, const char *text)
 {
-	const char *text = json_string_value(value);
-
-	if (json_is_integer(value)) {
-		*used += (size_t)snprintf(out + *used, size - *used, "%lld",
-					  (long long)json_integer_value(value));
-		return true;
-	}
-	if (json_is_boolean(value)) {
-		*used += (size_t)snprintf(out + *used, size - *used, "%s",
-					  json_is_true(value) ? "true" : "false");
-		return true;
-	}
-	if (!text || strlen(text) > 4096)
-		return false;
-	out[(*used)++] = '"';
-	for (; *text && *used + 8 < size; text++) {
+	putc('"', out);
+	for (; *text; text++) {
 		if (*text == '"' || *text == '\\')
-			out[(*used)++] = '\\';
+			putc('\\', out);
 		if ((unsigned char)*text < ' ')
-			*used += (size_t)snprintf(out + *used, size - *used,
-						  "\\%03d", *text);
+			fprintf(out, "\\%03d", *text);
 		else
-			out[(*used)++] = *text;
+			putc(*text, out);
 	}
-	out[(*used)++] = '"';
-	return !*text;
+	putc('"', out);
+}
+
+/* A value as Lua: numbers, truth, texts, lists and tables of such. */
+static bool put_value(FILE *out, const json_t *value)
+{
+	const char *text = json_string_value(value), *key;
+	json_t *item;
+	size_t i;
+
+	if (text) {
+		put_text(out, text);
+	} else if (json_is_integer(value)) {
+		fprintf(out, "%lld", (long long)json_integer_value(value));
+	} else if (json_is_boolean(value)) {
+		fprintf(out, "%s", json_is_true(value) ? "true" : "false");
+	} else if (json_is_array(value)) {
+		fputs("{ ", out);
+		json_array_foreach(value, i, item) {
+			if (!put_value(out, item))
+				return false;
+			fputs(", ", out);
+		}
+		putc('}', out);
+	} else if (json_is_object(value)) {
+		fputs("{ ", out);
+		json_object_foreach((json_t *)value, key, item) {
+			if (!is_field(key))
+				return false;
+			fprintf(out, "%s = ", key);
+			if (!put_value(out, item))
+				return false;
+			fputs(", ", out);
+		}
+		putc('}', out);
+	} else {
+		return false;
+	}
+	return true;
 }
 
 /* `pool "NAME" { field = value, ... }`, malloc'd, or NULL with what is wrong. */
-static char *statement(const char *name, json_t *fields, const char **why)
+static char *statement(const char *kind, const char *name, json_t *fields,
+		       const char **why)
 {
-	char *out = malloc(TEXT_MAX);
-	const char *key;
-	json_t *value;
-	size_t used;
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
 
 	CHECK("", out, "out of memory");
-	*why = "a field is a word of the site language with a text, number or truth value";
-	used = (size_t)snprintf(out, TEXT_MAX, "pool \"%s\" {", name);
-	json_object_foreach(fields, key, value) {
-		if (!is_field(key) || used + 64 + json_string_length(value) * 4 >
-					      TEXT_MAX) {
-			free(out);
-			return NULL;
-		}
-		used += (size_t)snprintf(out + used, TEXT_MAX - used, " %s = ",
-					 key);
-		if (!put_value(out, TEXT_MAX - 8, &used, value)) {
-			free(out);
-			return NULL;
-		}
-		out[used++] = ',';
-	}
-	snprintf(out + used, TEXT_MAX - used, " }\n");
-	return out;
+	*why = "a field is a word of the site language with a text, a number, a truth value, or a list or table of such";
+	fprintf(out, "%s \"%s\" ", kind, name);
+	bool good = put_value(out, fields);
+	putc('\n', out);
+	fclose(out);
+	CHECK("", text, "out of memory");
+	if (good && length < TEXT_MAX)
+		return text;
+	if (good)
+		*why = "its fields are too long";
+	free(text);
+	return NULL;
 }
 
 /* Loads the site in force with the change; takes its text. */
 static void begin(const struct verb_call *a, enum load_purpose purpose,
-		  const char *name, char *text, const char *said)
+		  const char *kind, const char *name, char *text,
+		  const char *said)
 {
 	struct site_load wish = { .purpose = purpose, .client = a->c->number,
 				  .id = a->id, .change = { .text = text } };
 	struct error err;
 
-	TEXT_SET(wish.change.kind, "pool");
+	TEXT_SET(wish.change.kind, kind);
 	TEXT_SET(wish.change.name, name);
 	TEXT_SET(wish.who, a->c->who);
-	snprintf(wish.said, sizeof(wish.said), "pool/%s %s", name, said);
+	snprintf(wish.said, sizeof(wish.said), "%s/%s %s", kind, name, said);
 	wish.from.text = strdup(a->sh->site_source.text);
 	CHECK("", wish.from.text, "out of memory");
 	wish.from.length = a->sh->site_source.length;
@@ -173,43 +189,70 @@ static void begin(const struct verb_call *a, enum load_purpose purpose,
 		control_error(a->c, a->id, "failed", NULL, err.text, NULL);
 }
 
-void runtime_pool_create(const struct verb_call *a)
+static const char *kind_of(const struct pool *p)
+{
+	return p->spec.cluster ? "cluster" : "pool";
+}
+
+static void create(const struct verb_call *a, const char *kind)
 {
 	const char *name = verb_text(a, "name"), *why;
 	json_t *fields = json_object_get(a->request, "fields");
 	const struct pool *p = world_pool(&a->sh->world, slice_of(name));
-	char text[300];
+	char text[300], *lua = NULL;
 
 	if (p && !p->removed) {
-		snprintf(text, sizeof(text), "there is a pool \"%.63s\" already (%.200s:%u)",
-			 name, p->spec.place.file, p->spec.place.line);
+		snprintf(text, sizeof(text), "there is a %s \"%.63s\" already (%.200s:%u)",
+			 kind_of(p), name, p->spec.place.file, p->spec.place.line);
 		control_error(a->c, a->id, "refused", NULL, text, NULL);
 		return;
 	}
-	why = "a pool's name is small letters, digits and -, at most 63";
-	char *lua = text_is_name(name) && json_is_object(fields) &&
-				    json_object_size(fields) <= FIELDS_MAX ?
-			    statement(name, fields, &why) : NULL;
+	snprintf(text, sizeof(text), "a %s's name is small letters, digits and -, at most 63",
+		 kind);
+	why = text;
+	if (text_is_name(name) && json_is_object(fields) &&
+	    json_object_size(fields) <= FIELDS_MAX)
+		lua = statement(kind, name, fields, &why);
 	if (!lua)
 		control_error(a->c, a->id, "usage", NULL, why, NULL);
 	else
-		begin(a, LOAD_RELOAD, name, lua, "created");
+		begin(a, LOAD_RELOAD, kind, name, lua, "created");
 }
 
-void runtime_pool_delete(const struct verb_call *a)
+static void delete(const struct verb_call *a, const char *kind)
 {
 	const char *name = verb_text(a, "name");
 	const struct pool *p = world_pool(&a->sh->world, slice_of(name));
 	char text[300];
 
-	if (!p || p->removed) {
-		verb_not_found(a, "pool", name);
+	if (!p || p->removed || strcmp(kind_of(p), kind) != 0) {
+		verb_not_found(a, kind, name);
 	} else if (strcmp(p->spec.place.file, RUNTIME_FILE) != 0) {
-		snprintf(text, sizeof(text), "pool \"%.63s\" stands in %.100s:%u: take it out there, then remuda apply",
-			 name, p->spec.place.file, p->spec.place.line);
+		snprintf(text, sizeof(text), "%s \"%.63s\" stands in %.100s:%u: take it out there, then remuda apply",
+			 kind, name, p->spec.place.file, p->spec.place.line);
 		control_error(a->c, a->id, "refused", NULL, text, NULL);
 	} else {
-		begin(a, LOAD_APPLY, name, NULL,
+		begin(a, LOAD_APPLY, kind, name, NULL,
 		      "goes, its machines when they are free");
 	}
+}
+
+void runtime_pool_create(const struct verb_call *a)
+{
+	create(a, "pool");
+}
+
+void runtime_pool_delete(const struct verb_call *a)
+{
+	delete(a, "pool");
+}
+
+void runtime_cluster_create(const struct verb_call *a)
+{
+	create(a, "cluster");
+}
+
+void runtime_cluster_delete(const struct verb_call *a)
+{
+	delete(a, "cluster");
 }

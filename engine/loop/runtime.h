@@ -16,8 +16,10 @@ char *runtime_join(char *site, size_t *length, bool wanted);
 int runtime_save(struct shell *sh, const struct runtime_change *change,
 		 const char *who, struct error *err);
 
-/* pool.create name fields{}; pool.delete name. */
+/* pool.create name fields{}; pool.delete name; the same of clusters. */
 void runtime_pool_create(const struct verb_call *a);
 void runtime_pool_delete(const struct verb_call *a);
+void runtime_cluster_create(const struct verb_call *a);
+void runtime_cluster_delete(const struct verb_call *a);
 
 #endif

@@ -131,6 +131,8 @@ const struct verb verbs_pool[] = {
 	{ "pool.scale", run_pool_scale, true, "name serve spare max dry_run " },
 	{ "pool.create", runtime_pool_create, true, "name fields " },
 	{ "pool.delete", runtime_pool_delete, true, "name " },
+	{ "cluster.create", runtime_cluster_create, true, "name fields " },
+	{ "cluster.delete", runtime_cluster_delete, true, "name " },
 	{ "pool.reset", run_pool_reset, true, "name " },
 	{ "pool.pause", run_pool_pause, true, "name " },
 	{ "pool.resume", run_pool_resume, true, "name " },

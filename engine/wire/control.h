@@ -37,6 +37,7 @@
  *   pool.pause|resume name                   the replacing of outdated machines
  *   pool.create name fields{key: value}      a pool beside the site file's, in its language
  *   pool.delete name                         one made so
+ *   cluster.create name fields{}  cluster.delete name    the same; values may be lists and tables
  *   pool.reset name                          its overrides end
  *   pool.scale name [serve] [spare] [max] [dry_run]
  *   machine.hold|release|restart|delete name
