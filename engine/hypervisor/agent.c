@@ -147,7 +147,8 @@ static enum job_next continue_exec(struct job *job)
 
 	if (!status)
 		return answer(job, WIRE_UNKNOWN, "out of memory");
-	enum wire_result result = agent_look(job, status, &err);
+	enum wire_result result = find(job, job->m.agent_exec.uuid, &err);
+	result = result == WIRE_OK ? agent_look(job, status, &err) : WIRE_UNKNOWN;
 	if (result != WIRE_OK) {
 		next = answer(job, result, err.text);
 	} else if (status->exited) {
@@ -243,7 +244,10 @@ static enum wire_result look_chmod(struct job *job, bool *ended,
 
 	if (!status)
 		return error_set(err, "out of memory"), WIRE_FAILED;
-	result = agent_look(job, status, err);
+	status->exited = false;
+	result = find(job, job->m.agent_write.uuid, err);
+	if (result == WIRE_OK)
+		result = agent_look(job, status, err);
 	*ended = status->exited;
 	if (result == WIRE_OK && status->exited && status->code != 0) {
 		error_set(err, "chmod in the guest ended with %d: %.*s",
@@ -300,7 +304,9 @@ static enum job_next end_write(struct job *job, enum wire_result result,
 {
 	struct error ignored;
 
-	if (job->step > 0 && result != WIRE_OK)
+	if (!job->domain)
+		;	/* gone, and the open file with it */
+	else if (job->step > 0 && result != WIRE_OK)
 		close_file(job, &ignored);
 	else if (job->step > 0)
 		result = close_file(job, err);

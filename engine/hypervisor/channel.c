@@ -2,7 +2,8 @@
  * See channel.h.  The path of the port's unix socket is usually known from the
  * domain's creation, so no libvirt call is made; else the job moves to the
  * DOMAIN lane and asks.  A socket that this user may not open (the system
- * daemon's are root's) is reached through a libvirt stream instead.
+ * daemon's are root's) is reached through a libvirt stream instead, opened in
+ * the STREAM lane.
  */
 #include "engine/hypervisor/channel.h"
 
@@ -18,9 +19,9 @@
 #include "engine/hypervisor/role.h"
 #include "engine/hypervisor/stream.h"
 
-static enum job_next move_to_domain_lane(struct job *job)
+static enum job_next move_to_lane(struct job *job, enum job_lane lane)
 {
-	job->lane = JOB_DOMAIN;
+	job->lane = lane;
 	job->due_ms = role_now_ms();
 	return JOB_AGAIN;
 }
@@ -67,7 +68,7 @@ static enum job_next open_port(struct job *job, const struct known_domain *d)
 		return answer_fd(job, fd);
 	if (errno == EACCES || errno == EPERM) {
 		job->step = 2;
-		return move_to_domain_lane(job);
+		return move_to_lane(job, JOB_STREAM);
 	}
 	/* The listen queue is full: others wait for the port as well. */
 	if (errno == EAGAIN && role_now_ms() < job->deadline_ms)
@@ -119,7 +120,7 @@ enum job_next channel_open(struct job *job)
 	if (cached(job, &d)) {
 		result = ownership_fence(&d, job->m.incarnation, &err);
 	} else if (job->lane == JOB_LOCAL) {
-		return move_to_domain_lane(job);
+		return move_to_lane(job, JOB_DOMAIN);
 	} else {
 		result = ownership_find(job, job->m.channel_open.uuid, &d, &err);
 	}

@@ -241,7 +241,7 @@ enum job_next clone_look(struct job *job)
 	struct clone_source source = { 0 };
 	struct storage st;
 	char stamp[STORAGE_STAMP_MAX], *xml = NULL;
-	virConnectPtr conn = host_take(&job->role->host, &facts, &err);
+	virConnectPtr conn = host_take(job, &facts, &err);
 
 	if (!conn)
 		return answer(job, WIRE_FAILED, err.text);

@@ -147,7 +147,7 @@ static enum wire_result create(struct job *job, struct error *err)
 	struct domain_spec spec = { .kind = HOST_QEMU };
 	struct host_facts facts;
 	bool done = false, made = false;
-	virConnectPtr conn = host_take(&job->role->host, &facts, err);
+	virConnectPtr conn = host_take(job, &facts, err);
 
 	if (!conn)
 		return WIRE_FAILED;
@@ -270,7 +270,7 @@ enum job_next domain_destroy(struct job *job)
 	struct error err = { "" };
 	struct host_facts facts;
 	enum wire_result result = WIRE_FAILED;
-	virConnectPtr conn = host_take(&job->role->host, &facts, &err);
+	virConnectPtr conn = host_take(job, &facts, &err);
 
 	if (!conn)
 		return answer(job, WIRE_FAILED, err.text);

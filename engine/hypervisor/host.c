@@ -1,7 +1,9 @@
 /*
  * See host.h.  The connector thread alone opens and closes; the close callback
- * (event thread) only marks the loss and wakes it.  Not guaranteed: that a
- * hanging virConnectOpen ever returns (the engine ends the process then).
+ * (event thread) only marks the loss and wakes it.  Drivers inside this process
+ * have no client that could break: there all lines are one connection.  Not
+ * guaranteed: that a hanging virConnectOpen ever returns (the engine ends the
+ * process then).
  */
 #include "engine/hypervisor/host.h"
 
@@ -14,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/hypervisor/answer.h"
@@ -119,7 +122,7 @@ static void on_close(virConnectPtr conn, int reason, void *opaque)
 				  "the connection broke";
 
 	pthread_mutex_lock(&h->lock);
-	if (conn == h->conn)
+	if (conn == h->lines[HOST_LINE_EVENTS])
 		mark_lost(h, why);
 	pthread_mutex_unlock(&h->lock);
 }
@@ -191,35 +194,69 @@ static const char *advice(const char *uri)
 	return "; check the host's uri and that `virsh -c URI list` works";
 }
 
-/* Opens and fills facts; NULL with err. */
-static virConnectPtr connect_once(struct role *role, struct host_facts *facts,
-				  struct error *err)
+static void close_lines(virConnectPtr lines[HOST_LINES])
+{
+	for (int i = 0; i < HOST_LINES; i++)
+		if (lines[i])
+			virConnectClose(lines[i]);
+}
+
+/* A connection with keepalive, when its driver is not inside this process. */
+static virConnectPtr open_line(const char *uri, int count, bool *outside,
+			       struct error *err)
+{
+	virConnectPtr conn = virConnectOpen(uri);
+
+	if (!conn)
+		return virt_error(err, "cannot open"), NULL;
+	*outside = virConnectSetKeepAlive(conn, HOST_KEEPALIVE_SECONDS,
+					  (unsigned int)count) >= 0;
+	return conn;
+}
+
+static int open_lines(const char *uri, virConnectPtr lines[HOST_LINES],
+		      struct error *err)
+{
+	bool outside = true;
+
+	lines[HOST_LINE_EVENTS] = open_line(uri, HOST_KEEPALIVE_COUNT + 1,
+					    &outside, err);
+	if (!lines[HOST_LINE_EVENTS])
+		return -1;
+	for (int i = 0; i < HOST_LINES; i++) {
+		if (i == HOST_LINE_EVENTS)
+			continue;
+		if (outside)
+			lines[i] = open_line(uri, HOST_KEEPALIVE_COUNT, &outside, err);
+		else if (virConnectRef(lines[HOST_LINE_EVENTS]) == 0)
+			lines[i] = lines[HOST_LINE_EVENTS];
+		if (!lines[i])
+			return -1;
+	}
+	return 0;
+}
+
+/* Opens and fills facts; on an error nothing is open. */
+static int connect_once(struct role *role, virConnectPtr lines[HOST_LINES],
+			struct host_facts *facts, struct error *err)
 {
 	struct host *h = &role->host;
-	virConnectPtr conn = virConnectOpen(h->uri);
+	int rc = open_lines(h->uri, lines, err);
+	virConnectPtr conn = lines[HOST_LINE_EVENTS];
 
-	if (!conn) {
-		virt_error(err, "cannot open");
-		goto failed;
-	}
-	/* Drivers inside this process have neither keepalive nor a socket. */
-	virConnectSetKeepAlive(conn, HOST_KEEPALIVE_SECONDS,
-			       HOST_KEEPALIVE_COUNT);
-	if (virConnectRegisterCloseCallback(conn, on_close, h, NULL) < 0 &&
+	if (rc == 0 &&
+	    virConnectRegisterCloseCallback(conn, on_close, h, NULL) < 0 &&
 	    !virt_error_is(VIR_ERR_NO_SUPPORT)) {
 		virt_error(err, "cannot watch the connection");
-		goto failed;
+		rc = -1;
 	}
-	if (events_register(role, conn, err) < 0 ||
-	    read_facts(conn, facts, err) < 0)
-		goto failed;
-	return conn;
-failed:
-	if (conn)
-		virConnectClose(conn);
+	if (rc == 0 && events_register(role, conn, err) == 0 &&
+	    read_facts(conn, facts, err) == 0)
+		return 0;
+	close_lines(lines);
 	struct error cause = *err;
-	error_set(err, "host %s: %s%s", h->uri, cause.text, advice(h->uri));
-	return NULL;
+	return error_set(err, "host %s: %s%s", h->uri, cause.text,
+			 advice(h->uri));
 }
 
 static void answer_open(struct role *role, bool up)
@@ -242,40 +279,42 @@ static bool attempt(struct role *role)
 	struct host *h = &role->host;
 	struct host_facts facts = { .generation = h->facts.generation + 1 };
 	struct error err = { "" };
-	virConnectPtr conn = connect_once(role, &facts, &err);
-	bool news = false;
+	virConnectPtr lines[HOST_LINES] = { NULL };
+	bool up = connect_once(role, lines, &facts, &err) == 0, news = false;
 
 	pthread_mutex_lock(&h->lock);
-	if (conn) {
-		h->conn = conn;
-		h->lost = virConnectIsAlive(conn) == 0;
+	if (up) {
+		memcpy(h->lines, lines, sizeof(lines));
+		h->lost = virConnectIsAlive(lines[HOST_LINE_EVENTS]) == 0;
+		h->dead_ms = 0;
 		h->facts = facts;
 	} else {
 		news = strcmp(h->trouble, err.text) != 0;
 		TEXT_SET(h->trouble, err.text);
 	}
 	pthread_mutex_unlock(&h->lock);
-	if (conn || news)
-		send_state(role, conn != NULL);
-	answer_open(role, conn != NULL);
-	return conn != NULL;
+	if (up || news)
+		send_state(role, up);
+	answer_open(role, up);
+	return up;
 }
 
 static void drop(struct role *role)
 {
 	struct host *h = &role->host;
+	virConnectPtr lines[HOST_LINES];
 
 	pthread_mutex_lock(&h->lock);
-	virConnectPtr conn = h->conn;
+	memcpy(lines, h->lines, sizeof(lines));
+	memset(h->lines, 0, sizeof(h->lines));
 	bool lost = h->lost;
-	h->conn = NULL;
 	h->lost = false;
 	pthread_mutex_unlock(&h->lock);
-	if (!conn)
+	if (!lines[HOST_LINE_EVENTS])
 		return;
-	events_unregister(conn);
-	virConnectUnregisterCloseCallback(conn, on_close);
-	virConnectClose(conn);
+	events_unregister(lines[HOST_LINE_EVENTS]);
+	virConnectUnregisterCloseCallback(lines[HOST_LINE_EVENTS], on_close);
+	close_lines(lines);
 	if (!lost)
 		return;
 	stream_cut_all();
@@ -285,11 +324,23 @@ static void drop(struct role *role)
 
 /*
  * libvirt's keepalive marks a connection dead, but tells nobody while a call
- * is in progress on it: so ask.
+ * is in progress on it: so ask.  The events' line dies last; if it does not,
+ * another one has broken alone.
  */
 static void look_alive(struct host *h)
 {
-	if (h->conn && !h->lost && virConnectIsAlive(h->conn) == 0)
+	bool dead = false;
+
+	if (!h->lines[HOST_LINE_EVENTS] || h->lost)
+		return;
+	for (int i = 0; i < HOST_LINES; i++)
+		dead = dead || virConnectIsAlive(h->lines[i]) == 0;
+	if (!dead)
+		h->dead_ms = 0;
+	else if (h->dead_ms == 0)
+		h->dead_ms = role_now_ms();
+	if (virConnectIsAlive(h->lines[HOST_LINE_EVENTS]) == 0 ||
+	    (dead && role_now_ms() > h->dead_ms + HOST_DEAD_MS))
 		mark_lost(h, "its daemon stopped answering");
 }
 
@@ -302,7 +353,7 @@ static bool wait_for_work(struct host *h, int64_t until_ms)
 	pthread_mutex_lock(&h->lock);
 	while (!h->stopping && !h->lost) {
 		now_ms = role_now_ms();
-		if (until_ms >= 0 ? now_ms >= until_ms : h->wanted && !h->conn)
+		if (until_ms >= 0 ? now_ms >= until_ms : h->wanted && !h->lines[HOST_LINE_EVENTS])
 			break;
 		int64_t wake_ms = now_ms + HOST_LOOK_MS;
 		if (until_ms >= 0 && until_ms < wake_ms)
@@ -401,19 +452,25 @@ void host_open(struct role *role, struct job *job)
 	job_free(job);
 }
 
-virConnectPtr host_take(struct host *h, struct host_facts *facts,
+virConnectPtr host_take(struct job *job, struct host_facts *facts,
 			struct error *err)
 {
-	virConnectPtr conn = NULL;
+	struct host *h = &job->role->host;
+	virConnectPtr line, conn = NULL;
 
+	CHECK("", job->line >= 0 && job->line < HOST_LINES,
+	      "a libvirt call on a thread without a line");
 	pthread_mutex_lock(&h->lock);
-	if (h->conn && !h->lost && virConnectRef(h->conn) == 0) {
-		conn = h->conn;
-		if (facts)
-			*facts = h->facts;
-	} else {
+	line = h->lost ? NULL : h->lines[job->line];
+	if (!line) {
 		error_set(err, "%s", h->trouble[0] ? h->trouble :
 				     "the host is not connected yet");
+	} else if (virConnectIsAlive(line) == 0) {
+		error_set(err, "host %s does not answer", h->uri);
+	} else if (virConnectRef(line) == 0) {
+		conn = line;
+		if (facts)
+			*facts = h->facts;
 	}
 	pthread_mutex_unlock(&h->lock);
 	return conn;
@@ -422,7 +479,7 @@ virConnectPtr host_take(struct host *h, struct host_facts *facts,
 bool host_get_facts(struct host *h, struct host_facts *facts)
 {
 	pthread_mutex_lock(&h->lock);
-	bool there = h->conn != NULL;
+	bool there = h->lines[HOST_LINE_EVENTS] != NULL;
 	*facts = h->facts;
 	pthread_mutex_unlock(&h->lock);
 	return there;

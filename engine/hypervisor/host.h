@@ -1,12 +1,21 @@
 /*
- * The one libvirt connection: opened, watched, lost and opened again on a
- * thread of its own, because virConnectOpen may hang.  A second thread runs
- * libvirt's event loop (keepalive, events, streams).
+ * The host's libvirt: opened, watched, lost and opened again on a thread of its
+ * own, because virConnectOpen may hang.  A second thread runs libvirt's event
+ * loop (keepalive, events, streams).
  *
- * A connection is lost when the daemon ended, or answered no keepalive for
- * HOST_KEEPALIVE_SECONDS * (COUNT + 1).  Calls in progress then return with an
- * error, which virt_error calls unknown; libvirt (9.0) leaves one of them
- * hanging, whose thread is given up (queue_abandon) and its call answered.
+ * A connection for each thread that calls libvirt, its line.  Of two calls in
+ * progress on one connection libvirt's client (9.0, virNetClientIOEventLoop)
+ * lets one thread poll for both; when that one leaves with an error, as at a
+ * keepalive time-out, its GSource stays in the loop, pointing into its stack.
+ * The other call then hangs, and when the daemon comes back it runs that source
+ * and crashes (CVE-2024-4418; not fixed in Debian 12).  With one call at a time
+ * nobody runs a source that was left behind.
+ *
+ * A line is dead when the daemon ended or answered no keepalive for
+ * HOST_KEEPALIVE_SECONDS * (COUNT + 1), the line of the events one interval
+ * later: then every call in progress has returned with an error, which
+ * virt_error calls unknown, and the host is lost.  A thread that hangs all the
+ * same is given up (queue_abandon) and its call answered.
  */
 #ifndef REMUDA_HYPERVISOR_HOST_H
 #define REMUDA_HYPERVISOR_HOST_H
@@ -25,13 +34,16 @@ struct role;
 
 enum {
 	HOST_KEEPALIVE_SECONDS = 5,
-	HOST_KEEPALIVE_COUNT = 5,
+	HOST_KEEPALIVE_COUNT = 4,
+	HOST_DEAD_MS = 8 * 1000,	/* a dead line is the host's loss then */
 	HOST_LOOK_MS = 1000,		/* between two looks at a connection */
 	HOST_GRACE_MS = 500,		/* for calls to end with a connection */
 	HOST_RETRY_FIRST_MS = 1000,
 	HOST_RETRY_MAX_MS = 30 * 1000,
 	HOST_KEY_MAX = 64,
 	HOST_SITE_MAX = 64,
+	HOST_LINES = 8,			/* queue.c says whose */
+	HOST_LINE_EVENTS = 0,
 };
 
 enum host_kind { HOST_QEMU, HOST_TEST, HOST_OTHER };
@@ -71,8 +83,9 @@ struct host {
 	bool connector_ended, events_ended;
 	bool stopping;
 	bool wanted;		/* host_open came */
-	bool lost;		/* conn is dead, close it */
-	virConnectPtr conn;	/* NULL: not connected */
+	bool lost;		/* the lines are dead, close them */
+	int64_t dead_ms;	/* since when a line is seen dead, or 0 */
+	virConnectPtr lines[HOST_LINES];	/* NULL: not connected */
 	int wake_timer;		/* libvirt timer that ends a loop turn */
 	char uri[256];		/* as opened, "auto" resolved */
 	char trouble[512];	/* why there is no connection */
@@ -87,10 +100,11 @@ int host_start(struct role *role, struct error *err);
 /* Takes the host_open job: answers it after the first attempt. */
 void host_open(struct role *role, struct job *job);
 /*
- * The connection with a reference of its own (virConnectClose when done) and a
- * copy of its facts; NULL with the reason in err when there is none.
+ * The line of the thread that runs the job, with a reference of its own
+ * (virConnectClose when done), and a copy of its facts; NULL with the reason in
+ * err when there is none.
  */
-virConnectPtr host_take(struct host *h, struct host_facts *facts,
+virConnectPtr host_take(struct job *job, struct host_facts *facts,
 			struct error *err);
 /* The same facts without a connection; false when there is none. */
 bool host_get_facts(struct host *h, struct host_facts *facts);

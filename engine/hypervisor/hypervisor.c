@@ -5,7 +5,7 @@
  *
  *   main thread      engine_fd, pidfds, probes, timers
  *   queue threads    blocking libvirt calls and every answer (queue.h)
- *   connector        opens and closes the connection (host.h)
+ *   connector        opens and closes the connections (host.h)
  *   event thread     libvirt's event loop: keepalive, events, streams
  */
 #include "engine/hypervisor/hypervisor.h"
@@ -84,7 +84,7 @@ static const struct call {
 	{ WIRE_TYPE_agent_exec, JOB_DOMAIN, true, agent_exec },
 	{ WIRE_TYPE_agent_write, JOB_DOMAIN, true, agent_write },
 	{ WIRE_TYPE_channel_open, JOB_LOCAL, false, channel_open },
-	{ WIRE_TYPE_console_open, JOB_DOMAIN, false, console_open },
+	{ WIRE_TYPE_console_open, JOB_STREAM, false, console_open },
 	{ WIRE_TYPE_volume_delete, JOB_DOMAIN, false, clone_delete },
 	{ WIRE_TYPE_volume_list, JOB_DOMAIN, false, clone_list },
 	{ WIRE_TYPE_pool_remove, JOB_DOMAIN, false, clone_remove_pool },

@@ -154,7 +154,7 @@ static enum job_next finish_save(struct job *job)
 	char key[IMAGE_KEY_SIZE] = "";
 	struct error err = { "" };
 	struct host_facts facts;
-	virConnectPtr conn = host_take(&job->role->host, &facts, &err);
+	virConnectPtr conn = host_take(job, &facts, &err);
 
 	if (!conn)
 		return answer(job, WIRE_FAILED, err.text);
@@ -185,13 +185,12 @@ enum job_next domain_save(struct job *job)
 {
 	struct known_domain d;
 	struct error err = { "" };
+	enum wire_result result = ownership_find(job, job->m.domain_save.uuid,
+						 &d, &err);
 
+	if (result != WIRE_OK)
+		return answer(job, result, err.text);
 	if (job->step == 0) {
-		enum wire_result result = ownership_find(
-			job, job->m.domain_save.uuid, &d, &err);
-
-		if (result != WIRE_OK)
-			return answer(job, result, err.text);
 		job->step = 1;
 		job->deadline_ms = role_now_ms() + IMAGE_SYNC_MS;
 		if (agent_start(job, (struct slice){ "sync", 5 },
@@ -344,11 +343,12 @@ enum job_next domain_restore(struct job *job)
 {
 	struct error err = { "" };
 	struct host_facts facts;
-	enum wire_result result;
+	struct known_domain d;
+	enum wire_result result = WIRE_OK;
 	bool done = false;
 
 	if (job->step == 0) {
-		virConnectPtr conn = host_take(&job->role->host, &facts, &err);
+		virConnectPtr conn = host_take(job, &facts, &err);
 
 		if (!conn)
 			return answer(job, WIRE_FAILED, err.text);
@@ -359,8 +359,11 @@ enum job_next domain_restore(struct job *job)
 		job->step = RESUME_FIRST;
 		job->agent = true;
 		job->deadline_ms = role_now_ms() + IMAGE_RESUME_MS;
+	} else {
+		result = ownership_find(job, job->m.domain_restore.uuid, &d, &err);
 	}
-	result = image_resume(job, &done, &err);
+	if (result == WIRE_OK)
+		result = image_resume(job, &done, &err);
 	if (result == WIRE_OK && done) {
 		log_debug("%s: its guest was back after %lld ms", job->uuid,
 			  (long long)(role_now_ms() - job->deadline_ms +

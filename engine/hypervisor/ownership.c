@@ -138,10 +138,10 @@ enum wire_result ownership_find(struct job *job, struct slice uuid,
 		error_set(err, "not a uuid in small letters");
 		return WIRE_FAILED;
 	}
-	conn = host_take(&job->role->host, &facts, err);
+	conn = host_take(job, &facts, err);
 	if (!conn)
 		return WIRE_FAILED;
-	if (job->domain)
+	if (job->domain)	/* of an earlier look in this run */
 		virDomainFree(job->domain);
 	job->domain = virDomainLookupByUUIDString(conn, job->uuid);
 	/* Before the close, which forgets libvirt's error. */

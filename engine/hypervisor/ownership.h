@@ -27,9 +27,9 @@ enum wire_result ownership_read(struct role *role,
 				virDomainPtr domain, struct known_domain *out,
 				bool *gone, struct error *err);
 /*
- * For a call about a machine: finds its running domain into job->domain and
- * checks that it is ours and the call's incarnation not older.  The cache
- * spares asking twice.
+ * For a call about a machine: finds its running domain into job->domain, for
+ * this run of the job, and checks that it is ours and the call's incarnation not
+ * older.  The cache spares asking twice.
  */
 enum wire_result ownership_find(struct job *job, struct slice uuid,
 				struct known_domain *out, struct error *err);

@@ -136,7 +136,7 @@ enum job_next domain_poll(struct job *job)
 	int64_t start_ms = role_now_ms();
 	struct host_facts facts;
 	struct error err = { "" };
-	virConnectPtr conn = host_take(&job->role->host, &facts, &err);
+	virConnectPtr conn = host_take(job, &facts, &err);
 
 	if (!conn)
 		return answer(job, WIRE_FAILED, err.text);

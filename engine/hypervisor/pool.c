@@ -60,7 +60,7 @@ static enum job_next with_pool(struct job *job,
 	struct error err = { "" };
 	struct host_facts facts;
 	struct storage st;
-	virConnectPtr conn = host_take(&job->role->host, &facts, &err);
+	virConnectPtr conn = host_take(job, &facts, &err);
 
 	if (!conn)
 		return answer(job, WIRE_FAILED, err.text);

@@ -33,13 +33,19 @@ struct job *job_new(struct role *role, enum job_lane lane,
 	return job;
 }
 
+static void drop_domain(struct job *job)
+{
+	if (job->domain)
+		virDomainFree(job->domain);
+	job->domain = NULL;
+}
+
 void job_free(struct job *job)
 {
 	if (!job)
 		return;
 	wire_close_fds(&job->m);
-	if (job->domain)
-		virDomainFree(job->domain);
+	drop_domain(job);
 	free(job);
 }
 
@@ -55,8 +61,15 @@ enum job_next job_again(struct job *job, int64_t first_ms, int64_t last_ms)
 
 void queue_init(struct queue *q)
 {
-	static const int threads[JOB_LANES] = {
-		[JOB_HOST] = 1, [JOB_DOMAIN] = 4, [JOB_LOCAL] = 2,
+	static const struct {
+		int threads, first_line;
+	} lanes[JOB_LANES] = {
+		[JOB_STREAM] = { 1, HOST_LINE_EVENTS },
+		[JOB_HOST] = { 1, 1 },
+		[JOB_STATS] = { 1, 2 },
+		[JOB_MOVE] = { 1, 3 },
+		[JOB_DOMAIN] = { 4, 4 },
+		[JOB_LOCAL] = { 2, QUEUE_NO_LINE },
 	};
 	pthread_condattr_t attr;
 
@@ -67,7 +80,8 @@ void queue_init(struct queue *q)
 	for (int i = 0; i < JOB_LANES; i++) {
 		list_init(&q->lanes[i].jobs);
 		pthread_cond_init(&q->lanes[i].changed, &attr);
-		q->lanes[i].thread_count = threads[i];
+		q->lanes[i].thread_count = lanes[i].threads;
+		q->lanes[i].first_line = lanes[i].first_line;
 	}
 	pthread_condattr_destroy(&attr);
 }
@@ -151,8 +165,10 @@ static bool run_one(struct queue *q, struct lane *lane, int slot,
 	list_remove(&job->link);
 	lane->running[slot] = job;
 	job->started_ms = role_now_ms();
+	job->line = lane->first_line < 0 ? QUEUE_NO_LINE : lane->first_line + slot;
 	pthread_mutex_unlock(&q->lock);
 	enum job_next next = job->run(job);
+	drop_domain(job);
 	pthread_mutex_lock(&q->lock);
 	bool in_charge = lane->epochs[slot] == epoch;
 	if (in_charge)
@@ -288,13 +304,14 @@ static int count_hanging(const struct lane *lane, int64_t before_ms)
 
 void queue_abandon(struct queue *q, int64_t grace_ms)
 {
-	static const enum job_lane with_libvirt[] = { JOB_HOST, JOB_DOMAIN };
 	int64_t before_ms = role_now_ms(), until_ms = before_ms + grace_ms;
 
 	pthread_mutex_lock(&q->lock);
-	for (size_t i = 0; i < 2; i++) {
-		struct lane *lane = &q->lanes[with_libvirt[i]];
+	for (int i = 0; i < JOB_LANES; i++) {
+		struct lane *lane = &q->lanes[i];
 
+		if (lane->first_line < 0)
+			continue;
 		while (role_now_ms() < until_ms &&
 		       count_hanging(lane, before_ms) > 0)
 			wait_until(q, lane, until_ms);

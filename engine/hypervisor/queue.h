@@ -1,13 +1,20 @@
 /*
  * Calls waiting for a thread.  The main thread must never block, so each call
- * becomes a job on one of three lanes, each with threads of its own:
+ * becomes a job on one of these lanes, each with threads of its own:
  *
- *   HOST    one thread: the bulk poll
+ *   HOST    one thread: the bulk poll, and the answers of stats_read
  *   DOMAIN  four threads: calls about one domain; at most one at a time per
  *           domain, and at most three agent calls, so that guests that do not
- *           answer never keep a create or destroy from a thread.  Together
- *           with the poll this is libvirt's default of five calls per client.
+ *           answer never keep a create or destroy from a thread
+ *   STATS   one thread: the bulk statistics, which a frozen QEMU may hold up
+ *   MOVE    one thread: live migrations, one after another
+ *   STREAM  one thread: opens and ends streams, on the connection whose events
+ *           (also those of streams) libvirt's event loop serves
  *   LOCAL   two threads: what works without libvirt, also when that hangs
+ *
+ * Each thread but the local ones has a libvirt connection of its own (its
+ * line, host.h): libvirt 9.0 is not safe with two calls in progress on one.
+ * So what belongs to a connection (job->domain) lives for one run.
  *
  * A job that waits for the guest returns JOB_AGAIN with its due_ms and is
  * run again at that time; in between it occupies no thread and no domain.
@@ -27,7 +34,8 @@
 
 struct role;
 
-enum job_lane { JOB_HOST, JOB_DOMAIN, JOB_LOCAL, JOB_LANES };
+enum job_lane { JOB_HOST, JOB_DOMAIN, JOB_STATS, JOB_MOVE, JOB_STREAM, JOB_LOCAL,
+		JOB_LANES };
 enum job_next { JOB_DONE, JOB_AGAIN };
 
 enum {
@@ -36,6 +44,7 @@ enum {
 	QUEUE_THREADS_MAX = 4,		/* per lane */
 	QUEUE_AGENT_MAX = 3,
 	QUEUE_ABANDONED_MAX = 32,
+	QUEUE_NO_LINE = -1,
 };
 
 struct job {
@@ -54,7 +63,8 @@ struct job {
 	int step;		/* of a call made of several, starts at 0 */
 	int64_t number;		/* guest pid or file handle */
 	int64_t number2;
-	virDomainPtr domain;	/* kept from step to step, or NULL */
+	int line;		/* of the thread that runs it */
+	virDomainPtr domain;	/* of this run, or NULL */
 	struct message m;	/* slices point into packet */
 	uint8_t packet[];	/* room for one when made with it */
 };
@@ -66,6 +76,7 @@ struct lane {
 	pthread_t threads[QUEUE_THREADS_MAX];
 	uint32_t epochs[QUEUE_THREADS_MAX];	/* of the thread in charge */
 	int thread_count;
+	int first_line;		/* of its threads, or QUEUE_NO_LINE */
 	int started;
 	int ended;
 };

@@ -48,7 +48,7 @@ enum job_next reclaim_list(struct job *job)
 	struct host_facts facts;
 	struct error err = { "" };
 	virDomainPtr *domains = NULL;
-	virConnectPtr conn = host_take(&job->role->host, &facts, &err);
+	virConnectPtr conn = host_take(job, &facts, &err);
 
 	if (!conn)
 		return answer(job, WIRE_FAILED, err.text);
@@ -100,7 +100,7 @@ enum job_next reclaim_domain(struct job *job)
 
 	if (!domain_is_uuid(job->uuid))
 		return answer(job, WIRE_FAILED, "not a uuid in small letters");
-	conn = host_take(&job->role->host, &facts, &err);
+	conn = host_take(job, &facts, &err);
 	if (!conn)
 		return answer(job, WIRE_FAILED, err.text);
 	virDomainPtr domain = virDomainLookupByUUIDString(conn, job->uuid);

@@ -88,7 +88,7 @@ static enum job_next abort_stream(struct job *job)
 
 static void close_stream(struct role *role, virStreamPtr st)
 {
-	struct job *job = job_new(role, JOB_DOMAIN, abort_stream, true);
+	struct job *job = job_new(role, JOB_STREAM, abort_stream, true);
 	struct abort_job a = { st };
 
 	memcpy(job->packet, &a, sizeof(a));

@@ -515,6 +515,16 @@ static void test_daemon_stopped_long(struct peer *p)
 	kill(daemon, SIGSTOP);
 	uint64_t hanging = peer_send(p, &m);
 	uint64_t polling = peer_send(p, &poll_call);
+	/* As many as the role has threads for. */
+	uint64_t others[3];
+	for (int i = 0; i < 3; i++) {
+		char uuid[] = "00000000-0000-4000-8000-000000000000";
+		struct message other = { .type = WIRE_TYPE_agent_ping,
+					 .agent_ping = { 50 + i, slice_of(uuid) } };
+
+		uuid[35] = (char)('1' + i);
+		others[i] = peer_send(p, &other);
+	}
 	while (p->state.up && peer_pump(p, deadline_us))
 		;
 	ok(!p->state.up, "a daemon that hangs is given up: %s", p->text);
@@ -526,6 +536,11 @@ static void test_daemon_stopped_long(struct peer *p)
 	ok(d->result != WIRE_OK, "the command's call ends (%d): %s", d->result,
 	   d->text);
 	free(d);
+	for (int i = 0; i < 3; i++) {
+		d = peer_wait(p, others[i], 5000);
+		ok(d->result != WIRE_OK, "so does call %d (%d): %s", i, d->result, d->text);
+		free(d);
+	}
 	ok(echo_works(p, "while it is down\n"), "a channel opens all the same");
 	kill(daemon, SIGCONT);
 	deadline_us = peer_now_us() + 60 * 1000000;
