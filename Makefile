@@ -20,7 +20,7 @@ HARDEN   := -fstack-protector-strong -fPIE
 CFLAGS   += -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) $(SANITIZE) $(BUGS)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now $(SANITIZE)
 
-PKGS     := libuv sqlite3 jansson lua5.4 ncursesw libvirt libvirt-qemu libxml-2.0 libisofs-1 libcrypt openssl libseccomp libssh
+PKGS     := libuv sqlite3 jansson lua5.4 ncursesw libvirt libvirt-qemu libxml-2.0 libisofs-1 libcrypt openssl libseccomp libssh libmnl libcap-ng
 # Looked up once, and not at all for targets that need no libraries.
 ifeq ($(filter deps clean help docs-clean,$(MAKECMDGOALS)),)
 PKG_OK   := $(shell pkg-config --exists $(PKGS) 2>/dev/null && echo yes)
@@ -29,7 +29,7 @@ PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 endif
 CPPFLAGS += -I. -D_GNU_SOURCE -DREMUDA_PREFIX='"$(PREFIX)"' $(PKG_CFLAGS)
 
-MODULES  := base core wire db loop gateway ssh hypervisor rules console
+MODULES  := base core wire db loop gateway ssh hypervisor rules net console
 dir_of    = $(if $(filter db console,$(1)),$(1),engine/$(1))
 sources   = $(sort $(wildcard $(call dir_of,$(1))/*.c))
 objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

@@ -114,8 +114,12 @@ bool network_holds(const struct network *n, const struct address *a)
 	return !rest || ((n->base.bytes[whole] ^ a->bytes[whole]) >> (8 - rest)) == 0;
 }
 
+bool network_address_same(const struct address *a, const struct address *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, 16) == 0;
+}
+
 bool network_same(const struct network *a, const struct network *b)
 {
-	return a->bits == b->bits && a->base.family == b->base.family &&
-	       memcmp(a->base.bytes, b->base.bytes, 16) == 0;
+	return a->bits == b->bits && network_address_same(&a->base, &b->base);
 }

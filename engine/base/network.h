@@ -28,6 +28,7 @@ struct network {
 int network_parse(const char *text, struct network *out, struct error *err);
 bool network_holds(const struct network *n, const struct address *a);
 bool network_same(const struct network *a, const struct network *b);
+bool network_address_same(const struct address *a, const struct address *b);
 
 /* Family 0 for anything but IPv4 and IPv6. */
 struct address network_address_of(const struct sockaddr *a);

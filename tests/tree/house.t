@@ -27,6 +27,7 @@ my @rules = (
 	[ qr{^engine/gateway/},    qr{^engine/(gateway|wire|base)/} ],
 	[ qr{^engine/hypervisor/}, qr{^engine/(hypervisor|wire|base)/} ],
 	[ qr{^engine/rules/},      qr{^engine/(rules|wire|base)/} ],
+	[ qr{^engine/net/},        qr{^engine/(net|wire|base)/} ],
 	[ qr{^engine/ssh/},        qr{^engine/(ssh|wire|base)/} ],
 	[ qr{^engine/sim/},        qr{^engine/(sim|core|base)/} ],
 	[ qr{^engine/loop/},       qr{^(engine/(loop|core|wire|base)/|db/db(_backup)?\.h|engine/engine\.h|engine/rules/rules\.h)} ],
@@ -37,7 +38,7 @@ my @rules = (
 my %library = (
 	'libvirt/' => qr{^engine/hypervisor/}, 'libxml/' => qr{^engine/hypervisor/},
 	'sqlite3.h' => qr{^db/}, 'lua.h' => qr{^engine/rules/}, 'lauxlib.h' => qr{^engine/rules/},
-	'libssh/' => qr{^engine/ssh/},
+	'libssh/' => qr{^engine/ssh/}, 'libmnl/' => qr{^engine/net/}, 'cap-ng.h' => qr{^engine/net/},
 	'uv.h' => qr{^engine/loop/}, 'curses.h' => qr{^console/term\.}, 'ncurses' => qr{^console/term\.},
 );
 my @wrong;
