@@ -31,6 +31,7 @@
 #include "engine/engine.h"
 #include "engine/gateway/gateway.h"
 #include "engine/hypervisor/hypervisor.h"
+#include "engine/net/net.h"
 #include "engine/rules/rules.h"
 #include "engine/ssh/sshd.h"
 
@@ -168,6 +169,13 @@ static int role_rules(struct role_options *o)
 	return o->wrong ? CLI_USAGE : rules_run(fd);
 }
 
+static int role_net(struct role_options *o)
+{
+	int fd = descriptor(o, "--engine-fd", REQUIRED);
+
+	return o->wrong ? CLI_USAGE : net_run(fd);
+}
+
 static int role_ssh(struct role_options *o)
 {
 	const struct sshd_options s = {
@@ -198,6 +206,7 @@ static int run_role(int argc, char **argv)
 		{ "gateway", role_gateway },
 		{ "hypervisor", role_hypervisor },
 		{ "rules", role_rules },
+		{ "net", role_net },
 		{ "ssh", role_ssh },
 		{ "states", role_states },
 	};
@@ -211,8 +220,8 @@ static int run_role(int argc, char **argv)
 			 level_of(getenv(LEVEL_VARIABLE)));
 		return roles[i].run(&o);
 	}
-	fprintf(stderr, "error: role is engine, gateway, hypervisor or rules; "
-			"an engine starts it\n");
+	fprintf(stderr, "error: role is engine, gateway, hypervisor, rules or "
+			"net; an engine starts it\n");
 	return CLI_USAGE;
 }
 
