@@ -472,6 +472,9 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_RULE_RUN:
 		rule_runs_act(sh, e);
 		return;
+	case EFFECT_VIP:
+		net_act(sh, e);
+		return;
 	case EFFECT_ASSIGN:
 		assign_send(sh, e, m);
 		return;
@@ -499,7 +502,6 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_DOMAIN_RESIZE:
 	case EFFECT_DOMAIN_MIGRATE:
 	case EFFECT_STATS_READ:
-	case EFFECT_VIP:
 	case EFFECT_SAVE_CLUSTER:
 	case EFFECT_SAVE_CHANGE:
 	case EFFECT_SAVE_DECISION:

@@ -173,6 +173,7 @@ static int start(struct shell *sh, struct error *err)
 	watch_signals(sh);
 	keeper_start(sh);
 	keys_watch(sh);
+	net_init(sh);
 	if (control_start(sh, err) < 0)
 		return -1;
 	return rules_start(sh, err);
@@ -185,6 +186,7 @@ void shell_site_applied(struct shell *sh)
 		return;
 	sh->started = true;
 	gateways_start(sh);
+	net_site_applied(sh);
 	if (sh->o.ready_fd >= 0) {
 		if (write(sh->o.ready_fd, "ready\n", 6) < 0)
 			log_debug("nobody waits to hear that we are ready");
@@ -245,6 +247,7 @@ int engine_run(const struct engine_options *o)
 	control_stop(sh);
 	rules_stop(sh);
 	hosts_stop(sh);
+	net_stop(sh);
 	gateways_stop(sh);
 	backup_stop(sh);
 	db_close(sh->db);

@@ -285,6 +285,17 @@ static void end_site(struct shell *sh)
 		shell_stop(sh, 0);
 }
 
+/* A site's end waits for its virtual addresses (gc_on_net). */
+static bool addresses_are_gone(struct shell *sh)
+{
+	char text[200] = "";
+	bool gone = net_let_go(sh, text, sizeof(text));
+
+	if (text[0])
+		note_trouble(sh->gc, "here", text);
+	return gone;
+}
+
 static void advance(struct shell *sh)
 {
 	struct gc *gc = sh->gc;
@@ -306,6 +317,8 @@ static void advance(struct shell *sh)
 		if (gc->calls)
 			return;
 	}
+	if (gc->destroy && !addresses_are_gone(sh))
+		return;
 	if (gc->destroy)
 		end_site(sh);
 	else
@@ -334,6 +347,12 @@ bool gc_on_done(struct shell *sh, const char *host, const struct message *m)
 		return true;
 	}
 	return false;
+}
+
+void gc_on_net(struct shell *sh)
+{
+	if (sh->gc && sh->gc->destroy)
+		advance(sh);
 }
 
 void gc_on_host_lost(struct shell *sh, const char *host)

@@ -119,6 +119,17 @@ struct rules_role {
 	struct pool_history *history;		/* of pools with rules */
 };
 
+struct net_vip;
+struct net_role {
+	struct link link;
+	struct child child;
+	uv_timer_t restart, soon;
+	bool ready;
+	bool loaded;		/* what an engine before this one left */
+	struct net_vip *vips;
+	uint64_t removals;	/* asked for */
+};
+
 /* What gateways get of a listener's TLS files; bytes NULL: nothing. */
 struct listener_keys {
 	char *bytes;			/* certificate, key, client_ca */
@@ -233,6 +244,7 @@ struct shell {
 	struct gateway_role gateways[WORLD_GATEWAYS_MAX];
 	uint32_t gateway_count;
 	struct rules_role rules;
+	struct net_role net;
 	struct listener *listeners;
 	uint64_t next_listener;
 	struct throttle throttle;	/* failed logins (auth.c) */
@@ -305,6 +317,8 @@ void gc_on_volume(struct shell *sh, const char *host, const struct message *m);
 void gc_on_mark(struct shell *sh, const char *host, const struct message *m);
 /* True when the call was one of its own. */
 bool gc_on_done(struct shell *sh, const char *host, const struct message *m);
+/* One more address is gone, or cannot go. */
+void gc_on_net(struct shell *sh);
 void gc_on_host_lost(struct shell *sh, const char *host);
 /* The last machine of a site to be destroyed is gone. */
 void gc_end_site(struct shell *sh);
@@ -338,6 +352,17 @@ void rule_runs_send(struct shell *sh);
 void rule_runs_done(struct shell *sh, const struct message *m);
 /* The role died: those that were sent have failed. */
 void rule_runs_lose(struct shell *sh);
+/* ---- net_link.c: virtual addresses ------------------------------------------------- */
+void net_init(struct shell *sh);
+/* EFFECT_VIP: hold a cluster's address, or let it go.  An EVENT_VIP follows at
+ * each change, never within the turn. */
+void net_act(struct shell *sh, const struct effect *e);
+/* Lets go what an engine before this one held for clusters that are no more. */
+void net_site_applied(struct shell *sh);
+/* Lets all go: true when nothing is left but what cannot go, with trouble. */
+bool net_let_go(struct shell *sh, char *trouble, size_t size);
+/* Its addresses stay: gateways serve them. */
+void net_stop(struct shell *sh);
 
 /* ---- site_load.c: reading a site, one at a time ------------------------------------ */
 /* Takes wish->from.  -1 when it could not begin: then nobody is answered. */
