@@ -2,11 +2,18 @@
 # Each planted bug must be caught by the invariant it is named after: base,
 # core, simulator and runner are built once; for each bug only the files that
 # name it are built again, with -DBUG_x, and seeds run until one fails.
+# All of it is built from a copy of the sources made at the start: an edit
+# meanwhile must not mix objects made of different headers.
 cd "$(dirname "$0")/../.." || exit 255
 out=$(mktemp -d) || exit 255
 trap 'rm -rf "$out"' EXIT INT TERM
 seeds=${PLANTED_SEEDS:-1000}
 n=0
+
+mkdir "$out/tree" &&
+	cp --parents engine/base/*.[ch] engine/core/*.[ch] engine/sim/*.[ch] \
+		tests/sim/sim.c tests/tap.[ch] "$out/tree" || exit 255
+cp -r tests/sim/seeds "$out/tree/tests/sim/" && cd "$out/tree" || exit 255
 
 compile() {	# compile FILE OBJECT FLAGS...
 	file=$1 object=$2
@@ -47,7 +54,8 @@ check() {
 
 sources=$(echo engine/base/*.c engine/core/*.c engine/sim/*.c tests/sim/sim.c tests/tap.c)
 for file in $sources; do
-	compile "$file" "$(object_of "$file")" || { echo "Bail out! $file does not build"; exit 1; }
+	compile "$file" "$(object_of "$file")" ||
+		{ echo "Bail out! $file does not build"; exit 1; }
 done
 bugs=$(grep -rhoE 'PLANTED\([A-Z][A-Z0-9_]+\)' engine/core/*.c engine/sim/*.c |
 	sed 's/PLANTED(\(.*\))/\1/' | sort -u)
