@@ -355,7 +355,8 @@ sub run_tty {
 			setpgid(0, 0);
 			$SIG{TTOU} = "IGNORE";
 			tcsetpgrp(0, $$);
-			$SIG{TTOU} = "DEFAULT";
+			# A job of a background shell has them ignored.
+			$SIG{$_} = "DEFAULT" for qw(TTOU INT QUIT);
 			exec $remuda, @args or _exit(127);
 		}
 		setpgid($job, $job);

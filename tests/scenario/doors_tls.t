@@ -10,7 +10,7 @@ use IO::Socket::INET;
 use Test::More;
 use Lab;
 
-my $dir = lab_enter(tools => [qw(curl openssl)]);
+my $dir = lab_enter(tools => [qw(curl openssl nc)]);
 my $service = fork // die;
 if (!$service) {
 	my $l = IO::Socket::INET->new(LocalAddr => '0.0.0.0', LocalPort => 7007, Listen => 64, ReuseAddr => 1) or die;
