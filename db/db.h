@@ -27,6 +27,9 @@ enum db_counter {
 	DB_COUNTER_SESSION,
 	DB_COUNTER_REQUEST,
 	DB_COUNTER_EVENT,
+	DB_COUNTER_CHANGE,
+	DB_COUNTER_DECISION,
+	DB_COUNTER_LEDGER,
 	DB_COUNTERS
 };
 enum { DB_COUNTER_BLOCK = 1000, DB_STORE_SIZE = 33 };
@@ -76,6 +79,21 @@ int db_delete_volume(struct db *db, const char *name, struct error *err);
 int db_save_token(struct db *db, const struct token_row *row,
 		  struct error *err);
 int db_delete_token(struct db *db, const char *hash, struct error *err);
+int db_save_cluster(struct db *db, const struct cluster_row *row,
+		    struct error *err);
+/* A change that is over stays as it ended. */
+int db_save_change(struct db *db, const struct change_row *row,
+		   struct error *err);
+int db_save_decision(struct db *db, const struct decision_row *row,
+		     struct error *err);
+/*
+ * S10.  What an interval is of is written once, and a closed one is never
+ * changed.  A machine's intervals never overlap, whatever is done to the clock:
+ * one that would begin before the last is over begins where that ends, and is
+ * marked estimated; none ends before its start and its length.
+ */
+int db_save_ledger(struct db *db, const struct ledger_row *row,
+		   struct error *err);
 /* Raises a counter's saved high-water mark to at least next. */
 int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,
 		    struct error *err);
@@ -136,6 +154,17 @@ int db_load_volumes(struct db *db, void (*on_row)(void *, const struct volume_ro
 		    void *arg, struct error *err);
 int db_load_tokens(struct db *db, void (*on_row)(void *, const struct token_row *),
 		   void *arg, struct error *err);
+int db_load_clusters(struct db *db, void (*on_row)(void *, const struct cluster_row *),
+		     void *arg, struct error *err);
+/* Changes that are not over. */
+int db_load_changes(struct db *db, void (*on_row)(void *, const struct change_row *),
+		    void *arg, struct error *err);
+/* The last of each object and source, in that order. */
+int db_load_decisions(struct db *db, void (*on_row)(void *, const struct decision_row *),
+		      void *arg, struct error *err);
+/* Intervals that are open. */
+int db_load_ledgers(struct db *db, void (*on_row)(void *, const struct ledger_row *),
+		    void *arg, struct error *err);
 /* Session of an earlier request with this key by this user, or id 0 (S7).  Of
  * one whose row is gone: id, machine_name, assigned_wall_ms, state closed. */
 int db_find_request(struct db *db, const char *user, const char *key,
@@ -160,7 +189,10 @@ struct db_query {
 	char state[16];			/* or an event's severity */
 	char code[32];			/* of requests; an event's kind */
 	char text[ROW_NAME_SIZE];	/* in the reason, whatever the case */
-	char object[ROW_NAME_SIZE + 16];	/* of events: "machine/mail-07" */
+	char object[ROW_NAME_SIZE + 16];	/* of events: "machine/mail-07", and of
+					 * decisions: "cluster/payroll" */
+	char source[ROW_NAME_SIZE + 16];	/* of decisions: "rule/load" */
+	char cluster[ROW_NAME_SIZE];	/* of changes */
 	int64_t since_wall_ms;		/* 0 = all */
 	int64_t until_wall_ms;		/* 0 = all; rows at it are left out */
 	uint64_t next;			/* out: before_id of the next page, or 0 */
@@ -174,9 +206,19 @@ int db_query_requests(struct db *db, struct db_query *q,
 int db_query_events(struct db *db, struct db_query *q,
 		    void (*on_row)(void *, const struct event_row *),
 		    void *arg, struct error *err);
+/* By their start; user = who, state. */
+int db_query_changes(struct db *db, struct db_query *q,
+		     void (*on_row)(void *, const struct change_row *),
+		     void *arg, struct error *err);
+/* state = the outcome. */
+int db_query_decisions(struct db *db, struct db_query *q,
+		       void (*on_row)(void *, const struct decision_row *),
+		       void *arg, struct error *err);
 /*
  * Counts per hour (UTC).  db_count_hours counts what is new, a few hundred rows
  * at most, in the open batch: 1 = more waits, 0 = all is counted, -1 = error.
+ * Likewise it enters sessions that are over in the ledger, but not while a
+ * report is made (db_usage.h).
  */
 int db_count_hours(struct db *db, int64_t now_wall_ms, struct error *err);
 struct db_hour {
@@ -226,6 +268,9 @@ struct db_keep {
 	int64_t events_before;
 	int64_t hours_before;
 	int64_t audit_before;
+	int64_t changes_before;		/* by end, and decisions but the last ones */
+	int64_t kept_before;		/* decisions that changed nothing */
+	int64_t ledger_before;		/* closed intervals by end; 0 = none */
 	int64_t keys_before;		/* rows with a request id: this too; the
 					 * ids themselves by when they were taken */
 };

@@ -1,6 +1,6 @@
 /*
  * The audit: is the file sound, and do its rows say things that can be true
- * together (reliability.md S1, S2, S4, S21)?  Constraints make most violations
+ * together (reliability.md S1, S2, S4, S10, S21)?  Constraints make most violations
  * impossible to write; the audit reads the file as it is, whoever wrote it.
  *
  * It reads everything: for tests, backups and after trouble, not for a turn.
@@ -74,10 +74,38 @@ static const struct {
 	  "(SELECT coalesce(max(id), 0) FROM machine) "
 	  "WHEN 'session' THEN (SELECT coalesce(max(id), 0) FROM session) "
 	  "WHEN 'request' THEN (SELECT coalesce(max(id), 0) FROM request) "
+	  "WHEN 'change' THEN (SELECT coalesce(max(id), 0) FROM change) "
+	  "WHEN 'decision' THEN (SELECT coalesce(max(id), 0) FROM decision) "
+	  "WHEN 'ledger' THEN (SELECT coalesce(max(id), 0) FROM ledger) "
 	  "ELSE (SELECT coalesce(max(id), 0) FROM event) END" },
-	{ "four counters and one engine",
+	{ "S10, an interval ends after it began, by its length at least",
+	  "SELECT 'interval ' || id FROM ledger WHERE length_ms < 0 "
+	  "OR (end_wall_ms <> 0 AND end_wall_ms < start_wall_ms + length_ms)" },
+	{ "S10, a machine's intervals do not overlap",
+	  "SELECT 'interval ' || id || ' of machine ' || machine FROM ("
+	  "SELECT id, machine, start_wall_ms, lag(CASE WHEN end_wall_ms = 0 "
+	  "THEN 9223372036854775807 ELSE start_wall_ms + length_ms END) "
+	  "OVER (PARTITION BY machine ORDER BY start_wall_ms, id) AS over "
+	  "FROM ledger) AS each WHERE over > start_wall_ms" },
+	{ "S10, an open interval has its machine",
+	  "SELECT 'interval ' || l.id || ' of machine ' || l.machine_name "
+	  "FROM ledger l WHERE l.end_wall_ms = 0 AND NOT EXISTS "
+	  "(SELECT 1 FROM machine m WHERE m.id = l.machine "
+	  "AND m.state <> 'gone')" },
+	{ "S10, a machine's interval is its own",
+	  "SELECT 'machine ' || m.name FROM machine m WHERE m.ledger <> 0 "
+	  "AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.id = m.ledger "
+	  "AND l.machine = m.id)" },
+	{ "S10, a session's part lies in its machine's interval",
+	  "SELECT 'session ' || s.session FROM ledger_session s "
+	  "JOIN ledger l ON l.id = s.ledger "
+	  "WHERE s.start_wall_ms < l.start_wall_ms" },
+	{ "one change of a cluster at a time",
+	  "SELECT 'cluster ' || cluster FROM change WHERE ended_wall_ms = 0 "
+	  "GROUP BY cluster HAVING count(*) > 1" },
+	{ "seven counters and one engine",
 	  "SELECT 'the rows of counter and engine' WHERE "
-	  "(SELECT count(*) FROM counter) <> 4 OR "
+	  "(SELECT count(*) FROM counter) <> 7 OR "
 	  "(SELECT count(*) FROM engine) <> 1" },
 };
 
@@ -115,6 +143,10 @@ static int read_rows(struct db *db, struct error *err)
 		{ STMT_LOAD_OVERRIDES, &db_override_table },
 		{ STMT_LOAD_TOKENS, &db_token_table },
 		{ STMT_LOAD_VOLUMES, &db_volume_table },
+		{ STMT_LOAD_CLUSTERS, &db_cluster_table },
+		{ STMT_ALL_CHANGES, &db_change_table },
+		{ STMT_ALL_DECISIONS, &db_decision_table },
+		{ STMT_ALL_LEDGERS, &db_ledger_table },
 	};
 	union {
 		struct machine_row machine;
@@ -124,6 +156,10 @@ static int read_rows(struct db *db, struct error *err)
 		struct override_row override;
 		struct token_row token;
 		struct volume_row volume;
+		struct cluster_row cluster;
+		struct change_row change;
+		struct decision_row decision;
+		struct ledger_row ledger;
 	} row;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -19,6 +19,10 @@
 #define DEED(...) FIELD(db_deed, __VA_ARGS__)
 #define OVERRIDE(...) FIELD(override_row, __VA_ARGS__)
 #define TOKEN(...) FIELD(token_row, __VA_ARGS__)
+#define CLUSTER(...) FIELD(cluster_row, __VA_ARGS__)
+#define CHANGE(...) FIELD(change_row, __VA_ARGS__)
+#define DECISION(...) FIELD(decision_row, __VA_ARGS__)
+#define LEDGER(...) FIELD(ledger_row, __VA_ARGS__)
 
 static const struct db_field machine_fields[] = {
 	MACHINE(1, id, id, DB_U64)
@@ -60,6 +64,26 @@ static const struct db_field override_fields[] = {
 	OVERRIDE_FIXED(OVERRIDE)
 	OVERRIDE_CHANGING(OVERRIDE, OVERRIDE)
 };
+static const struct db_field cluster_fields[] = {
+	CLUSTER(1, name, name, DB_TEXT)
+	CLUSTER_FIXED(CLUSTER)
+	CLUSTER_CHANGING(CLUSTER, CLUSTER)
+};
+static const struct db_field change_fields[] = {
+	CHANGE(1, id, id, DB_U64)
+	CHANGE_FIXED(CHANGE)
+	CHANGE_CHANGING(CHANGE, CHANGE)
+};
+static const struct db_field decision_fields[] = {
+	DECISION(1, id, id, DB_U64)
+	DECISION_FIXED(DECISION)
+	DECISION_CHANGING(DECISION, DECISION)
+};
+static const struct db_field ledger_fields[] = {
+	LEDGER(1, id, id, DB_U64)
+	LEDGER_FIXED(LEDGER)
+	LEDGER_CHANGING(LEDGER, LEDGER)
+};
 
 #define TABLE(table, row, list)                                                \
 	{ .name = table, .fields = list,                                       \
@@ -80,12 +104,23 @@ const struct db_table db_token_table =
 const struct db_table db_deed_table = TABLE("audit", db_deed, deed_fields);
 const struct db_table db_override_table =
 	TABLE("site_override", override_row, override_fields);
+const struct db_table db_cluster_table =
+	TABLE("cluster", cluster_row, cluster_fields);
+const struct db_table db_change_table =
+	TABLE("change", change_row, change_fields);
+const struct db_table db_decision_table =
+	TABLE("decision", decision_row, decision_fields);
+const struct db_table db_ledger_table =
+	TABLE("ledger", ledger_row, ledger_fields);
 
 const char *const db_counter_names[DB_COUNTERS] = {
 	[DB_COUNTER_MACHINE] = "machine",
 	[DB_COUNTER_SESSION] = "session",
 	[DB_COUNTER_REQUEST] = "request",
 	[DB_COUNTER_EVENT] = "event",
+	[DB_COUNTER_CHANGE] = "change",
+	[DB_COUNTER_DECISION] = "decision",
+	[DB_COUNTER_LEDGER] = "ledger",
 };
 
 static const char *const machine_state_words[] = {
@@ -146,6 +181,45 @@ static const char *const volume_kind_words[] = {
 	[VOLUME_SESSION] = "session",
 	[VOLUME_RAM] = "ram",
 };
+static const char *const node_state_words[] = {
+	[NODE_NONE] = "none",
+	[NODE_CHECKED] = "checked",
+	[NODE_SERVING] = "serving",
+	[NODE_DRAINING] = "draining",
+};
+static const char *const change_kind_words[] = {
+	[CHANGE_RESIZE] = "resize",
+	[CHANGE_REPLACE] = "replace",
+	[CHANGE_MOVE] = "move",
+};
+static const char *const change_state_words[] = {
+	[CHANGE_RUNNING] = "running",
+	[CHANGE_UNDOING] = "undoing",
+	[CHANGE_DONE] = "done",
+	[CHANGE_FAILED] = "failed",
+	[CHANGE_CANCELLED] = "cancelled",
+};
+static const char *const change_step_words[] = {
+	[STEP_PLACE] = "place",
+	[STEP_CREATE] = "create",
+	[STEP_CHECK] = "check",
+	[STEP_JOIN] = "join",
+	[STEP_TRANSFER] = "transfer",
+	[STEP_VERIFY] = "verify",
+	[STEP_FREE] = "free",
+	[STEP_END] = "end",
+};
+/* In the order of enum site_strategy, which begins at 1. */
+static const char *const strategy_words[] = {
+	"none", "failover", "shutdown", "move", "live",
+};
+static const char *const outcome_words[] = {
+	[DECISION_KEPT] = "kept",
+	[DECISION_CHANGED] = "changed",
+	[DECISION_HELD_BACK] = "held_back",
+	[DECISION_FAILED] = "failed",
+	[DECISION_DRY] = "dry",
+};
 
 #define WORDS(list) { list, sizeof(list) / sizeof(list[0]) }
 static const struct {
@@ -160,6 +234,12 @@ static const struct {
 	[DB_REQUEST_STATE] = WORDS(request_state_words),
 	[DB_SEVERITY] = WORDS(severity_words),
 	[DB_VOLUME_KIND] = WORDS(volume_kind_words),
+	[DB_NODE_STATE] = WORDS(node_state_words),
+	[DB_CHANGE_KIND] = WORDS(change_kind_words),
+	[DB_CHANGE_STATE] = WORDS(change_state_words),
+	[DB_CHANGE_STEP] = WORDS(change_step_words),
+	[DB_STRATEGY] = WORDS(strategy_words),
+	[DB_OUTCOME] = WORDS(outcome_words),
 };
 _Static_assert(sizeof(machine_state_words) ==
 	       MACHINE_STATES * sizeof(char *), "a word for every state");
@@ -167,6 +247,16 @@ _Static_assert(sizeof(session_state_words) ==
 	       SESSION_STATES * sizeof(char *), "a word for every state");
 _Static_assert(sizeof(volume_kind_words) ==
 	       VOLUME_KINDS * sizeof(char *), "a word for every kind");
+_Static_assert(sizeof(node_state_words) ==
+	       NODE_STATES * sizeof(char *), "a word for every state");
+_Static_assert(sizeof(change_state_words) ==
+	       CHANGE_STATES * sizeof(char *), "a word for every state");
+_Static_assert(sizeof(change_kind_words) ==
+	       CHANGE_KINDS * sizeof(char *), "a word for every kind");
+_Static_assert(sizeof(change_step_words) ==
+	       CHANGE_STEPS * sizeof(char *), "a word for every step");
+_Static_assert(sizeof(outcome_words) ==
+	       DECISION_OUTCOMES * sizeof(char *), "a word for every outcome");
 _Static_assert(sizeof(request_state_words) ==
 	       REQUEST_STATES * sizeof(char *), "a word for every state");
 

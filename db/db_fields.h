@@ -34,7 +34,12 @@
 	X(22, version, version, DB_TEXT)                                       \
 	X(23, image, image, DB_MACHINE_IMAGE)                                  \
 	X(24, image_built, image_built, DB_U64)                                \
-	X(25, image_key, image_key, DB_TEXT)
+	X(25, image_key, image_key, DB_TEXT)                                   \
+	X(26, vcpus, vcpus, DB_U32)                                            \
+	X(27, memory_mib, memory_mib, DB_U64)                                  \
+	X(28, node, node, DB_NODE_STATE)                                       \
+	X(29, change_id, change, DB_U64)                                       \
+	X(30, ledger, ledger, DB_U64)
 
 #define SESSION_FIXED(X)                                                       \
 	X(2, machine, machine, DB_U64)                                         \
@@ -121,6 +126,73 @@
 	F(2, value, value, DB_I64)                                             \
 	X(3, who, who, DB_TEXT)                                                \
 	X(4, wall_ms, wall_ms, DB_I64)
+
+#define CLUSTER_FIXED(X)
+#define CLUSTER_CHANGING(F, X)                                                 \
+	F(2, nodes, nodes, DB_U32)                                             \
+	X(3, vcpus, vcpus, DB_U32)                                             \
+	X(4, memory_mib, memory_mib, DB_U64)                                   \
+	X(5, pin_nodes, pin_nodes, DB_U32)                                     \
+	X(6, pin_vcpus, pin_vcpus, DB_U32)                                     \
+	X(7, pin_memory_mib, pin_memory_mib, DB_U64)                           \
+	X(8, pin_who, pin_who, DB_TEXT)                                        \
+	X(9, pin_wall_ms, pin_wall_ms, DB_I64)                                 \
+	X(10, paused, paused, DB_BOOL)                                         \
+	X(11, grown_wall_ms, grown_wall_ms, DB_I64)                            \
+	X(12, shrunk_wall_ms, shrunk_wall_ms, DB_I64)                          \
+	X(13, transactions, transactions, DB_U64)                              \
+	X(14, replayed, replayed, DB_U64)                                      \
+	X(15, failed, failed, DB_U64)                                          \
+	X(16, reset, reset, DB_U64)
+
+#define CHANGE_FIXED(X)                                                        \
+	X(2, cluster, cluster, DB_TEXT)                                        \
+	X(3, kind, kind, DB_CHANGE_KIND)                                       \
+	X(4, who, who, DB_TEXT)                                                \
+	X(5, started_wall_ms, started_wall_ms, DB_I64)                         \
+	X(6, from_nodes, from_nodes, DB_U32)                                   \
+	X(7, from_vcpus, from_vcpus, DB_U32)                                   \
+	X(8, from_memory_mib, from_memory_mib, DB_U64)
+#define CHANGE_CHANGING(F, X)                                                  \
+	F(9, state, state, DB_CHANGE_STATE)                                    \
+	X(10, step, step, DB_CHANGE_STEP)                                      \
+	X(11, strategy, strategy, DB_STRATEGY)                                 \
+	X(12, decision, decision, DB_U64)                                      \
+	X(13, to_nodes, to_nodes, DB_U32)                                      \
+	X(14, to_vcpus, to_vcpus, DB_U32)                                      \
+	X(15, to_memory_mib, to_memory_mib, DB_U64)                            \
+	X(16, step_wall_ms, step_wall_ms, DB_I64)                              \
+	X(17, ended_wall_ms, ended_wall_ms, DB_I64)                            \
+	X(18, pairs, pairs, DB_TEXT)                                           \
+	X(19, text, text, DB_TEXT)
+
+#define DECISION_FIXED(X)                                                      \
+	X(2, wall_ms, wall_ms, DB_I64)                                         \
+	X(3, object, object, DB_TEXT)                                          \
+	X(4, source, source, DB_TEXT)                                          \
+	X(5, version, version, DB_TEXT)                                        \
+	X(6, inputs, inputs, DB_TEXT)
+#define DECISION_CHANGING(F, X)                                                \
+	F(7, wish, wish, DB_TEXT)                                              \
+	X(8, outcome, outcome, DB_OUTCOME)                                     \
+	X(9, change, change, DB_U64)                                           \
+	X(10, text, text, DB_TEXT)
+
+/* Written by a statement of its own (db_sql.h). */
+#define LEDGER_FIXED(X)                                                        \
+	X(2, machine, machine, DB_U64)                                         \
+	X(3, machine_name, machine_name, DB_TEXT)                              \
+	X(4, pool, pool, DB_TEXT)                                              \
+	X(5, application, application, DB_TEXT)                                \
+	X(6, host, host, DB_TEXT)                                              \
+	X(7, cluster, cluster, DB_BOOL)                                        \
+	X(8, vcpus, vcpus, DB_U32)                                             \
+	X(9, memory_mib, memory_mib, DB_U64)                                   \
+	X(10, start_wall_ms, start_wall_ms, DB_I64)
+#define LEDGER_CHANGING(F, X)                                                  \
+	F(11, end_wall_ms, end_wall_ms, DB_I64)                                \
+	X(12, length_ms, length_ms, DB_I64)                                    \
+	X(13, estimated, estimated, DB_BOOL)
 
 #define TOKEN_FIXED(X)                                                         \
 	X(2, user_name, user, DB_TEXT)                                         \

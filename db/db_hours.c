@@ -1,5 +1,6 @@
 /*
- * Counts per hour.  Rows are added up once each, in the order of their time,
+ * Counts per hour, and the pace of the ledger's entries of sessions (db_ledger.c).
+ * Rows are added up once each, in the order of their time,
  * from where a mark stands; the counts and the mark move in one commit, so a
  * crash counts nothing twice and forgets nothing.  A step takes a few hundred
  * rows at most: it runs between turns.
@@ -43,18 +44,6 @@ static int64_t hour_of(int64_t wall_ms)
 	return wall_ms - wall_ms % HOUR_MS;
 }
 
-static int64_t get_int(struct db_statement *st, int i)
-{
-	return sqlite3_column_int64(st->stmt, i);
-}
-
-static const char *get_text(struct db_statement *st, int i)
-{
-	const char *text = (const char *)sqlite3_column_text(st->stmt, i);
-
-	return text ? text : "";
-}
-
 /* ---- adding ---------------------------------------------------------------- */
 
 static int add(struct db *db, const struct db_hour *h, const char *pool,
@@ -96,15 +85,15 @@ static int add_wait(struct db *db, int64_t hour, const char *pool,
 static int add_start(struct db *db, struct db_statement *st, int64_t upto,
 		     struct error *err)
 {
-	int64_t wait_ms = get_int(st, 3);
-	struct db_hour h = { .start_wall_ms = hour_of(get_int(st, 0)),
+	int64_t wait_ms = db_int(st, 3);
+	struct db_hour h = { .start_wall_ms = hour_of(db_int(st, 0)),
 			     .sessions = 1, .waited = wait_ms > 0,
 			     .wait_ms = wait_ms };
 
 	(void)upto;
-	if (add(db, &h, get_text(st, 1), get_text(st, 2), err))
+	if (add(db, &h, db_text(st, 1), db_text(st, 2), err))
 		return -1;
-	return add_wait(db, h.start_wall_ms, get_text(st, 1), get_text(st, 2),
+	return add_wait(db, h.start_wall_ms, db_text(st, 1), db_text(st, 2),
 			wait_ms, err);
 }
 
@@ -132,50 +121,50 @@ static int add_span(struct db *db, int64_t since, int64_t until, bool machine,
 static int add_end(struct db *db, struct db_statement *st, int64_t upto,
 		   struct error *err)
 {
-	int64_t ended = get_int(st, 0);
-	int state = db_word_value(DB_SESSION_STATE, get_text(st, 4));
+	int64_t ended = db_int(st, 0);
+	int state = db_word_value(DB_SESSION_STATE, db_text(st, 4));
 	struct db_hour h = {
 		.start_wall_ms = hour_of(ended),
 		.closed = state == SESSION_CLOSED, .lost = state == SESSION_LOST,
 		.failed = state == SESSION_FAILED,
-		.bytes_in = (uint64_t)get_int(st, 5),
-		.bytes_out = (uint64_t)get_int(st, 6),
+		.bytes_in = (uint64_t)db_int(st, 5),
+		.bytes_out = (uint64_t)db_int(st, 6),
 	};
 
 	(void)upto;
-	if (add(db, &h, get_text(st, 1), get_text(st, 2), err))
+	if (add(db, &h, db_text(st, 1), db_text(st, 2), err))
 		return -1;
-	return add_span(db, get_int(st, 3), ended, false, get_text(st, 1),
-			get_text(st, 2), err);
+	return add_span(db, db_int(st, 3), ended, false, db_text(st, 1),
+			db_text(st, 2), err);
 }
 
 /* decided_wall_ms, application, state */
 static int add_decision(struct db *db, struct db_statement *st, int64_t upto,
 			struct error *err)
 {
-	int state = db_word_value(DB_REQUEST_STATE, get_text(st, 2));
-	struct db_hour h = { .start_wall_ms = hour_of(get_int(st, 0)),
+	int state = db_word_value(DB_REQUEST_STATE, db_text(st, 2));
+	struct db_hour h = { .start_wall_ms = hour_of(db_int(st, 0)),
 			     .refused = state == REQUEST_REFUSED,
 			     .cancelled = state == REQUEST_CANCELLED };
 
 	(void)upto;
 	if (state == REQUEST_ASSIGNED)
 		return 0;
-	return add(db, &h, "", get_text(st, 1), err);
+	return add(db, &h, "", db_text(st, 1), err);
 }
 
 /* since, until (0 = runs), pool, the mark */
 static int add_run(struct db *db, struct db_statement *st, int64_t upto,
 		   struct error *err)
 {
-	int64_t since = get_int(st, 0), until = get_int(st, 1);
-	int64_t mark = get_int(st, 3);
+	int64_t since = db_int(st, 0), until = db_int(st, 1);
+	int64_t mark = db_int(st, 3);
 
 	if (since < mark)
 		since = mark;
 	if (!until || until > upto)
 		until = upto;
-	return add_span(db, since, until, true, get_text(st, 2), "", err);
+	return add_span(db, since, until, true, db_text(st, 2), "", err);
 }
 
 /* ---- steps ------------------------------------------------------------------- */
@@ -192,10 +181,11 @@ static const struct counting {
 	{ "ended", STMT_ENDED_END, STMT_ENDED, add_end },
 	{ "decided", STMT_DECIDED_END, STMT_DECIDED, add_decision },
 	{ "ran", STMT_RAN_END, STMT_RAN, add_run },
+	{ "billed", STMT_ENDED_END, STMT_BILLABLE, db_bill_session },
 };
 
-static int read_mark(struct db *db, const char *name, int64_t *mark,
-		     struct error *err)
+int db_counted(struct db *db, const char *name, int64_t *mark,
+	       struct error *err)
 {
 	struct db_statement *st = db_stmt(db, STMT_COUNTED, err);
 
@@ -204,7 +194,7 @@ static int read_mark(struct db *db, const char *name, int64_t *mark,
 	db_bind_text(st, 1, name);
 	int rc = db_step(db, st, err);
 	if (rc == 1)
-		*mark = get_int(st, 0);
+		*mark = db_int(st, 0);
 	sqlite3_reset(st->stmt);
 	if (rc == 0)
 		return error_set(err, "%s: nothing says up to when \"%s\" is "
@@ -238,8 +228,8 @@ static int step_end(struct db *db, const struct counting *c, int64_t mark,
 	int rc = db_step(db, st, err);
 	*full = false;
 	if (rc == 1 && sqlite3_column_type(st->stmt, 0) != SQLITE_NULL &&
-	    get_int(st, 0) < *upto) {
-		*upto = get_int(st, 0);
+	    db_int(st, 0) < *upto) {
+		*upto = db_int(st, 0);
 		*full = true;
 	}
 	sqlite3_reset(st->stmt);
@@ -254,7 +244,7 @@ static int count_step(struct db *db, const struct counting *c, int64_t now,
 	bool full;
 	int rc, n = 0;
 
-	if (read_mark(db, c->name, &mark, err) || upto <= mark)
+	if (db_counted(db, c->name, &mark, err) || upto <= mark)
 		return upto <= mark ? 0 : -1;
 	if (step_end(db, c, mark, &upto, &full, err))
 		return -1;
@@ -283,7 +273,10 @@ int db_count_hours(struct db *db, int64_t now_wall_ms, struct error *err)
 	int more = 0;
 
 	for (size_t i = 0; i < sizeof(countings) / sizeof(countings[0]); i++) {
-		int rc = count_step(db, &countings[i], now_wall_ms, err);
+		/* A report of usage must not see sessions move. */
+		bool held = db->reports && countings[i].add == db_bill_session;
+		int rc = held ? 0 : count_step(db, &countings[i], now_wall_ms,
+					       err);
 
 		if (rc < 0)
 			return -1;
@@ -309,9 +302,9 @@ static int read_waits(struct db *db, const struct db_hours_query *q,
 	db_bind_text(st, 2, q->pool);
 	db_bind_text(st, 3, q->application);
 	while ((rc = db_step(db, st, err)) == 1) {
-		int64_t at_most = get_int(st, 0);
+		int64_t at_most = db_int(st, 0);
 
-		sum += (uint64_t)get_int(st, 1);
+		sum += (uint64_t)db_int(st, 1);
 		if (h->wait_p50_ms < 0 && sum * 100 >= h->sessions * 50)
 			h->wait_p50_ms = at_most;
 		if (h->wait_p95_ms < 0 && sum * 100 >= h->sessions * 95)
@@ -338,19 +331,19 @@ int db_query_hours(struct db *db, struct db_hours_query *q,
 	db_bind_int(st, 5, limit);
 	while ((rc = db_step(db, st, err)) == 1) {
 		struct db_hour h = {
-			.start_wall_ms = get_int(st, 0),
-			.sessions = (uint64_t)get_int(st, 1),
-			.closed = (uint64_t)get_int(st, 2),
-			.lost = (uint64_t)get_int(st, 3),
-			.failed = (uint64_t)get_int(st, 4),
-			.refused = (uint64_t)get_int(st, 5),
-			.cancelled = (uint64_t)get_int(st, 6),
-			.waited = (uint64_t)get_int(st, 7),
-			.wait_ms = get_int(st, 8),
-			.bytes_in = (uint64_t)get_int(st, 9),
-			.bytes_out = (uint64_t)get_int(st, 10),
-			.session_ms = get_int(st, 11),
-			.machine_ms = get_int(st, 12),
+			.start_wall_ms = db_int(st, 0),
+			.sessions = (uint64_t)db_int(st, 1),
+			.closed = (uint64_t)db_int(st, 2),
+			.lost = (uint64_t)db_int(st, 3),
+			.failed = (uint64_t)db_int(st, 4),
+			.refused = (uint64_t)db_int(st, 5),
+			.cancelled = (uint64_t)db_int(st, 6),
+			.waited = (uint64_t)db_int(st, 7),
+			.wait_ms = db_int(st, 8),
+			.bytes_in = (uint64_t)db_int(st, 9),
+			.bytes_out = (uint64_t)db_int(st, 10),
+			.session_ms = db_int(st, 11),
+			.machine_ms = db_int(st, 12),
 		};
 
 		if (read_waits(db, q, &h, err)) {
@@ -374,16 +367,16 @@ int db_count_sessions(struct db *db, const char *pool, int64_t now_wall_ms,
 	int rc;
 
 	memset(counts, 0, hours * sizeof(*counts));
-	if (!st || read_mark(db, "started", &mark, err))
+	if (!st || db_counted(db, "started", &mark, err))
 		return -1;
 	db_bind_int(st, 1, first);
 	db_bind_int(st, 2, mark);
 	db_bind_text(st, 3, pool ? pool : "");
 	while ((rc = db_step(db, st, err)) == 1) {
-		int64_t hour = (get_int(st, 0) - first) / HOUR_MS;
+		int64_t hour = (db_int(st, 0) - first) / HOUR_MS;
 
-		if (get_int(st, 0) >= first && hour < (int64_t)hours)
-			counts[hour] += (uint64_t)get_int(st, 1);
+		if (db_int(st, 0) >= first && hour < (int64_t)hours)
+			counts[hour] += (uint64_t)db_int(st, 1);
 	}
 	return rc;
 }

@@ -36,6 +36,12 @@ enum db_kind {
 	DB_REQUEST_STATE,
 	DB_SEVERITY,
 	DB_VOLUME_KIND,
+	DB_NODE_STATE,
+	DB_CHANGE_KIND,
+	DB_CHANGE_STATE,
+	DB_CHANGE_STEP,
+	DB_STRATEGY,
+	DB_OUTCOME,
 	DB_KINDS
 };
 
@@ -55,7 +61,8 @@ struct db_table {
 extern const struct db_table db_machine_table, db_session_table,
 	db_deed_table, db_request_table, db_event_table, db_override_table,
 	db_token_table,
-	db_volume_table;
+	db_volume_table, db_cluster_table, db_change_table, db_decision_table,
+	db_ledger_table;
 
 /* The word for a value, or NULL; the value of a word, or -1. */
 const char *db_word(enum db_kind kind, int value);
@@ -87,6 +94,10 @@ enum db_stmt_id {
 	STMT_SAVE_TOKEN,
 	STMT_DELETE_TOKEN,
 	STMT_LOAD_TOKENS,
+	STMT_SAVE_CLUSTER,
+	STMT_SAVE_CHANGE,
+	STMT_SAVE_DECISION,
+	STMT_SAVE_LEDGER,
 	STMT_DELETE_OVERRIDE,
 	STMT_SAVE_OBJECT,
 	STMT_DELETE_OBJECT,
@@ -102,6 +113,10 @@ enum db_stmt_id {
 	STMT_LOAD_SESSIONS,
 	STMT_LOAD_OVERRIDES,
 	STMT_LOAD_VOLUMES,
+	STMT_LOAD_CLUSTERS,
+	STMT_LOAD_CHANGES,
+	STMT_LOAD_LEDGERS,
+	STMT_NEXT_LAST_DECISION,
 	STMT_FIND_REQUEST,
 	STMT_FIND_KEY,
 	STMT_SAVE_KEY,
@@ -120,6 +135,15 @@ enum db_stmt_id {
 	STMT_EVENTS_OF_OBJECT,
 	STMT_EVENTS_SINCE,
 	STMT_EVENTS_UNTIL,
+	STMT_CHANGES,
+	STMT_CHANGES_OF_CLUSTER,
+	STMT_CHANGES_SINCE,
+	STMT_CHANGES_UNTIL,
+	STMT_DECISIONS,
+	STMT_DECISIONS_OF_OBJECT,
+	STMT_DECISIONS_OF_SOURCE,
+	STMT_DECISIONS_SINCE,
+	STMT_DECISIONS_UNTIL,
 	STMT_COUNT_HOURS,
 	STMT_LIVE_RUNS,
 	STMT_BEGIN_RUN,
@@ -136,6 +160,13 @@ enum db_stmt_id {
 	STMT_DECIDED,
 	STMT_RAN_END,
 	STMT_RAN,
+	STMT_BILLABLE,
+	STMT_INTERVALS_BACK,
+	STMT_SHARED_UPTO,
+	STMT_ADD_SHARE,
+	STMT_USAGE_CLOSED,
+	STMT_USAGE_SHARES,
+	STMT_USAGE_PENDING,
 	STMT_HOURS,
 	STMT_HOUR_WAITS,
 	STMT_SAVE_DEED,
@@ -150,9 +181,17 @@ enum db_stmt_id {
 	STMT_PRUNE_EVENTS,
 	STMT_PRUNE_HOURS,
 	STMT_PRUNE_HOUR_WAITS,
+	STMT_PRUNE_CHANGES,
+	STMT_PRUNE_DECISIONS,
+	STMT_PRUNE_KEPT,
+	STMT_PRUNE_SHARES,
+	STMT_PRUNE_LEDGER,
 	STMT_ALL_SESSIONS,
 	STMT_ALL_REQUESTS,
 	STMT_ALL_EVENTS,
+	STMT_ALL_CHANGES,
+	STMT_ALL_DECISIONS,
+	STMT_ALL_LEDGERS,
 	STMTS
 };
 enum { DB_PARAMS_MAX = 32 };
@@ -186,6 +225,7 @@ struct db {
 	int64_t wall_ms;		/* of the turn being saved */
 	struct map runs;		/* machine -> since when its domain runs */
 	bool runs_known;		/* else read again */
+	uint32_t reports;		/* of usage under way: no session is billed */
 	struct db_statement stmts[STMTS];
 };
 
@@ -211,6 +251,17 @@ int db_run(struct db *db, struct db_statement *st, struct error *err);
 int db_next(struct db *db, struct db_statement *st,
 	    const struct db_table *table, void *row, struct error *err);
 void db_stmts_close(struct db *db);
+/* Columns of the row it stands on; NULL is 0 and "". */
+static inline int64_t db_int(struct db_statement *st, int i)
+{
+	return sqlite3_column_int64(st->stmt, i);
+}
+static inline const char *db_text(struct db_statement *st, int i)
+{
+	const char *text = (const char *)sqlite3_column_text(st->stmt, i);
+
+	return text ? text : "";
+}
 
 /* ---- db_open.c ------------------------------------------------------------- */
 /* flock on FILE-lock into lock_fd, held until that is closed. */
@@ -222,6 +273,22 @@ struct db_statement *db_batch_stmt(struct db *db, enum db_stmt_id id,
 				   struct error *err);
 /* Runs it; the batch has something to commit then. */
 int db_batch_run(struct db *db, struct db_statement *st, struct error *err);
+
+/* Saves a row; unmet: why when its statement's condition was not met, or NULL
+ * when that is no error. */
+int db_batch_save(struct db *db, enum db_stmt_id id,
+		  const struct db_table *table, const void *row,
+		  const char *unmet, struct error *err);
+
+/* ---- db_hours.c ---------------------------------------------------------- */
+/* Up to when all of a kind is counted: a name of table counted. */
+int db_counted(struct db *db, const char *name, int64_t *upto,
+	       struct error *err);
+
+/* ---- db_ledger.c --------------------------------------------------------- */
+/* A session that ended (STMT_BILLABLE): its parts of its machine's intervals. */
+int db_bill_session(struct db *db, struct db_statement *st, int64_t upto,
+		    struct error *err);
 
 /* ---- db_runs.c ------------------------------------------------------------ */
 /* A machine is saved: its domain runs since then (0 = it has none). */

@@ -2,7 +2,8 @@
  * Retention: rows older than the site keeps are deleted, a hundred at a time,
  * between turns.  What is never deleted: sessions that live or whose machine is
  * not clean yet, what is not yet counted (db_hours.c), rows with a request id
- * younger than that is kept for (S7).
+ * younger than that is kept for (S7), changes under way, the last decision of
+ * each object and source, open intervals of the ledger.
  *
  * A pass walks each table once by time, so that rows that have to stay are
  * looked at once a pass and not at every step.  The file does not shrink: its
@@ -14,29 +15,9 @@
 
 enum { STEP_ROWS = 100 };
 
-static int64_t get_int(struct db_statement *st, int i)
-{
-	return sqlite3_column_int64(st->stmt, i);
-}
-
 static int64_t earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
-}
-
-/* Up to when all of a kind is counted. */
-static int counted(struct db *db, const char *name, int64_t *upto,
-		   struct error *err)
-{
-	struct db_statement *st = db_stmt(db, STMT_COUNTED, err);
-
-	if (!st)
-		return -1;
-	db_bind_text(st, 1, name);
-	int rc = db_step(db, st, err);
-	*upto = rc == 1 ? get_int(st, 0) : 0;
-	sqlite3_reset(st->stmt);
-	return rc < 0 ? -1 : 0;
 }
 
 static int delete_id(struct db *db, enum db_stmt_id id, int64_t row,
@@ -70,11 +51,11 @@ static int look(struct db *db, enum db_stmt_id id, int64_t before,
 	db_bind_int(st, 4, STEP_ROWS);
 	while ((rc = db_step(db, st, err)) == 1) {
 		seen++;
-		db->prune.after_id = get_int(st, 0);
-		db->prune.after_ms = get_int(st, 1);
-		if ((!get_int(st, 2) || get_int(st, 1) < keep->keys_before) &&
-		    !get_int(st, 3))
-			ids[(*gone)++] = get_int(st, 0);
+		db->prune.after_id = db_int(st, 0);
+		db->prune.after_ms = db_int(st, 1);
+		if ((!db_int(st, 2) || db_int(st, 1) < keep->keys_before) &&
+		    !db_int(st, 3))
+			ids[(*gone)++] = db_int(st, 0);
 	}
 	return rc < 0 ? -1 : seen;
 }
@@ -83,14 +64,16 @@ static int look(struct db *db, enum db_stmt_id id, int64_t before,
 static int prune_sessions(struct db *db, const struct db_keep *keep,
 			  struct error *err)
 {
-	int64_t ids[STEP_ROWS], started, ended;
+	int64_t ids[STEP_ROWS], started, ended, billed;
 	int gone;
 
-	if (counted(db, "started", &started, err) ||
-	    counted(db, "ended", &ended, err))
+	if (db_counted(db, "started", &started, err) ||
+	    db_counted(db, "ended", &ended, err) ||
+	    db_counted(db, "billed", &billed, err))
 		return -1;
 	int seen = look(db, STMT_OLD_SESSIONS,
-			earlier(keep->sessions_before, earlier(started, ended)),
+			earlier(earlier(keep->sessions_before, billed),
+				earlier(started, ended)),
 			keep, ids, &gone, err);
 	if (seen < 0)
 		return -1;
@@ -107,7 +90,7 @@ static int prune_requests(struct db *db, const struct db_keep *keep,
 	int64_t ids[STEP_ROWS], decided;
 	int gone;
 
-	if (counted(db, "decided", &decided, err))
+	if (db_counted(db, "decided", &decided, err))
 		return -1;
 	int seen = look(db, STMT_OLD_REQUESTS,
 			earlier(keep->sessions_before, decided), keep, ids,
@@ -140,7 +123,7 @@ static int prune_runs(struct db *db, const struct db_keep *keep,
 {
 	int64_t ran;
 
-	if (counted(db, "ran", &ran, err))
+	if (db_counted(db, "ran", &ran, err))
 		return -1;
 	return prune_all(db, STMT_PRUNE_RUNS,
 			 earlier(keep->sessions_before, ran), err);
@@ -176,10 +159,41 @@ static int prune_deeds(struct db *db, const struct db_keep *keep,
 	return prune_all(db, STMT_PRUNE_DEEDS, keep->audit_before, err);
 }
 
+static int prune_changes(struct db *db, const struct db_keep *keep,
+			 struct error *err)
+{
+	return prune_all(db, STMT_PRUNE_CHANGES, keep->changes_before, err);
+}
+
+static int prune_decisions(struct db *db, const struct db_keep *keep,
+			   struct error *err)
+{
+	return prune_all(db, STMT_PRUNE_DECISIONS, keep->changes_before, err);
+}
+
+static int prune_kept(struct db *db, const struct db_keep *keep,
+		      struct error *err)
+{
+	return prune_all(db, STMT_PRUNE_KEPT, keep->kept_before, err);
+}
+
+static int prune_shares(struct db *db, const struct db_keep *keep,
+			struct error *err)
+{
+	return prune_all(db, STMT_PRUNE_SHARES, keep->ledger_before, err);
+}
+
+static int prune_ledger(struct db *db, const struct db_keep *keep,
+			struct error *err)
+{
+	return prune_all(db, STMT_PRUNE_LEDGER, keep->ledger_before, err);
+}
+
 static int (*const tables[])(struct db *db, const struct db_keep *keep,
 			     struct error *err) = {
 	prune_sessions, prune_requests, prune_runs, prune_events, prune_hours,
-	prune_waits, prune_keys, prune_deeds,
+	prune_waits, prune_keys, prune_deeds, prune_changes, prune_decisions,
+	prune_kept, prune_shares, prune_ledger,
 };
 
 int db_prune(struct db *db, const struct db_keep *keep, struct error *err)

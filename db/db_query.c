@@ -313,3 +313,98 @@ int db_query_events(struct db *db, struct db_query *q,
 
 	return walk_page(db, q, &w, &row, give_event, err);
 }
+
+/* ---- changes ----------------------------------------------------------------- */
+
+struct give_change {
+	void (*on_row)(void *, const struct change_row *);
+	void *arg;
+};
+
+static void give_change(const struct walk *w, const void *row)
+{
+	const struct give_change *g = w->arg;
+
+	g->on_row(g->arg, row);
+}
+
+static int64_t change_time(const void *row)
+{
+	return ((const struct change_row *)row)->started_wall_ms;
+}
+
+static int change_fits(struct db *db, const struct db_query *q, const void *row,
+		       struct error *err)
+{
+	const struct change_row *c = row;
+
+	(void)db;
+	(void)err;
+	return is(q->user, c->who) && has(q->text, c->text) &&
+	       is_word(q->state, DB_CHANGE_STATE, c->state);
+}
+
+int db_query_changes(struct db *db, struct db_query *q,
+		     void (*on_row)(void *, const struct change_row *),
+		     void *arg, struct error *err)
+{
+	struct give_change g = { on_row, arg };
+	struct change_row row;
+	const struct walk w = {
+		.plain = STMT_CHANGES, .since = STMT_CHANGES_SINCE,
+		.until = STMT_CHANGES_UNTIL, .table = &db_change_table,
+		.indexed = STMT_CHANGES_OF_CLUSTER,
+		.key = q->cluster[0] ? q->cluster : NULL, .time = change_time,
+		.fits = change_fits, .arg = &g,
+	};
+
+	return walk_page(db, q, &w, &row, give_change, err);
+}
+
+/* ---- decisions ----------------------------------------------------------------- */
+
+struct give_decision {
+	void (*on_row)(void *, const struct decision_row *);
+	void *arg;
+};
+
+static void give_decision(const struct walk *w, const void *row)
+{
+	const struct give_decision *g = w->arg;
+
+	g->on_row(g->arg, row);
+}
+
+static int64_t decision_time(const void *row)
+{
+	return ((const struct decision_row *)row)->wall_ms;
+}
+
+static int decision_fits(struct db *db, const struct db_query *q,
+			 const void *row, struct error *err)
+{
+	const struct decision_row *d = row;
+
+	(void)db;
+	(void)err;
+	return is(q->source, d->source) && is(q->object, d->object) &&
+	       has(q->text, d->text) && is_word(q->state, DB_OUTCOME, d->outcome);
+}
+
+int db_query_decisions(struct db *db, struct db_query *q,
+		       void (*on_row)(void *, const struct decision_row *),
+		       void *arg, struct error *err)
+{
+	struct give_decision g = { on_row, arg };
+	struct decision_row row;
+	const struct walk w = {
+		.plain = STMT_DECISIONS, .since = STMT_DECISIONS_SINCE,
+		.until = STMT_DECISIONS_UNTIL, .table = &db_decision_table,
+		.indexed = q->source[0] ? STMT_DECISIONS_OF_SOURCE :
+					  STMT_DECISIONS_OF_OBJECT,
+		.key = q->source[0] ? q->source : q->object[0] ? q->object : NULL,
+		.time = decision_time, .fits = decision_fits, .arg = &g,
+	};
+
+	return walk_page(db, q, &w, &row, give_decision, err);
+}

@@ -114,6 +114,7 @@ static int copy_file(const char *from, const char *to, struct error *err)
 /* Each once, in one commit.  JUMP is beyond what any site hands out between two
  * backups, and 63 bits have room for billions of them. */
 #define JUMP "1000000000"
+/* $1: now; $2: when the backup was made. */
 static const char *const changes[] = {
 	"UPDATE engine SET term = term + 1000000, boot = '', closed = 1",
 	"UPDATE counter SET next = next + " JUMP,
@@ -123,7 +124,17 @@ static const char *const changes[] = {
 	"UPDATE machine SET state = 'cleaning', rung = 'rebuild', dirty = 1, "
 	"session = NULL, incarnation = incarnation + " JUMP ", failures = 0, "
 	"reason = 'the store was restored from a backup', "
-	"since_wall_ms = $1, created_wall_ms = 0 WHERE state <> 'gone'",
+	"since_wall_ms = $1, created_wall_ms = 0, node = 'none', change_id = 0, "
+	"ledger = 0 WHERE state <> 'gone'",
+	/* How long they went on after the backup, nobody knows. */
+	"UPDATE ledger SET estimated = 1, length_ms = CASE "
+	"WHEN start_wall_ms + length_ms > $2 THEN length_ms "
+	"ELSE $2 - start_wall_ms END, end_wall_ms = CASE "
+	"WHEN start_wall_ms + length_ms > $2 THEN start_wall_ms + length_ms "
+	"ELSE $2 END WHERE end_wall_ms = 0",
+	"UPDATE change SET state = 'failed', ended_wall_ms = $1, "
+	"text = 'the store was restored from a backup' "
+	"WHERE ended_wall_ms = 0",
 	/* Some were spent or deleted since: none of them counts. */
 	"DELETE FROM token",
 	"UPDATE machine_run SET until_wall_ms = since_wall_ms "
@@ -134,14 +145,17 @@ static const char *const changes[] = {
 };
 
 static int change(struct db *db, const char *sql, int64_t wall_ms,
-		  struct error *err)
+		  int64_t backup_wall_ms, struct error *err)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &st, NULL);
-	int at = rc == SQLITE_OK ? sqlite3_bind_parameter_index(st, "$1") : 0;
+	int now = rc == SQLITE_OK ? sqlite3_bind_parameter_index(st, "$1") : 0;
+	int then = rc == SQLITE_OK ? sqlite3_bind_parameter_index(st, "$2") : 0;
 
-	if (at)
-		sqlite3_bind_int64(st, at, wall_ms);
+	if (now)
+		sqlite3_bind_int64(st, now, wall_ms);
+	if (then)
+		sqlite3_bind_int64(st, then, backup_wall_ms);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
 	int result = rc == SQLITE_DONE ? 0 : db_fail(db, rc, err);
@@ -161,7 +175,7 @@ static int make_true(struct db *db, int64_t wall_ms, struct db_restored *out,
 	    db_exec(db, "BEGIN IMMEDIATE", err))
 		return -1;
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
-		if (change(db, changes[i], wall_ms, err))
+		if (change(db, changes[i], wall_ms, out->note.wall_ms, err))
 			return -1;
 	out->lost = (uint64_t)lost;
 	out->machines = (uint64_t)machines;

@@ -125,9 +125,9 @@ static int save(struct db *db, struct db_statement *st, const char *unmet,
 	return 0;
 }
 
-static int save_row(struct db *db, enum db_stmt_id id,
-		    const struct db_table *table, const void *row,
-		    const char *unmet, struct error *err)
+int db_batch_save(struct db *db, enum db_stmt_id id,
+		  const struct db_table *table, const void *row,
+		  const char *unmet, struct error *err)
 {
 	struct db_statement *st = db_batch_stmt(db, id, err);
 
@@ -169,7 +169,7 @@ int db_save_machine(struct db *db, const struct machine_row *row,
 	if (update_known(db, STMT_UPDATE_MACHINE, &db_machine_table, row, &known,
 			 err) ||
 	    (!known &&
-	     save_row(db, STMT_SAVE_MACHINE, &db_machine_table, row,
+	     db_batch_save(db, STMT_SAVE_MACHINE, &db_machine_table, row,
 		      "its name, pool or slot differ from the saved ones, or "
 		      "its incarnation goes back (S6)", err)))
 		return error_wrap(err, "saving machine %s (%" PRIu64 ")",
@@ -193,11 +193,11 @@ int db_delete_machine(struct db *db, uint64_t id, struct error *err)
 static int add_session(struct db *db, const struct session_row *row,
 		       struct error *err)
 {
-	if (save_row(db, STMT_SAVE_SESSION, &db_session_table, row,
+	if (db_batch_save(db, STMT_SAVE_SESSION, &db_session_table, row,
 		     "it has ended (S9), or its machine, incarnation, nonce or "
 		     "user differ from the saved ones", err))
 		return -1;
-	return save_row(db, STMT_SAVE_LAST, &db_session_table, row,
+	return db_batch_save(db, STMT_SAVE_LAST, &db_session_table, row,
 			"its machine had a session in this incarnation or "
 			"after it (S1)", err);
 }
@@ -215,7 +215,7 @@ int db_save_session(struct db *db, const struct session_row *row,
 		rc = add_session(db, row, err);
 	/* A session may begin and end in one turn: its end takes the id too. */
 	if (rc == 0 && row->request_key[0])
-		rc = save_row(db, STMT_SAVE_KEY, &db_session_table, row,
+		rc = db_batch_save(db, STMT_SAVE_KEY, &db_session_table, row,
 			      row->state == SESSION_ASSIGNED ?
 				      "its request id has another session (S7)" :
 				      NULL, err);
@@ -227,7 +227,7 @@ int db_save_session(struct db *db, const struct session_row *row,
 int db_save_request(struct db *db, const struct request_row *row,
 		    struct error *err)
 {
-	if (save_row(db, STMT_SAVE_REQUEST, &db_request_table, row, NULL, err))
+	if (db_batch_save(db, STMT_SAVE_REQUEST, &db_request_table, row, NULL, err))
 		return error_wrap(err, "saving request/%" PRIu64, row->id);
 	return 0;
 }
@@ -235,7 +235,7 @@ int db_save_request(struct db *db, const struct request_row *row,
 int db_save_event(struct db *db, const struct event_row *row,
 		  struct error *err)
 {
-	if (save_row(db, STMT_SAVE_EVENT, &db_event_table, row, NULL, err))
+	if (db_batch_save(db, STMT_SAVE_EVENT, &db_event_table, row, NULL, err))
 		return error_wrap(err, "saving event/%" PRIu64, row->id);
 	return 0;
 }
@@ -243,7 +243,7 @@ int db_save_event(struct db *db, const struct event_row *row,
 int db_save_override(struct db *db, const struct override_row *row,
 		     struct error *err)
 {
-	if (save_row(db, STMT_SAVE_OVERRIDE, &db_override_table, row, NULL,
+	if (db_batch_save(db, STMT_SAVE_OVERRIDE, &db_override_table, row, NULL,
 		     err))
 		return error_wrap(err, "saving override %s", row->key);
 	return 0;
@@ -270,7 +270,7 @@ int db_delete_override(struct db *db, const char *key, struct error *err)
 int db_save_volume(struct db *db, const struct volume_row *row,
 		   struct error *err)
 {
-	if (save_row(db, STMT_SAVE_VOLUME, &db_volume_table, row,
+	if (db_batch_save(db, STMT_SAVE_VOLUME, &db_volume_table, row,
 		     "it is another machine's, or another file than the saved one",
 		     err))
 		return error_wrap(err, "saving volume %s", row->name);
@@ -285,7 +285,7 @@ int db_delete_volume(struct db *db, const char *name, struct error *err)
 int db_save_token(struct db *db, const struct token_row *row,
 		  struct error *err)
 {
-	if (save_row(db, STMT_SAVE_TOKEN, &db_token_table, row,
+	if (db_batch_save(db, STMT_SAVE_TOKEN, &db_token_table, row,
 		     "it was used before (S17)", err))
 		return error_wrap(err, "saving token %.12s", row->hash);
 	return 0;

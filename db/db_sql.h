@@ -43,6 +43,10 @@
 #define OVERRIDE_LIST LIST("key", OVERRIDE)
 #define TOKEN_LIST LIST("hash", TOKEN)
 #define VOLUME_LIST LIST("name", VOLUME)
+#define CLUSTER_LIST LIST("name", CLUSTER)
+#define CHANGE_LIST LIST("id", CHANGE)
+#define DECISION_LIST LIST("id", DECISION)
+#define LEDGER_LIST LIST("id", LEDGER)
 
 /*
  * History pages: $1 before this id, $2 not before this id, $3 rows at most, $4
@@ -60,6 +64,10 @@
 #define AFTER_TIME(table, time)                                                \
 	"SELECT id FROM " table " WHERE " time " > $1 "                        \
 	"ORDER BY " time " LIMIT 1"
+/* Of decision d: its object and source have a later one. */
+#define OLDER_THAN_LAST                                                        \
+	"EXISTS (SELECT 1 FROM decision n WHERE n.object = d.object "          \
+	"AND n.source = d.source AND n.id > d.id) "
 
 static const char *const sql_texts[STMTS] = {
 	[STMT_BEGIN] = "BEGIN",
@@ -83,7 +91,11 @@ static const char *const sql_texts[STMTS] = {
 		"UNION ALL SELECT 'machine', coalesce(max(id), 0) + 1 FROM machine "
 		"UNION ALL SELECT 'session', coalesce(max(id), 0) + 1 FROM session "
 		"UNION ALL SELECT 'request', coalesce(max(id), 0) + 1 FROM request "
-		"UNION ALL SELECT 'event', coalesce(max(id), 0) + 1 FROM event",
+		"UNION ALL SELECT 'event', coalesce(max(id), 0) + 1 FROM event "
+		"UNION ALL SELECT 'change', coalesce(max(id), 0) + 1 FROM change "
+		"UNION ALL SELECT 'decision', coalesce(max(id), 0) + 1 "
+		"FROM decision "
+		"UNION ALL SELECT 'ledger', coalesce(max(id), 0) + 1 FROM ledger",
 
 	/* What a machine is never changes; incarnations never go back (S6). */
 	[STMT_SAVE_MACHINE] =
@@ -135,6 +147,43 @@ static const char *const sql_texts[STMTS] = {
 	[STMT_DELETE_TOKEN] = "DELETE FROM token WHERE hash = $1",
 	[STMT_LOAD_TOKENS] =
 		"SELECT " TOKEN_LIST " FROM token ORDER BY created_wall_ms, hash",
+	[STMT_SAVE_CLUSTER] = SAVE("cluster", "name", CLUSTER),
+	[STMT_SAVE_CHANGE] =
+		SAVE("change", "id", CHANGE)
+		" WHERE change.cluster = excluded.cluster "
+		"AND (change.ended_wall_ms = 0 "
+		"OR change.state = excluded.state)",
+	[STMT_SAVE_DECISION] =
+		SAVE("decision", "id", DECISION)
+		" WHERE decision.object = excluded.object "
+		"AND decision.source = excluded.source",
+	/* S10: an interval begins where the machine's one before it ended, at
+	 * the earliest, and ends with its length, at the earliest. */
+	[STMT_SAVE_LEDGER] =
+		"INSERT INTO ledger (" LEDGER_LIST ") SELECT $1, $2, $3, $4, $5, "
+		"$6, $7, $8, $9, begun, CASE WHEN $11 = 0 THEN 0 "
+		"WHEN $11 < begun + $12 THEN begun + $12 ELSE $11 END, $12, "
+		"CASE WHEN begun > $10 THEN 1 ELSE $13 END FROM ("
+		"SELECT CASE WHEN over > $10 THEN over ELSE $10 END AS begun "
+		"FROM (SELECT coalesce((SELECT p.start_wall_ms + p.length_ms "
+		"FROM ledger p WHERE p.machine = $2 AND p.id <> $1 "
+		"ORDER BY p.start_wall_ms DESC, p.id DESC LIMIT 1), 0) AS over"
+		") AS last) AS interval_start WHERE 1 = 1 "
+		"ON CONFLICT (id) DO UPDATE SET "
+		"end_wall_ms = CASE WHEN excluded.end_wall_ms = 0 THEN 0 "
+		"WHEN excluded.end_wall_ms < "
+		"ledger.start_wall_ms + excluded.length_ms "
+		"THEN ledger.start_wall_ms + excluded.length_ms "
+		"ELSE excluded.end_wall_ms END, length_ms = excluded.length_ms, "
+		"estimated = CASE WHEN ledger.estimated = 1 THEN 1 "
+		"ELSE excluded.estimated END "
+		"WHERE (ledger.end_wall_ms = 0 "
+		"OR (ledger.end_wall_ms = excluded.end_wall_ms "
+		"AND ledger.length_ms = excluded.length_ms)) "
+		"AND ledger.machine = excluded.machine "
+		"AND ledger.host = excluded.host "
+		"AND ledger.vcpus = excluded.vcpus "
+		"AND ledger.memory_mib = excluded.memory_mib",
 	[STMT_DELETE_OVERRIDE] = "DELETE FROM site_override WHERE key = $1",
 	[STMT_SAVE_OBJECT] =
 		"INSERT INTO site_object (kind, name, text, who, wall_ms) "
@@ -191,6 +240,16 @@ static const char *const sql_texts[STMTS] = {
 	/* Overlays after what they lie on. */
 	[STMT_LOAD_VOLUMES] =
 		"SELECT " VOLUME_LIST " FROM volume ORDER BY intended_wall_ms, name",
+	[STMT_LOAD_CLUSTERS] = "SELECT " CLUSTER_LIST " FROM cluster ORDER BY name",
+	[STMT_LOAD_CHANGES] = "SELECT " CHANGE_LIST " FROM change "
+			      "WHERE ended_wall_ms = 0 ORDER BY id",
+	[STMT_LOAD_LEDGERS] = "SELECT " LEDGER_LIST " FROM ledger "
+			      "WHERE end_wall_ms = 0 ORDER BY id",
+	/* From one object and source to the next, each by the index. */
+	[STMT_NEXT_LAST_DECISION] =
+		"SELECT " DECISION_LIST " FROM decision "
+		"WHERE (object, source) > ($1, $2) "
+		"ORDER BY object, source, id DESC LIMIT 1",
 	[STMT_FIND_REQUEST] =
 		"SELECT " SESSION_LIST " FROM session WHERE id = ("
 		"SELECT k.session FROM request_key k WHERE k.user_name = $1 "
@@ -247,6 +306,18 @@ static const char *const sql_texts[STMTS] = {
 		PAGE_OF(EVENT_LIST, "event", "AND object = $4 "),
 	[STMT_EVENTS_SINCE] = BEFORE_TIME("event", "wall_ms"),
 	[STMT_EVENTS_UNTIL] = AFTER_TIME("event", "wall_ms"),
+	[STMT_CHANGES] = PAGE_OF(CHANGE_LIST, "change", ""),
+	[STMT_CHANGES_OF_CLUSTER] =
+		PAGE_OF(CHANGE_LIST, "change", "AND cluster = $4 "),
+	[STMT_CHANGES_SINCE] = BEFORE_TIME("change", "started_wall_ms"),
+	[STMT_CHANGES_UNTIL] = AFTER_TIME("change", "started_wall_ms"),
+	[STMT_DECISIONS] = PAGE_OF(DECISION_LIST, "decision", ""),
+	[STMT_DECISIONS_OF_OBJECT] =
+		PAGE_OF(DECISION_LIST, "decision", "AND object = $4 "),
+	[STMT_DECISIONS_OF_SOURCE] =
+		PAGE_OF(DECISION_LIST, "decision", "AND source = $4 "),
+	[STMT_DECISIONS_SINCE] = BEFORE_TIME("decision", "wall_ms"),
+	[STMT_DECISIONS_UNTIL] = AFTER_TIME("decision", "wall_ms"),
 	/* From the hour $1 on: those counted, and those after the mark $2. */
 	[STMT_COUNT_HOURS] =
 		"SELECT start_wall_ms, sum(sessions) FROM hour "
@@ -326,6 +397,42 @@ static const char *const sql_texts[STMTS] = {
 		"WHERE until_wall_ms = 0 AND since_wall_ms < $2 UNION ALL "
 		"SELECT since_wall_ms, until_wall_ms, pool, $1 FROM machine_run "
 		"WHERE until_wall_ms > $1 AND since_wall_ms < $2",
+	/* A failed session had no user on its machine. */
+	[STMT_BILLABLE] =
+		"SELECT id, machine, user_name, assigned_wall_ms, ended_wall_ms "
+		"FROM session WHERE ended_wall_ms > 0 AND ended_wall_ms > $1 "
+		"AND ended_wall_ms <= $2 AND state <> 'failed' "
+		"ORDER BY ended_wall_ms, id",
+	/* Intervals of machine $1 that began before $2, the last first. */
+	[STMT_INTERVALS_BACK] =
+		"SELECT id, start_wall_ms, CASE WHEN end_wall_ms = 0 THEN $2 "
+		"ELSE start_wall_ms + length_ms END FROM ledger "
+		"WHERE machine = $1 AND start_wall_ms < $2 "
+		"ORDER BY start_wall_ms DESC, id DESC",
+	[STMT_SHARED_UPTO] =
+		"SELECT start_wall_ms + length_ms FROM ledger_session "
+		"WHERE ledger = $1 AND session <> $2 "
+		"ORDER BY session DESC LIMIT 1",
+	[STMT_ADD_SHARE] =
+		"INSERT INTO ledger_session (ledger, session, user_name, "
+		"start_wall_ms, length_ms) VALUES ($1, $2, $3, $4, $5) "
+		"ON CONFLICT (ledger, session) DO NOTHING",
+	/* Closed after ($1, $2), in that order. */
+	[STMT_USAGE_CLOSED] =
+		"SELECT " LEDGER_LIST " FROM ledger "
+		"WHERE (end_wall_ms, id) > ($1, $2) AND end_wall_ms > 0 "
+		"ORDER BY end_wall_ms, id LIMIT $3",
+	[STMT_USAGE_SHARES] =
+		"SELECT session, user_name, start_wall_ms, length_ms "
+		"FROM ledger_session WHERE ledger = $1 AND session > $2 "
+		"ORDER BY session LIMIT $3",
+	/* Sessions that are not entered in the ledger yet. */
+	[STMT_USAGE_PENDING] =
+		"SELECT machine, user_name, assigned_wall_ms, ended_wall_ms "
+		"FROM session WHERE ended_wall_ms = 0 UNION ALL "
+		"SELECT machine, user_name, assigned_wall_ms, ended_wall_ms "
+		"FROM session WHERE ended_wall_ms > 0 AND ended_wall_ms > $1 "
+		"AND state <> 'failed'",
 	[STMT_HOURS] =
 		"SELECT start_wall_ms, sum(sessions), sum(closed), sum(lost), "
 		"sum(failed), sum(refused), sum(cancelled), sum(waited), "
@@ -377,6 +484,29 @@ static const char *const sql_texts[STMTS] = {
 		"(SELECT start_wall_ms, pool, application, at_most_ms "
 		"FROM hour_wait WHERE start_wall_ms < $1 "
 		"ORDER BY start_wall_ms LIMIT $2)",
+	[STMT_PRUNE_CHANGES] =
+		"DELETE FROM change WHERE id IN (SELECT id FROM change "
+		"WHERE ended_wall_ms > 0 AND ended_wall_ms < $1 "
+		"ORDER BY ended_wall_ms LIMIT $2)",
+	[STMT_PRUNE_DECISIONS] =
+		"DELETE FROM decision WHERE id IN (SELECT d.id FROM decision d "
+		"WHERE d.wall_ms < $1 AND " OLDER_THAN_LAST
+		"ORDER BY d.wall_ms LIMIT $2)",
+	[STMT_PRUNE_KEPT] =
+		"DELETE FROM decision WHERE id IN (SELECT d.id FROM decision d "
+		"WHERE d.outcome = 'kept' AND d.wall_ms < $1 "
+		"AND " OLDER_THAN_LAST "ORDER BY d.wall_ms LIMIT $2)",
+	/* An interval goes once its sessions' parts are gone. */
+	[STMT_PRUNE_SHARES] =
+		"DELETE FROM ledger_session WHERE (ledger, session) IN "
+		"(SELECT s.ledger, s.session FROM ledger l "
+		"JOIN ledger_session s ON s.ledger = l.id "
+		"WHERE l.end_wall_ms > 0 AND l.end_wall_ms < $1 LIMIT $2)",
+	[STMT_PRUNE_LEDGER] =
+		"DELETE FROM ledger WHERE id IN (SELECT l.id FROM ledger l "
+		"WHERE l.end_wall_ms > 0 AND l.end_wall_ms < $1 "
+		"AND NOT EXISTS (SELECT 1 FROM ledger_session s "
+		"WHERE s.ledger = l.id) ORDER BY l.end_wall_ms LIMIT $2)",
 	[STMT_HOUR_WAITS] =
 		"SELECT at_most_ms, sum(waits) FROM hour_wait "
 		"WHERE start_wall_ms = $1 AND ($2 = '' OR pool = $2) "
@@ -388,6 +518,10 @@ static const char *const sql_texts[STMTS] = {
 	[STMT_ALL_REQUESTS] =
 		"SELECT " REQUEST_LIST " FROM request ORDER BY id",
 	[STMT_ALL_EVENTS] = "SELECT " EVENT_LIST " FROM event ORDER BY id",
+	[STMT_ALL_CHANGES] = "SELECT " CHANGE_LIST " FROM change ORDER BY id",
+	[STMT_ALL_DECISIONS] =
+		"SELECT " DECISION_LIST " FROM decision ORDER BY id",
+	[STMT_ALL_LEDGERS] = "SELECT " LEDGER_LIST " FROM ledger ORDER BY id",
 };
 
 #endif

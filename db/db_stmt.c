@@ -218,6 +218,12 @@ static int bind_field(struct db_statement *st, int index,
 	case DB_SESSION_STATE:
 	case DB_REQUEST_STATE:
 	case DB_VOLUME_KIND:
+	case DB_NODE_STATE:
+	case DB_CHANGE_KIND:
+	case DB_CHANGE_STATE:
+	case DB_CHANGE_STEP:
+	case DB_STRATEGY:
+	case DB_OUTCOME:
 	case DB_SEVERITY: {
 		const char *word = db_word(f->kind,
 					   *(const int *)(const void *)at);
@@ -344,6 +350,12 @@ static bool read_field(sqlite3_stmt *stmt, int i, const struct db_field *f,
 	case DB_REQUEST_STATE:
 	case DB_SEVERITY:
 	case DB_VOLUME_KIND:
+	case DB_NODE_STATE:
+	case DB_CHANGE_KIND:
+	case DB_CHANGE_STATE:
+	case DB_CHANGE_STEP:
+	case DB_STRATEGY:
+	case DB_OUTCOME:
 		v = read_text(stmt, i, word, sizeof(word)) ?
 			    db_word_value(f->kind, word) : -1;
 		memcpy(at, &(int){ (int)v }, sizeof(int));

@@ -33,6 +33,8 @@ EMBED(db_sql_0014, "0014-site-object.sql");
 EMBED(db_sql_0015, "0015-linger.sql");
 EMBED(db_sql_0016, "0016-store.sql");
 EMBED(db_sql_0017, "0017-audit.sql");
+EMBED(db_sql_0018, "0018-cluster.sql");
+EMBED(db_sql_0019, "0019-ledger.sql");
 
 const struct db_migration db_migrations[] = {
 	{ .version = 1, .name = "0001-first", .sql = db_sql_0001 },
@@ -52,6 +54,8 @@ const struct db_migration db_migrations[] = {
 	{ .version = 15, .name = "0015-linger", .sql = db_sql_0015 },
 	{ .version = 16, .name = "0016-store", .sql = db_sql_0016 },
 	{ .version = 17, .name = "0017-audit", .sql = db_sql_0017 },
+	{ .version = 18, .name = "0018-cluster", .sql = db_sql_0018 },
+	{ .version = 19, .name = "0019-ledger", .sql = db_sql_0019 },
 };
 const int db_migration_count =
 	(int)(sizeof(db_migrations) / sizeof(db_migrations[0]));

@@ -108,6 +108,9 @@ static int open_store(struct shell *sh, struct error *err)
 	w->next_session = db_counter(sh->db, DB_COUNTER_SESSION);
 	w->next_request = db_counter(sh->db, DB_COUNTER_REQUEST);
 	w->next_event = db_counter(sh->db, DB_COUNTER_EVENT);
+	w->next_change = db_counter(sh->db, DB_COUNTER_CHANGE);
+	w->next_decision = db_counter(sh->db, DB_COUNTER_DECISION);
+	w->next_ledger = db_counter(sh->db, DB_COUNTER_LEDGER);
 	for (int i = 0; i < DB_COUNTERS; i++)
 		sh->reserved[i] = 0;	/* the first save reserves a block */
 	return name_store(sh, err);

@@ -10,6 +10,7 @@ enum {
 	NEXT_MS = 20,			/* when more waits */
 	PASS_MS = 3600 * 1000,		/* between passes of deleting */
 	KEY_DAYS = 30,			/* decisions.md 12 */
+	KEPT_DAYS = 7,			/* decisions that changed nothing */
 };
 static const int64_t DAY_MS = 86400000;
 
@@ -29,6 +30,10 @@ static struct db_keep what_to_keep(const struct shell *sh, int64_t now)
 		.audit_before = now - spec->history_audit_ms,
 		.hours_before = now - spec->history_hours_ms,
 		.keys_before = now - KEY_DAYS * DAY_MS,
+		.changes_before = now - spec->history_events_ms,
+		.kept_before = now - (spec->history_events_ms < KEPT_DAYS * DAY_MS ?
+				      spec->history_events_ms : KEPT_DAYS * DAY_MS),
+		.ledger_before = 0,	/* kept for ever */
 	};
 }
 

@@ -105,6 +105,9 @@ static void save_counters(struct shell *sh, struct error *err)
 		[DB_COUNTER_SESSION] = w->next_session,
 		[DB_COUNTER_REQUEST] = w->next_request,
 		[DB_COUNTER_EVENT] = w->next_event,
+		[DB_COUNTER_CHANGE] = w->next_change,
+		[DB_COUNTER_DECISION] = w->next_decision,
+		[DB_COUNTER_LEDGER] = w->next_ledger,
 	};
 
 	for (int i = 0; i < DB_COUNTERS; i++) {
@@ -138,6 +141,14 @@ static int save_effect(struct shell *sh, const struct effect *e,
 		return db_save_token(sh->db, &e->row->token, err);
 	case EFFECT_DELETE_TOKEN:
 		return db_delete_token(sh->db, e->row->token.hash, err);
+	case EFFECT_SAVE_CLUSTER:
+		return db_save_cluster(sh->db, &e->row->cluster, err);
+	case EFFECT_SAVE_CHANGE:
+		return db_save_change(sh->db, &e->row->change, err);
+	case EFFECT_SAVE_DECISION:
+		return db_save_decision(sh->db, &e->row->decision, err);
+	case EFFECT_SAVE_LEDGER:
+		return db_save_ledger(sh->db, &e->row->ledger, err);
 	case EFFECT_SAVE_VOLUME:
 		return db_save_volume(sh->db, &e->row->volume, err);
 	case EFFECT_DELETE_VOLUME:
@@ -299,8 +310,13 @@ struct rows {
 	struct override_row *overrides;
 	struct volume_row *volumes;
 	struct token_row *tokens;
+	struct cluster_row *clusters;
+	struct change_row *changes;
+	struct decision_row *decisions;
+	struct ledger_row *ledgers;
 	size_t machine_count, session_count, override_count, volume_count,
-		token_count;
+		token_count, cluster_count, change_count, decision_count,
+		ledger_count;
 };
 
 #define ADD_ROW(name, type)                                                    \
@@ -320,6 +336,10 @@ ADD_ROW(session, session_row)
 ADD_ROW(override, override_row)
 ADD_ROW(volume, volume_row)
 ADD_ROW(token, token_row)
+ADD_ROW(cluster, cluster_row)
+ADD_ROW(change, change_row)
+ADD_ROW(decision, decision_row)
+ADD_ROW(ledger, ledger_row)
 
 void shell_save_bundle(struct shell *sh, const struct site_load *load,
 		       const char *json)
@@ -359,32 +379,50 @@ static bool rebooted(struct shell *sh)
 	return known && !same;
 }
 
+static void read_rows(struct shell *sh, struct rows *r)
+{
+	struct error err;
+
+	if (db_load_machines(sh->db, add_machine, r, &err) < 0 ||
+	    db_load_live_sessions(sh->db, add_session, r, &err) < 0 ||
+	    db_load_overrides(sh->db, add_override, r, &err) < 0 ||
+	    db_load_volumes(sh->db, add_volume, r, &err) < 0 ||
+	    db_load_tokens(sh->db, add_token, r, &err) < 0 ||
+	    db_load_clusters(sh->db, add_cluster, r, &err) < 0 ||
+	    db_load_changes(sh->db, add_change, r, &err) < 0 ||
+	    db_load_decisions(sh->db, add_decision, r, &err) < 0 ||
+	    db_load_ledgers(sh->db, add_ledger, r, &err) < 0)
+		shell_die(sh, "the store cannot be read: %s", err.text);
+}
+
+static void free_rows(struct rows *r)
+{
+	free(r->machines);
+	free(r->sessions);
+	free(r->overrides);
+	free(r->volumes);
+	free(r->tokens);
+	free(r->clusters);
+	free(r->changes);
+	free(r->decisions);
+	free(r->ledgers);
+}
+
 void shell_apply_site(struct shell *sh, struct site_spec *spec)
 {
 	struct event ev = { .kind = EVENT_SITE, .site = { .spec = spec } };
 	struct rows r = { 0 };
 	struct world_rows rows;
-	struct error err;
 
 	if (!sh->world.has_spec) {
-		if (db_load_machines(sh->db, add_machine, &r, &err) < 0 ||
-		    db_load_live_sessions(sh->db, add_session, &r, &err) < 0 ||
-		    db_load_overrides(sh->db, add_override, &r, &err) < 0 ||
-		    db_load_volumes(sh->db, add_volume, &r, &err) < 0 ||
-		    db_load_tokens(sh->db, add_token, &r, &err) < 0)
-			shell_die(sh, "the store cannot be read: %s", err.text);
+		read_rows(sh, &r);
+#define ROWS(name) .name##s = r.name##s, .name##_count = r.name##_count
 		rows = (struct world_rows){
-			.machines = r.machines,
-			.machine_count = r.machine_count,
-			.sessions = r.sessions,
-			.session_count = r.session_count,
-			.overrides = r.overrides,
-			.override_count = r.override_count,
-			.volumes = r.volumes,
-			.volume_count = r.volume_count,
-			.tokens = r.tokens,
-			.token_count = r.token_count,
+			ROWS(machine), ROWS(session), ROWS(override),
+			ROWS(volume), ROWS(token), ROWS(cluster), ROWS(change),
+			ROWS(decision), ROWS(ledger),
 		};
+#undef ROWS
 		ev.site.rows = &rows;
 		ev.site.rebooted = rebooted(sh);
 	}
@@ -397,9 +435,5 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 		if (r.sessions[i].gateway >= sh->gateway_count &&
 		    r.sessions[i].gateway < WORLD_GATEWAYS_MAX)
 			sh->gateway_count = r.sessions[i].gateway + 1;
-	free(r.machines);
-	free(r.sessions);
-	free(r.overrides);
-	free(r.volumes);
-	free(r.tokens);
+	free_rows(&r);
 }

@@ -30,7 +30,7 @@ my @rules = (
 	[ qr{^engine/net/},        qr{^engine/(net|wire|base)/} ],
 	[ qr{^engine/ssh/},        qr{^engine/(ssh|wire|base)/} ],
 	[ qr{^engine/sim/},        qr{^engine/(sim|core|base)/} ],
-	[ qr{^engine/loop/},       qr{^(engine/(loop|core|wire|base)/|db/db(_backup)?\.h|engine/engine\.h|engine/rules/rules\.h)} ],
+	[ qr{^engine/loop/},       qr{^(engine/(loop|core|wire|base)/|db/db(_backup|_usage)?\.h|engine/engine\.h|engine/rules/rules\.h)} ],
 	[ qr{^db/},                qr{^(db/|engine/base/|engine/core/rows\.h)} ],
 	[ qr{^console/main\.c$},   qr{^(console/|engine/)} ],
 	[ qr{^console/},           qr{^(console/|engine/(wire|base)/|engine/engine\.h)} ],
