@@ -54,7 +54,7 @@ CREATE TABLE change (
 	to_memory_mib BIGINT NOT NULL CHECK (to_memory_mib >= 0),
 	step_wall_ms BIGINT NOT NULL,
 	ended_wall_ms BIGINT NOT NULL,
-	pairs TEXT NOT NULL CHECK (length(pairs) <= 1023),
+	pairs TEXT NOT NULL CHECK (length(pairs) <= 4095),
 	text TEXT NOT NULL CHECK (length(text) <= 199),
 	-- Over is a fact with a time, never one without the other.
 	CONSTRAINT change_ended

@@ -277,6 +277,8 @@ static void on_flush(uv_timer_t *timer)
 	json_array_clear(ctl->ended_sessions);
 	json_array_clear(ctl->ended_requests);
 	json_array_clear(ctl->gone_machines);
+	json_array_clear(ctl->gone_nodes);
+	json_array_clear(ctl->saved_changes);
 }
 
 static void load_event(void *arg, const struct event_row *row)
@@ -328,8 +330,11 @@ int control_start(struct shell *sh, struct error *err)
 	ctl->ended_sessions = json_array();
 	ctl->ended_requests = json_array();
 	ctl->gone_machines = json_array();
+	ctl->gone_nodes = json_array();
+	ctl->saved_changes = json_array();
 	list_init(&ctl->clients);
 	list_init(&ctl->deeds);
+	list_init(&ctl->replays);
 	load_events(ctl);
 	/* Owner and group; services that ask whois may be anybody on this host. */
 	if (socket_open(ctl, &ctl->server, "control.sock", 0117, on_connection,

@@ -16,6 +16,7 @@ enum {
 	CONTROL_PART = 100,		/* items in one line: even of hostile text
 					 * they stay under CONTROL_LINE_MAX */
 	CONTROL_FLUSH_MS = 200,
+	CONTROL_RULES = 64,		/* more of them are told at each flush */
 };
 
 struct control_client {
@@ -33,6 +34,7 @@ struct control_client {
 	bool full;			/* next flush sends everything */
 	uint64_t seen_turn;		/* changes up to here were sent */
 	uint64_t seen_event;
+	uint64_t seen_rules[CONTROL_RULES];	/* how they were, in short */
 	int64_t said_ms;		/* last line of any kind */
 	uint64_t console_call;		/* being opened, or 0 */
 	int64_t console_request;
@@ -50,10 +52,13 @@ struct control {
 	struct map replies;		/* token -> struct reply */
 	uint64_t next_reply;
 	struct map execs;		/* shell call -> struct reply */
+	struct list replays;		/* of verbs_rule.c */
+	uint32_t reports;		/* of usage, under way */
 	struct event_row events[CONTROL_EVENTS];
 	uint64_t event_count;
 	/* Final sessions and requests of the last turns, for subscribers. */
-	json_t *ended_sessions, *ended_requests, *gone_machines;
+	json_t *ended_sessions, *ended_requests, *gone_machines, *gone_nodes;
+	json_t *saved_changes;		/* as of each save, the last is true */
 };
 
 /* Who waits for the outcome of an EVENT_COMMAND. */

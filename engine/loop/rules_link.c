@@ -101,6 +101,19 @@ static void on_message(struct link *l, struct message *m)
 		ev.hook.call = m->request;
 		ev.hook.text = m->hook_lost.text;
 		break;
+	case WIRE_TYPE_rule_done:
+		if (rule_replay_done(sh, m))
+			return;
+		ev.kind = EVENT_RULE_DONE;
+		ev.rule.call = m->request;
+		ev.rule.ok = m->rule_done.ok;
+		ev.rule.size = (struct site_size){ m->rule_done.nodes,
+						   m->rule_done.vcpus,
+						   m->rule_done.memory_mib };
+		ev.rule.serve = m->rule_done.serve;
+		ev.rule.spare = m->rule_done.spare;
+		ev.rule.text = m->rule_done.text;
+		break;
 	default:
 		log_warn("rules: unexpected message %s", wire_type_name(m->type));
 		return;
@@ -185,6 +198,7 @@ static void on_close(struct link *l, const char *why)
 		uv_process_kill(&sh->rules.child.process, SIGKILL);
 	sh->rules.ready = sh->rules.loaded = false;
 	site_load_role_lost(sh);
+	rule_replays_lost(sh);
 	shell_step(sh, &ev);
 	rule_runs_lose(sh);
 	uv_timer_start(&sh->rules.restart, on_restart, RESTART_MS, 0);

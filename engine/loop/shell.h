@@ -453,6 +453,9 @@ void control_on_event(struct shell *sh, const struct event_row *row);
 void control_on_turn(struct shell *sh);
 /* An answer to a call of the shell's own; false when it is not a guest_exec. */
 bool guest_exec_done(struct shell *sh, const struct message *m);
+/* A rule_done of a replay (verbs_rule.c); false: it is the core's. */
+bool rule_replay_done(struct shell *sh, const struct message *m);
+void rule_replays_lost(struct shell *sh);
 void control_on_console(struct shell *sh, uint64_t call, bool ok, int fd,
 			const char *text);
 /* Sends a message to a host's role; false when it is down. */

@@ -22,8 +22,7 @@ json_t *show_time(int64_t wall_ms)
 	return json_string(out);
 }
 
-/* Text that may hold anything: invalid UTF-8 is made visible first. */
-static json_t *text(const char *s)
+json_t *show_text(const char *s)
 {
 	json_t *j = s[0] ? json_string(s) : json_null();
 	char shown[1024];
@@ -46,6 +45,24 @@ static json_t *duration(int64_t ms)
 
 #define SET(o, key, value) json_object_set_new_nocheck(o, key, value)
 
+/* What machines there use, and what they may. */
+static void set_room(json_t *o, const struct host *h)
+{
+	uint64_t mib, all_mib = placement_memory(h);
+	uint32_t vcpus;
+
+	placement_used(h, &vcpus, &mib);
+	SET(o, "used_vcpus", json_integer(vcpus));
+	SET(o, "used_mib", json_integer((json_int_t)mib));
+	SET(o, "room_vcpus", h->spec.vcpus ? json_integer(h->spec.vcpus) :
+					     json_null());
+	SET(o, "room_mib", all_mib ? json_integer((json_int_t)all_mib) :
+				     json_null());
+	SET(o, "site", show_text(h->spec.site));
+	SET(o, "host_labels", show_names(&h->spec.labels));
+	SET(o, "draining", json_boolean(h->draining));
+}
+
 json_t *show_host(const struct shell *sh, const struct host *h)
 {
 	static const char *const states[] = { "connecting", "up", "not_answering" };
@@ -55,20 +72,21 @@ json_t *show_host(const struct shell *sh, const struct host *h)
 
 	LIST_EACH(&h->machines, it)
 		machines++;
-	SET(o, "name", text(h->spec.name));
-	SET(o, "uri", text(h->spec.uri));
+	SET(o, "name", show_text(h->spec.name));
+	SET(o, "uri", show_text(h->spec.uri));
 	SET(o, "state", json_string(states[h->state]));
-	SET(o, "text", text(h->text));
+	SET(o, "text", show_text(h->text));
 	SET(o, "machines", json_integer(machines));
 	SET(o, "booting", json_integer(h->booting));
+	set_room(o, h);
 	if (r && r->known) {
-		SET(o, "version", text(r->version));
-		SET(o, "hostname", text(r->hostname));
+		SET(o, "version", show_text(r->version));
+		SET(o, "hostname", show_text(r->hostname));
 		SET(o, "cpus", json_integer(r->cpus));
 		SET(o, "memory_mib", json_integer((json_int_t)r->memory_mib));
 		SET(o, "kvm", json_boolean(r->kvm));
 		SET(o, "isolated", json_boolean(r->isolated));
-		SET(o, "labels", text(r->labels));
+		SET(o, "labels", show_text(r->labels));
 	}
 	SET(o, "since", show_time(h->since_wall_ms));
 	SET(o, "removed", json_boolean(h->removed && !machines));
@@ -90,9 +108,9 @@ json_t *show_pool(const struct shell *sh, const struct pool *p)
 		if (n[s])
 			SET(counts, sm_name(&machine_table, s),
 			    json_integer(n[s]));
-	SET(o, "name", text(p->spec.name));
-	SET(o, "application", text(p->spec.application));
-	SET(o, "host", text(p->host->spec.name));
+	SET(o, "name", show_text(p->spec.name));
+	SET(o, "application", show_text(p->spec.application));
+	SET(o, "host", show_text(p->host->spec.name));
 	SET(o, "serve", json_integer(p->serve));
 	SET(o, "spare", json_integer(p->spare));
 	SET(o, "max", json_integer(p->max));
@@ -125,7 +143,7 @@ json_t *show_pool(const struct shell *sh, const struct pool *p)
 	SET(o, "boot_ms", duration(p->boot_ms));
 	SET(o, "wake_ms", duration(p->wake_ms));
 	SET(o, "untrusted", json_boolean(p->spec.untrusted));
-	SET(o, "reason", text(p->reason));
+	SET(o, "reason", show_text(p->reason));
 	SET(o, "removed", json_boolean(p->removed && list_empty(&p->machines)));
 	return o;
 }
@@ -145,9 +163,9 @@ json_t *show_machine(const struct shell *sh, const struct machine *m)
 
 	SET(o, "id", json_integer((json_int_t)m->row.id));
 	SET(o, "ref", json_sprintf("machine/%s", m->row.name));
-	SET(o, "name", text(m->row.name));
-	SET(o, "pool", text(m->row.pool));
-	SET(o, "host", text(m->row.host));
+	SET(o, "name", show_text(m->row.name));
+	SET(o, "pool", show_text(m->row.pool));
+	SET(o, "host", show_text(m->row.host));
 	SET(o, "state", json_string(sm_name(&machine_table, m->row.state)));
 	SET(o, "wish", json_string(wishes[m->row.wish]));
 	SET(o, "dirty", json_boolean(m->row.dirty));
@@ -155,20 +173,20 @@ json_t *show_machine(const struct shell *sh, const struct machine *m)
 	SET(o, "incarnation", json_integer((json_int_t)m->row.incarnation));
 	SET(o, "session", m->row.session ?
 		json_integer((json_int_t)m->row.session) : json_null());
-	SET(o, "user", s ? text(s->row.user) : json_null());
-	SET(o, "reason", text(m->row.reason));
+	SET(o, "user", s ? show_text(s->row.user) : json_null());
+	SET(o, "reason", show_text(m->row.reason));
 	SET(o, "since", show_time(m->row.since_wall_ms));
-	SET(o, "job", text(m->job == JOB_HOOK ? hooks[m->hook] : jobs[m->job]));
+	SET(o, "job", show_text(m->job == JOB_HOOK ? hooks[m->hook] : jobs[m->job]));
 	SET(o, "rung", m->row.state == MACHINE_CLEANING ?
 		json_string(rungs[m->row.rung]) : json_null());
-	SET(o, "image", m->row.image == IMAGE_MADE ? text(m->row.image_key) :
+	SET(o, "image", m->row.image == IMAGE_MADE ? show_text(m->row.image_key) :
 						     json_null());
 	SET(o, "boot_ms", duration(m->row.boot_ms));
 	SET(o, "prepare_ms", duration(m->row.prepare_ms));
 	SET(o, "clean_ms", duration(m->row.clean_ms));
 	SET(o, "sessions", json_integer((json_int_t)m->row.sessions));
 	SET(o, "failures", json_integer(m->row.failures));
-	SET(o, "uuid", text(m->row.uuid));
+	SET(o, "uuid", show_text(m->row.uuid));
 	SET(o, "removed", json_boolean(m->row.state == MACHINE_GONE));
 	return o;
 }
@@ -181,13 +199,13 @@ json_t *show_session_row(const struct session_row *r)
 	SET(o, "ref", ref("session", r->id));
 	SET(o, "state", json_string(r->lingers_wall_ms ? "lingering" :
 				    sm_name(&session_table, r->state)));
-	SET(o, "user", text(r->user));
-	SET(o, "application", text(r->application));
-	SET(o, "listener", text(r->listener));
-	SET(o, "peer", text(r->peer));
-	SET(o, "machine", text(r->machine_name));
+	SET(o, "user", show_text(r->user));
+	SET(o, "application", show_text(r->application));
+	SET(o, "listener", show_text(r->listener));
+	SET(o, "peer", show_text(r->peer));
+	SET(o, "machine", show_text(r->machine_name));
 	SET(o, "incarnation", json_integer((json_int_t)r->incarnation));
-	SET(o, "pool", text(r->pool));
+	SET(o, "pool", show_text(r->pool));
 	SET(o, "gateway", json_integer(r->gateway));
 	SET(o, "requested", show_time(r->requested_wall_ms));
 	SET(o, "assigned", show_time(r->assigned_wall_ms));
@@ -203,8 +221,8 @@ json_t *show_session_row(const struct session_row *r)
 						json_null());
 	SET(o, "bytes_in", json_integer((json_int_t)r->bytes_in));
 	SET(o, "bytes_out", json_integer((json_int_t)r->bytes_out));
-	SET(o, "end_text", text(r->end_text));
-	SET(o, "request_key", text(r->request_key));
+	SET(o, "end_text", show_text(r->end_text));
+	SET(o, "request_key", show_text(r->request_key));
 	SET(o, "removed", json_boolean(sm_is_final(&session_table, r->state)));
 	return o;
 }
@@ -241,17 +259,17 @@ json_t *show_request_row(const struct request_row *r, uint32_t place,
 
 	SET(o, "id", json_integer((json_int_t)r->id));
 	SET(o, "ref", ref("request", r->id));
-	SET(o, "user", text(r->user));
-	SET(o, "application", text(r->application));
-	SET(o, "listener", text(r->listener));
-	SET(o, "peer", text(r->peer));
+	SET(o, "user", show_text(r->user));
+	SET(o, "application", show_text(r->application));
+	SET(o, "listener", show_text(r->listener));
+	SET(o, "peer", show_text(r->peer));
 	SET(o, "state", json_string(states[r->state]));
 	SET(o, "place", place ? json_integer(place) : json_null());
 	SET(o, "requested", show_time(r->requested_wall_ms));
 	SET(o, "deadline", show_time(deadline_wall_ms));
 	SET(o, "wait_ms", json_integer(r->wait_ms));
-	SET(o, "code", text(r->code));
-	SET(o, "text", text(r->text));
+	SET(o, "code", show_text(r->code));
+	SET(o, "text", show_text(r->text));
 	SET(o, "session", r->session ? json_integer((json_int_t)r->session) :
 				       json_null());
 	SET(o, "removed", json_boolean(r->state != REQUEST_WAITING));
@@ -271,14 +289,14 @@ json_t *show_request(const struct shell *sh, const struct request *r)
 	return o;
 }
 
-static json_t *names(const struct site_names *n)
+json_t *show_names(const struct site_names *n)
 {
 	json_t *a = json_array();
 
 	if (n->all)
 		json_array_append_new(a, json_string("*"));
 	for (size_t i = 0; i < n->count; i++)
-		json_array_append_new(a, text(n->names[i]));
+		json_array_append_new(a, show_text(n->names[i]));
 	return a;
 }
 
@@ -305,7 +323,7 @@ json_t *show_listener(const struct shell *sh, const struct listener *l)
 	struct listener_counts sum = { 0 };
 	json_t *o = json_object();
 
-	SET(o, "name", text(l->name));
+	SET(o, "name", show_text(l->name));
 	SET(o, "door", json_string(doors[l->spec.door]));
 	if (l->spec.path[0])
 		SET(o, "address", json_sprintf("unix:%s%s%s",
@@ -314,9 +332,9 @@ json_t *show_listener(const struct shell *sh, const struct listener *l)
 	else
 		SET(o, "address", json_sprintf("%s:%u", l->spec.ip, l->spec.port));
 	SET(o, "user", l->spec.user_source == USER_NETWORK ? networks(&l->spec) :
-		l->spec.user_source == USER_FIXED ? text(l->spec.user) :
+		l->spec.user_source == USER_FIXED ? show_text(l->spec.user) :
 		json_string(sources[l->spec.user_source]));
-	SET(o, "application", names(&l->spec.applications));
+	SET(o, "application", show_names(&l->spec.applications));
 	for (uint32_t g = 0; g < sh->gateway_count; g++) {
 		sum.opening += l->counts[g].opening;
 		sum.refused += l->counts[g].refused;
@@ -327,12 +345,12 @@ json_t *show_listener(const struct shell *sh, const struct listener *l)
 	SET(o, "tls_expires", l->keys.bytes ?
 	    show_time(l->keys.expires_wall_ms) : json_null());
 	if (l->ssh.text)
-		SET(o, "host_key", text(l->ssh.line));
+		SET(o, "host_key", show_text(l->ssh.line));
 	SET(o, "unauthenticated", json_integer(sum.opening));
 	SET(o, "refused", json_integer((json_int_t)sum.refused));
 	SET(o, "turned_away", json_integer((json_int_t)sum.turned_away));
 	SET(o, "evicted", json_integer((json_int_t)sum.evicted));
-	SET(o, "state", text(l->state));
+	SET(o, "state", show_text(l->state));
 	return o;
 }
 
@@ -359,9 +377,9 @@ json_t *show_event(const struct event_row *row)
 	SET(o, "id", json_integer((json_int_t)row->id));
 	SET(o, "time", show_time(row->wall_ms));
 	SET(o, "severity", json_string(severities[row->severity]));
-	SET(o, "kind", text(row->kind));
-	SET(o, "object", text(row->object));
-	SET(o, "text", text(row->text));
+	SET(o, "kind", show_text(row->kind));
+	SET(o, "object", show_text(row->object));
+	SET(o, "text", show_text(row->text));
 	return o;
 }
 
@@ -378,14 +396,14 @@ json_t *show_application(const struct shell *sh,
 	for (size_t i = 0; i < sh->world.pool_count; i++)
 		if (strcmp(sh->world.pools[i]->spec.application, a->name) == 0)
 			json_array_append_new(pools,
-				text(sh->world.pools[i]->spec.name));
-	SET(o, "name", text(a->name));
+				show_text(sh->world.pools[i]->spec.name));
+	SET(o, "name", show_text(a->name));
 	SET(o, "pools", pools);
 	SET(o, "endpoint", json_string(endpoints[a->endpoint]));
 	SET(o, "identity", json_string(identities[a->identity]));
-	SET(o, "resources", names(&a->resources));
+	SET(o, "resources", show_names(&a->resources));
 	SET(o, "hooks", list);
-	SET(o, "version", text(a->version));
+	SET(o, "version", show_text(a->version));
 	return o;
 }
 
@@ -410,9 +428,9 @@ json_t *show_info(const struct shell *sh)
 	const struct world *w = &sh->world;
 	json_t *o = json_object(), *paths = json_object(), *counts = json_object();
 
-	SET(paths, "site_file", text(sh->o.site_file));
-	SET(paths, "state", text(sh->o.state_dir));
-	SET(paths, "run", text(sh->o.run_dir));
+	SET(paths, "site_file", show_text(sh->o.site_file));
+	SET(paths, "state", show_text(sh->o.state_dir));
+	SET(paths, "run", show_text(sh->o.run_dir));
 	SET(counts, "pools", json_integer((json_int_t)w->pool_count));
 	SET(counts, "machines", json_integer((json_int_t)w->machines.used));
 	json_int_t live = 0;
@@ -421,8 +439,8 @@ json_t *show_info(const struct shell *sh)
 	SET(counts, "sessions", json_integer(live));
 	SET(counts, "waiting", json_integer(w->waiting_count));
 	SET(o, "version", json_string(REMUDA_VERSION));
-	SET(o, "site", text(w->spec.name));
-	SET(o, "site_error", text(sh->site_error));
+	SET(o, "site", show_text(w->spec.name));
+	SET(o, "site_error", show_text(sh->site_error));
 	SET(o, "paths", paths);
 	SET(o, "pid", json_integer(getpid()));
 	SET(o, "uptime_ms", json_integer(shell_now_ms() - sh->started_ms));

@@ -11,12 +11,13 @@
 #include "engine/loop/subscribe.h"
 
 enum topic { POOLS, MACHINES, SESSIONS, REQUESTS, HOSTS, GATEWAYS, EVENTS, SITE,
-	     TOPICS };
+	     CLUSTERS, NODES, CHANGES, RULES, TOPICS };
 
 static const char *const topic_names[TOPICS] = {
 	[POOLS] = "pools", [MACHINES] = "machines", [SESSIONS] = "sessions",
 	[REQUESTS] = "requests", [HOSTS] = "hosts", [GATEWAYS] = "gateways",
-	[EVENTS] = "events", [SITE] = "site",
+	[EVENTS] = "events", [SITE] = "site", [CLUSTERS] = "clusters",
+	[NODES] = "nodes", [CHANGES] = "changes", [RULES] = "rules",
 };
 
 /* 0 for a topic that does not exist. */
@@ -126,6 +127,101 @@ static void add_events(struct control_client *c, json_t *items)
 		add(items, show_event(&ctl->events[i % CONTROL_EVENTS]));
 }
 
+/* Clusters and rules are forgotten by the world when a site without them is
+ * applied: then their topic begins anew. */
+static bool begins_anew(const struct control_client *c, enum topic topic)
+{
+	return c->full || ((topic == CLUSTERS || topic == RULES) &&
+			   c->control->shell->site_turn >= c->seen_turn);
+}
+
+static void add_clusters(struct control_client *c, json_t *items)
+{
+	const struct world *w = &c->control->shell->world;
+
+	for (size_t i = 0; i < w->cluster_count; i++) {
+		const struct cluster *k = w->clusters[i];
+
+		/* How many serve is its pool's to say. */
+		if (begins_anew(c, CLUSTERS) || k->changed >= c->seen_turn ||
+		    k->pool->changed >= c->seen_turn)
+			add(items, show_cluster(c->control->shell, k));
+	}
+}
+
+static void add_nodes(struct control_client *c, json_t *items)
+{
+	const struct world *w = &c->control->shell->world;
+
+	for (size_t i = 0; i < w->cluster_count; i++) {
+		const struct cluster *k = w->clusters[i];
+		/* Who takes over from whom may be news to all of them. */
+		bool all = c->full || k->changed >= c->seen_turn;
+
+		if (!all && k->pool->changed < c->seen_turn)
+			continue;
+		LIST_EACH(&k->pool->machines, it) {
+			const struct machine *m =
+				LIST_ENTRY(it, struct machine, pool_link);
+
+			if (m->node && (all || m->changed >= c->seen_turn))
+				add(items, show_node(c->control->shell, m));
+		}
+	}
+	if (!c->full)
+		json_array_extend(items, c->control->gone_nodes);
+}
+
+static void add_changes(struct control_client *c, json_t *items)
+{
+	LIST_EACH(&c->control->shell->world.changes, it)
+		if (c->full)
+			add(items, show_change(&LIST_ENTRY(it, struct change,
+							   link)->row));
+	if (!c->full)
+		json_array_extend(items, c->control->saved_changes);
+}
+
+/* The core does not mark them; they are few, and their text tells. */
+static void add_rules(struct control_client *c, json_t *items)
+{
+	const struct shell *sh = c->control->shell;
+
+	for (size_t i = 0; i < sh->world.rule_count; i++) {
+		const struct rule *r = sh->world.rules[i];
+		uint64_t state = r->last.id * 31 + (uint64_t)r->last.wall_ms * 7 +
+				 (uint64_t)r->timer.at_ms * 3 +
+				 r->failures * 2 + r->disabled;
+
+		if (begins_anew(c, RULES) || i >= CONTROL_RULES ||
+		    c->seen_rules[i] != state)
+			add(items, show_rule(sh, r));
+		if (i < CONTROL_RULES)
+			c->seen_rules[i] = state;
+	}
+}
+
+static void send_items(struct control_client *c, enum topic topic,
+		       const json_t *items)
+{
+	bool full = begins_anew(c, topic);
+	size_t n = json_array_size(items);
+	bool first = true;
+
+	for (size_t at = 0; (at < n || (first && full)) && !c->closing;) {
+		json_t *part = json_array();
+
+		for (size_t i = 0; i < CONTROL_PART && at < n; i++, at++)
+			json_array_append(part, json_array_get(items, at));
+		control_send(c, json_pack("{s:s, s:b, s:o, s:I}", "topic",
+					  topic_names[topic], "full",
+					  full && first, "items", part,
+					  "time_ms",
+					  (json_int_t)shell_wall_ms()));
+		first = false;
+	}
+}
+
 static void send_topic(struct control_client *c, enum topic topic)
 {
 	json_t *items = json_array();
@@ -156,23 +252,22 @@ static void send_topic(struct control_client *c, enum topic topic)
 		if (c->full || c->control->shell->site_turn >= c->seen_turn)
 			add(items, show_info(c->control->shell));
 		break;
+	case CLUSTERS:
+		add_clusters(c, items);
+		break;
+	case NODES:
+		add_nodes(c, items);
+		break;
+	case CHANGES:
+		add_changes(c, items);
+		break;
+	case RULES:
+		add_rules(c, items);
+		break;
 	case TOPICS:
 		break;
 	}
-	size_t n = json_array_size(items);
-	bool first = true;
-	for (size_t at = 0; (at < n || (first && c->full)) && !c->closing;) {
-		json_t *part = json_array();
-
-		for (size_t i = 0; i < CONTROL_PART && at < n; i++, at++)
-			json_array_append(part, json_array_get(items, at));
-		control_send(c, json_pack("{s:s, s:b, s:o, s:I}", "topic",
-					  topic_names[topic], "full",
-					  c->full && first, "items", part,
-					  "time_ms",
-					  (json_int_t)shell_wall_ms()));
-		first = false;
-	}
+	send_items(c, topic, items);
 	json_decref(items);
 }
 
@@ -216,11 +311,21 @@ void control_on_turn(struct shell *sh)
 		if (sm_is_final(&session_table, s->row.state))
 			add(ctl->ended_sessions, show_session_row(&s->row));
 	}
-	LIST_EACH(&sh->world.gone, it)
-		add(ctl->gone_machines,
-		    show_machine(sh, LIST_ENTRY(it, struct machine, gone_link)));
-	for (size_t i = 0; i < sh->fx.count; i++)
-		if (sh->fx.items[i].kind == EFFECT_SAVE_REQUEST)
+	LIST_EACH(&sh->world.gone, it) {
+		const struct machine *m =
+			LIST_ENTRY(it, struct machine, gone_link);
+
+		add(ctl->gone_machines, show_machine(sh, m));
+		if (m->node)
+			add(ctl->gone_nodes, show_node(sh, m));
+	}
+	for (size_t i = 0; i < sh->fx.count; i++) {
+		const struct effect *e = &sh->fx.items[i];
+
+		if (e->kind == EFFECT_SAVE_REQUEST)
 			add(ctl->ended_requests,
-			    show_request_row(&sh->fx.items[i].row->request, 0, 0));
+			    show_request_row(&e->row->request, 0, 0));
+		else if (e->kind == EFFECT_SAVE_CHANGE)
+			add(ctl->saved_changes, show_change(&e->row->change));
+	}
 }

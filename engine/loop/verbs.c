@@ -64,7 +64,8 @@ static void command(const struct verb_call *a, struct event *ev,
 	ev->command.reply = ctl->next_reply;
 	ev->command.name = slice_of(verb_text(a, "name"));
 	ev->command.who = slice_of(a->c->who);
-	ev->command.session = (uint64_t)verb_int(a, "session", 0);
+	if (!ev->command.session)
+		ev->command.session = (uint64_t)verb_int(a, "session", 0);
 	ev->command.serve = verb_int(a, "serve", -1);
 	ev->command.spare = verb_int(a, "spare", -1);
 	ev->command.max = verb_int(a, "max", -1);
@@ -83,6 +84,11 @@ void verb_command_for(const struct verb_call *a, enum command_verb verb,
 	command(a, &ev, "");
 }
 
+void verb_step(const struct verb_call *a, struct event *ev)
+{
+	command(a, ev, "");
+}
+
 void verb_command_token(const struct verb_call *a, int64_t ms,
 			const char *hash, const char *token)
 {
@@ -98,6 +104,49 @@ bool verb_refused(const struct verb_call *a)
 		control_error(a->c, a->id, "read_only", NULL,
 			      "only the site's owner and root may see this", NULL);
 	return !a->c->may_change;
+}
+
+/* A page of history: so many rows given, so many looked at, at most.  Longer
+ * ones are asked for page by page, and other work goes on between them. */
+enum { PAGE_ROWS = 250, PAGE_SCAN = 1000 };
+
+uint32_t verb_page_rows(const struct verb_call *a)
+{
+	int64_t limit = verb_int(a, "limit", 100);
+
+	return limit < 1 ? 1 : limit > PAGE_ROWS ? PAGE_ROWS : (uint32_t)limit;
+}
+
+void verb_query(const struct verb_call *a, struct db_query *q)
+{
+	*q = (struct db_query){
+		.before_id = (uint64_t)verb_int(a, "before", 0),
+		.limit = verb_page_rows(a), .scan = PAGE_SCAN,
+		.since_wall_ms = verb_int(a, "since_ms", 0),
+		.until_wall_ms = verb_int(a, "until_ms", 0),
+	};
+	TEXT_SET(q->user, verb_text(a, "user"));
+	TEXT_SET(q->machine, verb_text(a, "machine"));
+	TEXT_SET(q->application, verb_text(a, "application"));
+	TEXT_SET(q->listener, verb_text(a, "listener"));
+	TEXT_SET(q->pool, verb_text(a, "pool"));
+	TEXT_SET(q->state, verb_text(a, "state"));
+	TEXT_SET(q->code, verb_text(a, "code"));
+	TEXT_SET(q->text, verb_text(a, "search"));
+	TEXT_SET(q->object, verb_text(a, "object"));
+	TEXT_SET(q->source, verb_text(a, "source"));
+	TEXT_SET(q->cluster, verb_text(a, "cluster"));
+}
+
+void verb_page(const struct verb_call *a, const char *kind, int rc,
+	       json_t *items, uint64_t next, const struct error *err)
+{
+	if (rc == 0) {
+		control_page(a->c, a->id, kind, items, next);
+		return;
+	}
+	json_decref(items);
+	control_error(a->c, a->id, "failed", NULL, err->text, NULL);
 }
 
 static bool arguments_known(const struct verb_call *a, const struct verb *v)
@@ -124,7 +173,7 @@ static const struct verb *find(const char *name)
 {
 	static const struct verb *const tables[] = {
 		verbs_pool, verbs_session, verbs_site, verbs_user, verbs_token,
-		verbs_resource, verbs_gc,
+		verbs_resource, verbs_gc, verbs_cluster, verbs_rule, verbs_usage,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)

@@ -25,7 +25,8 @@ struct verb {
 };
 
 extern const struct verb verbs_pool[], verbs_session[], verbs_site[],
-	verbs_user[], verbs_token[], verbs_resource[], verbs_gc[];
+	verbs_user[], verbs_token[], verbs_resource[], verbs_gc[],
+	verbs_cluster[], verbs_rule[], verbs_usage[];
 
 /* An argument, or "", or absent, or false. */
 const char *verb_text(const struct verb_call *a, const char *name);
@@ -43,6 +44,19 @@ bool verb_refused(const struct verb_call *a);
 void verb_command(const struct verb_call *a, enum command_verb verb);
 void verb_command_for(const struct verb_call *a, enum command_verb verb,
 		      int64_t ms);
+
+/* The argument strategy, 0 when it is not there; false: it is none, which is
+ * answered (verbs_cluster.c). */
+bool verb_strategy(const struct verb_call *a, int *strategy);
+/* The same for an event whose further fields are filled in. */
+void verb_step(const struct verb_call *a, struct event *ev);
+
+/* ---- pages of history ---- */
+uint32_t verb_page_rows(const struct verb_call *a);
+void verb_query(const struct verb_call *a, struct db_query *q);
+/* Answers with a page, or with the error of the query; takes items. */
+void verb_page(const struct verb_call *a, const char *kind, int rc,
+	       json_t *items, uint64_t next, const struct error *err);
 
 /* COMMAND_TOKEN_CREATE; its answer, if it is yes, brings the token. */
 void verb_command_token(const struct verb_call *a, int64_t ms,

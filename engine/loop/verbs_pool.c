@@ -27,6 +27,24 @@ static void run_host_show(const struct verb_call *a)
 		verb_not_found(a, "host", name);
 }
 
+static void run_host_drain(const struct verb_call *a)
+{
+	struct event ev = { .command = { .verb = COMMAND_HOST_DRAIN } };
+
+	if (verb_strategy(a, &ev.command.strategy))
+		verb_step(a, &ev);
+}
+
+static void run_host_undrain(const struct verb_call *a)
+{
+	verb_command(a, COMMAND_HOST_UNDRAIN);
+}
+
+static void run_host_fence(const struct verb_call *a)
+{
+	verb_command(a, COMMAND_HOST_FENCE);
+}
+
 static void run_pool_list(const struct verb_call *a)
 {
 	json_t *items = json_array();
@@ -126,6 +144,9 @@ static void run_machine_console(const struct verb_call *a)
 const struct verb verbs_pool[] = {
 	{ "host.list", run_host_list, false, "" },
 	{ "host.show", run_host_show, false, "name " },
+	{ "host.drain", run_host_drain, true, "name strategy dry_run " },
+	{ "host.undrain", run_host_undrain, true, "name dry_run " },
+	{ "host.fence", run_host_fence, true, "name dry_run " },
 	{ "pool.list", run_pool_list, false, "" },
 	{ "pool.show", run_pool_show, false, "name " },
 	{ "pool.scale", run_pool_scale, true, "name serve spare max dry_run " },

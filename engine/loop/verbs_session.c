@@ -23,50 +23,9 @@ static void add_event(void *items, const struct event_row *row)
 	json_array_append_new(items, show_event(row));
 }
 
-/* A page of history: so many rows given, so many looked at, at most.  Longer
- * ones are asked for page by page, and other work goes on between them. */
-enum { PAGE_ROWS = 250, PAGE_SCAN = 1000 };
-
-static uint32_t page_rows(const struct verb_call *a)
-{
-	int64_t limit = verb_int(a, "limit", 100);
-
-	return limit < 1 ? 1 : limit > PAGE_ROWS ? PAGE_ROWS : (uint32_t)limit;
-}
-
-static void make_query(const struct verb_call *a, struct db_query *q)
-{
-	*q = (struct db_query){
-		.before_id = (uint64_t)verb_int(a, "before", 0),
-		.limit = page_rows(a), .scan = PAGE_SCAN,
-		.since_wall_ms = verb_int(a, "since_ms", 0),
-		.until_wall_ms = verb_int(a, "until_ms", 0),
-	};
-	TEXT_SET(q->user, verb_text(a, "user"));
-	TEXT_SET(q->machine, verb_text(a, "machine"));
-	TEXT_SET(q->application, verb_text(a, "application"));
-	TEXT_SET(q->listener, verb_text(a, "listener"));
-	TEXT_SET(q->pool, verb_text(a, "pool"));
-	TEXT_SET(q->state, verb_text(a, "state"));
-	TEXT_SET(q->code, verb_text(a, "code"));
-	TEXT_SET(q->text, verb_text(a, "search"));
-	TEXT_SET(q->object, verb_text(a, "object"));
-}
-
 static bool is(const char *filter, const char *value)
 {
 	return !filter[0] || strcmp(filter, value) == 0;
-}
-
-static void send_page(const struct verb_call *a, const char *kind, int rc,
-		      json_t *items, uint64_t next, const struct error *err)
-{
-	if (rc == 0) {
-		control_page(a->c, a->id, kind, items, next);
-		return;
-	}
-	json_decref(items);
-	control_error(a->c, a->id, "failed", NULL, err->text, NULL);
 }
 
 static void run_session_list(const struct verb_call *a)
@@ -76,7 +35,7 @@ static void run_session_list(const struct verb_call *a)
 	struct error err;
 	int rc = 0;
 
-	make_query(a, &q);
+	verb_query(a, &q);
 	if (verb_true(a, "history"))
 		rc = db_query_sessions(a->sh->db, &q, add_session, items, &err);
 	else
@@ -91,7 +50,7 @@ static void run_session_list(const struct verb_call *a)
 			    is(q.listener, r->listener))
 				json_array_append_new(items, show_session(live));
 		}
-	send_page(a, "session_list", rc, items, q.next, &err);
+	verb_page(a, "session_list", rc, items, q.next, &err);
 }
 
 static void run_session_show(const struct verb_call *a)
@@ -172,12 +131,12 @@ static void run_request_list(const struct verb_call *a)
 	struct error err;
 	int rc = 0;
 
-	make_query(a, &q);
+	verb_query(a, &q);
 	if (!q.before_id)
 		add_waiting(a, &q, items);
 	if (verb_true(a, "history"))
 		rc = db_query_requests(a->sh->db, &q, add_request, items, &err);
-	send_page(a, "request_list", rc, items, q.next, &err);
+	verb_page(a, "request_list", rc, items, q.next, &err);
 }
 
 static void run_queue_list(const struct verb_call *a)
@@ -185,7 +144,7 @@ static void run_queue_list(const struct verb_call *a)
 	json_t *items = json_array();
 	struct db_query q;
 
-	make_query(a, &q);
+	verb_query(a, &q);
 	add_waiting(a, &q, items);
 	control_items(a->c, a->id, "queue_list", items);
 }
@@ -197,11 +156,11 @@ static void run_event_list(const struct verb_call *a)
 	struct error err;
 	int rc;
 
-	make_query(a, &q);
+	verb_query(a, &q);
 	TEXT_SET(q.state, verb_text(a, "severity"));
 	TEXT_SET(q.code, verb_text(a, "kind"));
 	rc = db_query_events(a->sh->db, &q, add_event, items, &err);
-	send_page(a, "event_list", rc, items, q.next, &err);
+	verb_page(a, "event_list", rc, items, q.next, &err);
 }
 
 static json_t *number_or_null(int64_t n)
@@ -234,7 +193,7 @@ static void add_hour(void *items, const struct db_hour *h)
 static void run_history_hours(const struct verb_call *a)
 {
 	struct db_hours_query q = {
-		.limit = page_rows(a),
+		.limit = verb_page_rows(a),
 		.since_wall_ms = verb_int(a, "since_ms", 0),
 		.before_wall_ms = verb_int(a, "before",
 					   verb_int(a, "until_ms", 0)),
@@ -245,7 +204,7 @@ static void run_history_hours(const struct verb_call *a)
 	TEXT_SET(q.pool, verb_text(a, "pool"));
 	TEXT_SET(q.application, verb_text(a, "application"));
 	int rc = db_query_hours(a->sh->db, &q, add_hour, items, &err);
-	send_page(a, "hour_list", rc, items, (uint64_t)q.next, &err);
+	verb_page(a, "hour_list", rc, items, (uint64_t)q.next, &err);
 }
 
 static void add_deed(void *items, const struct db_deed *d)
@@ -269,11 +228,11 @@ static void run_audit_list(const struct verb_call *a)
 	if (verb_refused(a))
 		return;
 	items = json_array();
-	make_query(a, &q);
+	verb_query(a, &q);
 	TEXT_SET(q.code, verb_text(a, "command"));
 	TEXT_SET(q.state, verb_text(a, "outcome"));
 	int rc = db_query_deeds(a->sh->db, &q, add_deed, items, &err);
-	send_page(a, "audit_list", rc, items, q.next, &err);
+	verb_page(a, "audit_list", rc, items, q.next, &err);
 }
 
 const struct verb verbs_session[] = {

@@ -50,6 +50,28 @@
  *   token.list [user]  token.delete name (the first digits of its id)
  *   token.create name [application] [once] [for="1h"]
  *     -> {"ok":true,"text":"...","token":"rmd-..."}; it is told this once
+ *   cluster.list  cluster.show name          show: also node_list[node] and change_now(change|null)
+ *   cluster.resize name [nodes] [vcpus] [memory_mib] [strategy] [mapping="a>c b>d"] [dry_run]
+ *     strategy: failover shutdown move live; the size holds over calendar and rules until cluster.reset
+ *   cluster.replace name [strategy] [mapping] [dry_run]     all its nodes anew
+ *   cluster.reset|pause|resume name [dry_run]               site, calendar and rules decide again; change
+ *     nothing; go on
+ *   node.list [cluster]  node.show name  node.move name [host] [strategy] [dry_run]
+ *   change.list [cluster,user,state,search,since_ms,until_ms,limit,before]: pages, newest first
+ *   change.show|cancel change=N              cancel undoes it, [dry_run]
+ *   rule.list  rule.show name  rule.enable|disable name [dry_run]
+ *   rule.run name [dry_run]                  dry_run: text says what it wishes, and nothing comes of it
+ *   rule.replay decision=N                   kind replay: the rule of today with the inputs of then
+ *   cluster.why name  rule.why name  decision.list [object,source]: kind decision_list, also
+ *     [state(outcome),search,since_ms,until_ms,limit,before]: pages, newest first
+ *   decision.show decision=N
+ *   host.drain name [strategy] [dry_run]     cluster nodes leave it, no machine is made there
+ *   host.undrain name  host.fence name [dry_run]     fence: an operator knows that it is off
+ *   whatif.host_down name                    kind whatif: host sentences[]; what would happen, by the
+ *     choices that would be made
+ *   usage [by("user"|"application"|"pool"|"cluster"|"host"|"machine")] from_ms until_ms
+ *     [user,application,pool,cluster,host,machine]   kind usage_list, answered when it is made: the
+ *     ledger in [from, until), exact to the millisecond; the sums are the same by whatever they are
  *   whois name|session|address               address: of a machine, or "ip:port" of an open
  *     connection to a resource, as the service or the machine sees it
  *   engine.stop [machines="stay"]            machines stay up (the only choice now)
@@ -75,18 +97,21 @@
  *     data is text with every byte >= 0x80 or < 0x20 as \u00XX (one code point per byte), both
  *     ways; {"console":"mail-07","closed":true,"text":"why"} ends it; the client sends
  *     {"console":"mail-07","close":true} to leave.
- *   subscribe [topics=["pools","machines","sessions","requests","hosts","gateways","events","site"]]
+ *   subscribe [topics=["pools","machines","sessions","requests","hosts","gateways","events","site",
+ *     "clusters","nodes","changes","rules"]]
  *     -> answer, then a full state and then changes, at most 5 a second, as lines
  *     {"topic":"machines","full":true|false,"items":[...],"time_ms":WALL}
  *     The first line of each topic is full, even when empty; its further parts are not.
  *     Items carry the same fields as the lists.  An object that ended comes once more
- *     with its final state (machines "gone", sessions closed/lost/failed, requests final)
- *     and "removed":true.  {"topic":"tick","time_ms":WALL} at least every second, so a client
+ *     with its final state (machines and nodes "gone", sessions closed/lost/failed, requests and
+ *     changes final) and "removed":true.  Clusters and rules: a site that was applied is told as
+ *     a full state again; what is not in it is gone.  {"topic":"tick","time_ms":WALL} at least every second, so a client
  *     knows the engine lives.
  *
  * Items (times: RFC 3339 UTC text or null; *_ms integers; unknown = null):
  *   host:     name uri state("up"|"not_answering"|"connecting") text version hostname cpus
- *             memory_mib kvm machines since
+ *             memory_mib kvm machines since site host_labels[] draining used_vcpus used_mib
+ *             room_vcpus room_mib (what machines use of it and may use; null = no bound, not known)
  *   pool:     name application host serve spare max keep recycle counts{state:n...} in_use ready
  *             starting bad waiting outdated paused origin total removed reason boot_ms vcpus memory_mib endpoint identity
  *   machine:  id ref("machine/mail-07") name pool host state wish dirty incarnation session user
@@ -109,6 +134,32 @@
  *   audit:    id time who uid pid program command arguments (JSON, cut at 399 bytes) dry_run
  *             outcome code (null when ok) text
  *   event:    id time severity("info"|"warn"|"fail") kind object text
+ *   cluster:  name ref application vip("10.0.0.50/24") address("10.0.0.50:80") interface port balance
+ *             replay strategy state("serving"|"short"|"changing"|"down") nodes vcpus memory_mib (wanted
+ *             now) source (who says so: "site" "calendar" "rule/load" "operator/ops1") serving machines
+ *             reason (why it is not as wanted) paused site_size{nodes vcpus memory_mib} min{} max{}
+ *             pin{nodes vcpus memory_mib who since}|null (an operator's; 0 = not said) calendar{text
+ *             nodes vcpus memory_mib}|null rules[] change (id|null) decision (the last)|null cool_up_ms
+ *             cool_down_ms grown shrunk vip_held vip_text transactions answered replayed failed reset
+ *             refused bytes_in bytes_out open waiting cpu_percent cpu_busiest_percent (of its nodes'
+ *             vcpus; null = not known) cpu_history[] (newest first) origin
+ *   node:     name ref cluster host site address state (of the machine) part("out"|"checked"|"serving"|
+ *             "draining") up text (why not) since open transactions failed (seen by the gateways that
+ *             are there) vcpus memory_mib cpu_percent memory_used_mib rss_mib change role("new"|"old"|
+ *             "changing"|null) partner (who replaces it, or is replaced by it) incarnation
+ *   change:   id ref cluster kind("resize"|"replace"|"move") state("running"|"undoing"|"done"|"failed"|
+ *             "cancelled") step step_number steps[{name state("done"|"now"|"stopped"|"open")}] strategy
+ *             decision from{nodes vcpus memory_mib} to{} who started step_since ended took_ms
+ *             pairs[{old new stays}] text (what it waits for, how it ended) cancellable
+ *   rule:     name ref object("cluster/payroll"|"pool/mail") state("on"|"off"|"failing") failures (in a
+ *             row; after 3 it is not run) running every_ms deadline_ms next version origin
+ *             last (decision; its id is null when it changed nothing)|null
+ *   decision: id ref time object source version (of the rule) inputs{} wish("nodes=3") outcome("kept"|
+ *             "changed"|"held_back"|"failed"|"dry") change change_state text sentence ("rule/load: 2 -> 3
+ *             nodes: cpu 87 % over 80 %; change 12 done in 4.1 s")
+ *   replay:   a decision with wish_now text_now ok_now version_now same
+ *   usage:    name by from until machine_ms vcpu_ms mib_ms session_ms estimated_ms open_ms; by user:
+ *             "(idle)" and "(cluster)" are nobody's, by cluster "(pools)" is none's
  *   user:     name state("enabled"|"disabled") groups[] applications[] limit sessions waiting
  *             priority password token uid place
  *   group:    name members[] applications[] priority limit sessions waiting place
