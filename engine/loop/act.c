@@ -440,6 +440,8 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_DOMAIN_DESTROY:
 		domain_destroy(sh, e, m);
 		return;
+	case EFFECT_STATS_READ:
+		return;
 	case EFFECT_BASE_LOOK:
 	case EFFECT_VOLUME_DELETE:
 		volumes_act(sh, e);
@@ -501,7 +503,6 @@ void shell_perform(struct shell *sh, const struct effect *e)
 		return;
 	case EFFECT_DOMAIN_RESIZE:
 	case EFFECT_DOMAIN_MIGRATE:
-	case EFFECT_STATS_READ:
 	case EFFECT_SAVE_CLUSTER:
 	case EFFECT_SAVE_CHANGE:
 	case EFFECT_SAVE_DECISION:

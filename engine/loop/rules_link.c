@@ -72,6 +72,8 @@ static void on_message(struct link *l, struct message *m)
 		site_load_error(sh, m);
 		return;
 	case WIRE_TYPE_rule_done:
+		if (rule_replay_done(sh, m))
+			return;
 		rule_runs_done(sh, m);
 		return;
 	case WIRE_TYPE_hook_step:
@@ -100,19 +102,6 @@ static void on_message(struct link *l, struct message *m)
 		ev.kind = EVENT_HOOK_LOST;
 		ev.hook.call = m->request;
 		ev.hook.text = m->hook_lost.text;
-		break;
-	case WIRE_TYPE_rule_done:
-		if (rule_replay_done(sh, m))
-			return;
-		ev.kind = EVENT_RULE_DONE;
-		ev.rule.call = m->request;
-		ev.rule.ok = m->rule_done.ok;
-		ev.rule.size = (struct site_size){ m->rule_done.nodes,
-						   m->rule_done.vcpus,
-						   m->rule_done.memory_mib };
-		ev.rule.serve = m->rule_done.serve;
-		ev.rule.spare = m->rule_done.spare;
-		ev.rule.text = m->rule_done.text;
 		break;
 	default:
 		log_warn("rules: unexpected message %s", wire_type_name(m->type));

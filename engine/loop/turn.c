@@ -87,12 +87,28 @@ void shell_stop(struct shell *sh, int exit_code)
 	uv_stop(&sh->loop);
 }
 
+/* How far east of UTC local time is; looked up once a minute. */
+static int32_t local_offset_s(int64_t wall_ms)
+{
+	static int64_t minute = -1;
+	static int32_t offset_s;
+	time_t now = (time_t)(wall_ms / 1000);
+	struct tm tm;
+
+	if (minute != wall_ms / 60000 && localtime_r(&now, &tm)) {
+		minute = wall_ms / 60000;
+		offset_s = (int32_t)tm.tm_gmtoff;
+	}
+	return offset_s;
+}
+
 void shell_step(struct shell *sh, struct event *ev)
 {
 	CHECK("", !sh->in_turn, "an event while a turn ends: %s",
 	      event_name(ev->kind));
 	ev->now_ms = shell_now_ms();
 	ev->wall_ms = shell_wall_ms();
+	ev->offset_s = local_offset_s(ev->wall_ms);
 	engine_step(&sh->world, ev, &sh->fx);
 	sh->pending = true;
 }
