@@ -3,8 +3,11 @@
  * gateway alone can do.
  *
  *     relay PORT MACHINE_IP:PORT [--proxy] [--gateways N]
+ *     relay PORT NODE_IP:PORT,NODE_IP:PORT --cluster [--proxy] [--gateways N]
  *
- * Ends at end-of-file on standard input, then prints how many sessions ended.
+ * Nodes are asked "check\n" every second and must say it again.  Ends at
+ * end-of-file on standard input, then prints how many sessions ended, or what
+ * became of the cluster's transactions.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,8 +31,9 @@ enum { GATEWAYS_MAX = 16 };
 
 static int engines[GATEWAYS_MAX];
 static const char *machine;
-static bool proxy;
+static bool proxy, cluster;
 static uint64_t sessions, ended;
+static struct wire_cluster_count counts[GATEWAYS_MAX];
 
 static void die(const char *what)
 {
@@ -97,7 +101,8 @@ static void offer(int fd, uint16_t port)
 		.type = WIRE_TYPE_gateway_listener, .fds = { door, -1 },
 		.fd_count = 1,
 		.gateway_listener = { .listener = 1, .name = SLICE("bench"),
-				      .door = WIRE_DOOR_DIRECT,
+				      .door = cluster ? WIRE_DOOR_CLUSTER :
+							WIRE_DOOR_DIRECT,
 				      .user_source = WIRE_USER_FIXED,
 				      .user = SLICE("kiosk"),
 				      .application = SLICE("echo") },
@@ -106,16 +111,71 @@ static void offer(int fd, uint16_t port)
 	close(door);
 }
 
-static void answer(int fd, const struct message *q)
+/* The cluster and its nodes, as an engine would tell of them. */
+static void tell_cluster(int fd)
 {
+	char copy[512], *save = NULL;
+	struct message m = {
+		.type = WIRE_TYPE_cluster_set,
+		.cluster_set = {
+			.name = SLICE("echo"), .balance = WIRE_BALANCE_LEAST,
+			.replay = 1, .wait_ms = 10000,
+			.identity = proxy ? WIRE_IDENTITY_PROXY
+					  : WIRE_IDENTITY_NONE,
+			.health_request = SLICE("check\n"),
+			.health_expect = SLICE("check"),
+			.health_interval_ms = 1000, .health_timeout_ms = 1000,
+			.health_fall = 2, .health_rise = 1,
+		},
+	};
+
+	send_message(fd, &m);
+	snprintf(copy, sizeof(copy), "%s", machine);
+	m = (struct message){ .type = WIRE_TYPE_node_set, .incarnation = 1,
+			      .node_set = { .cluster = SLICE("echo"),
+					    .machine_name = SLICE("echo-01"),
+					    .node = WIRE_NODE_SERVING } };
+	for (char *at = strtok_r(copy, ",", &save); at;
+	     at = strtok_r(NULL, ",", &save)) {
+		m.node_set.machine++;
+		m.node_set.address = slice_of(at);
+		send_message(fd, &m);
+	}
+}
+
+static void print_counts(int gateways)
+{
+	struct wire_cluster_count sum = { .transactions = 0 };
+
+	for (int i = 0; i < gateways; i++) {
+		sum.transactions += counts[i].transactions;
+		sum.answered += counts[i].answered;
+		sum.replayed += counts[i].replayed;
+		sum.failed += counts[i].failed;
+		sum.reset += counts[i].reset;
+		sum.refused += counts[i].refused;
+	}
+	printf("%llu transactions, %llu answered, %llu replayed, %llu failed, %llu reset, %llu refused\n",
+	       (unsigned long long)sum.transactions,
+	       (unsigned long long)sum.answered,
+	       (unsigned long long)sum.replayed,
+	       (unsigned long long)sum.failed, (unsigned long long)sum.reset,
+	       (unsigned long long)sum.refused);
+}
+
+static void answer(int fd, int gateway, const struct message *q)
+{
+	if (q->type == WIRE_TYPE_cluster_count)
+		counts[gateway] = q->cluster_count;
 	if (q->type != WIRE_TYPE_session_request) {
 		ended += q->type == WIRE_TYPE_session_ended;
 		return;
 	}
+	sessions++;
 	struct message m = {
 		.type = WIRE_TYPE_session_assign, .incarnation = 1,
 		.session_assign = {
-			.conn = q->session_request.conn, .session = ++sessions,
+			.conn = q->session_request.conn, .session = sessions,
 			.machine = 1 + sessions % 1000,
 			.machine_name = SLICE("echo-01"),
 			.endpoint = WIRE_ENDPOINT_TCP,
@@ -151,19 +211,22 @@ int main(int argc, char **argv)
 	int count = 1;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: relay PORT IP:PORT [--proxy] [--gateways N]\n");
+		fprintf(stderr, "usage: relay PORT IP:PORT[,IP:PORT --cluster] [--proxy] [--gateways N]\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	machine = argv[2];
 	for (int i = 3; i < argc; i++) {
 		proxy |= !strcmp(argv[i], "--proxy");
+		cluster |= !strcmp(argv[i], "--cluster");
 		if (!strcmp(argv[i], "--gateways") && i + 1 < argc)
 			count = (int)number(argv[++i], 1, GATEWAYS_MAX);
 	}
 	for (int i = 0; i < count; i++) {
 		start((uint32_t)i);
 		offer(engines[i], (uint16_t)number(argv[1], 1, 65535));
+		if (cluster)
+			tell_cluster(engines[i]);
 		p[i + 1] = (struct pollfd){ .fd = engines[i], .events = POLLIN };
 	}
 	while (poll(p, (nfds_t)count + 1, -1) > 0 && !p[0].revents) {
@@ -179,7 +242,7 @@ int main(int argc, char **argv)
 			       (got == 0 &&
 				(got = wire_receive_first(engines[i], &buffer, &m,
 							  &err)) > 0))
-				answer(engines[i], &m);
+				answer(engines[i], i, &m);
 			if (got < 0) {
 				fprintf(stderr, "relay: gateway: %s\n", err.text);
 				return 1;
@@ -192,7 +255,10 @@ int main(int argc, char **argv)
 		send_message(engines[i], &stop);
 		wait(NULL);
 	}
-	printf("%llu sessions, %llu ended\n", (unsigned long long)sessions,
-	       (unsigned long long)ended);
+	if (cluster)
+		print_counts(count);
+	else
+		printf("%llu sessions, %llu ended\n",
+		       (unsigned long long)sessions, (unsigned long long)ended);
 	return 0;
 }
