@@ -45,6 +45,15 @@ void field_wrong(lua_State *L, const struct field_owner *o,
 		     f->name, want, got);
 }
 
+/* JSON holds UTF-8 only. */
+static bool is_utf8(const char *text)
+{
+	json_t *value = json_string(text);
+
+	json_decref(value);
+	return value != NULL;
+}
+
 /* The string on the top, without NUL and at most max bytes; else NULL. */
 const char *field_plain_text(lua_State *L, size_t max)
 {
@@ -58,7 +67,7 @@ const char *field_plain_text(lua_State *L, size_t max)
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
 			return NULL;
-	return text;
+	return is_utf8(text) ? text : NULL;
 }
 
 static void put_text(const struct field_owner *o, const char *name,
@@ -75,10 +84,9 @@ static void set_text(lua_State *L, const struct field_owner *o,
 
 	snprintf(want, sizeof(want), "a text of 1 to %lld printable characters",
 		 (long long)f->max);
-	json_t *value = text ? json_string(text) : NULL;
-	if (!value)	/* json_string refuses what is not UTF-8 */
+	if (!text)
 		field_wrong(L, o, f, want);
-	json_object_set_new(o->out, f->name, value);
+	put_text(o, f->name, text);
 }
 
 /* Any characters but NUL: what goes over a connection. */

@@ -14,7 +14,7 @@ struct field_owner;
 /* Raises `pool "mail": 'serve' must be WANT, not GOT`. */
 _Noreturn void field_wrong(lua_State *L, const struct field_owner *o,
 			   const struct field *f, const char *want);
-/* The string on the top, printable and at most max bytes; else NULL. */
+/* The string on the top, printable UTF-8 and at most max bytes; else NULL. */
 const char *field_plain_text(lua_State *L, size_t max);
 
 void field_set_source(lua_State *L, const struct field_owner *o,

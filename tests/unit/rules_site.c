@@ -423,6 +423,9 @@ static const struct mistake mistakes[] = {
 	  "application \"a\": 'endpoint' must be \"channel\", \"tcp:25\", "
 	  "\"tcp:10.0.7.{index}:25\" or \"unix:/PATH\", not \"tcp:10.0.{n}:1\"",
 	  "" },
+	{ SITE "application \"a\" { endpoint = \"tcp:1\\xff:1\" }\n", "site.lua", 2,
+	  "application \"a\": 'endpoint' must be \"channel\", \"tcp:25\", "
+	  "\"tcp:10.0.7.{index}:25\" or \"unix:/PATH\", not \"tcp:1\\xff:1\"", "" },
 	{ SITE "application \"a\" { endpoint = \"vsock:1\" }\n", "site.lua", 2,
 	  "application \"a\": endpoint = \"vsock:1\" is not in this version yet",
 	  "use \"channel\"" },
