@@ -44,47 +44,12 @@ enum {
 	PLACES_MAX = 16,	/* of one address on one host */
 };
 
-static void begin(struct net *n, struct vip *v);
-
 static uint32_t random_below(uint32_t limit)
 {
 	uint32_t r;
 
 	CHECK("", getrandom(&r, sizeof(r), 0) == sizeof(r), "getrandom");
 	return r % limit;
-}
-
-static struct vip *vip_at(struct net *n, const struct address *ip)
-{
-	LIST_EACH(&n->vips, it) {
-		struct vip *v = LIST_ENTRY(it, struct vip, link);
-
-		if (network_address_same(&v->ip, ip))
-			return v;
-	}
-	return NULL;
-}
-
-static struct vip_name *name_of(const struct vip *v, const char *name)
-{
-	LIST_EACH(&v->names, it) {
-		struct vip_name *k = LIST_ENTRY(it, struct vip_name, link);
-
-		if (strcmp(k->name, name) == 0)
-			return k;
-	}
-	return NULL;
-}
-
-struct vip *vip_find(struct net *n, const char *name)
-{
-	LIST_EACH(&n->vips, it) {
-		struct vip *v = LIST_ENTRY(it, struct vip, link);
-
-		if (name_of(v, name))
-			return v;
-	}
-	return NULL;
 }
 
 /* ---- what the engine is told ---------------------------------------------------- */
@@ -97,11 +62,7 @@ void vip_tell(struct net *n, const struct vip *v)
 				 v->told_held, v->text, 0);
 }
 
-static void say(struct net *n, struct vip *v, bool held, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-/* Where nothing changed, nothing is said. */
-static void say(struct net *n, struct vip *v, bool held, const char *fmt, ...)
+void vip_say(struct net *n, struct vip *v, bool held, const char *fmt, ...)
 {
 	char text[VIP_TEXT_SIZE];
 	va_list ap;
@@ -119,11 +80,11 @@ static void say(struct net *n, struct vip *v, bool held, const char *fmt, ...)
 	vip_tell(n, v);
 }
 
-static void say_unable(struct net *n, struct vip *v)
+void vip_say_unable(struct net *n, struct vip *v)
 {
-	say(n, v, false,
-	    "%s takes CAP_NET_ADMIN and CAP_NET_RAW: run the engine as root, or give its unit AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW; 127.x.x.x takes none",
-	    v->text_ip);
+	vip_say(n, v, false,
+		"%s takes CAP_NET_ADMIN and CAP_NET_RAW: run the engine as root, or give its unit AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW; 127.x.x.x takes none",
+		v->text_ip);
 }
 
 /* ---- ears ------------------------------------------------------------------------- */
@@ -136,8 +97,8 @@ static int open_ears(struct net *n, struct vip *v, int index)
 	ether_close(&v->ether);
 	if (ether_open(&v->ether, index, &v->ip, &err) < 0 ||
 	    epoll_ctl(n->epoll_fd, EPOLL_CTL_ADD, v->ether.fd, &ev) < 0) {
-		say(n, v, false, "%s cannot be listened to: %s", v->interface,
-		    v->ether.fd < 0 ? err.text : strerror(errno));
+		vip_say(n, v, false, "%s cannot be listened to: %s", v->interface,
+			v->ether.fd < 0 ? err.text : strerror(errno));
 		ether_close(&v->ether);
 		return -1;
 	}
@@ -146,9 +107,7 @@ static int open_ears(struct net *n, struct vip *v, int index)
 
 /* ---- states ------------------------------------------------------------------------- */
 
-/* Takes it off wherever we, or an engine before us, have put it; unless another
- * engine of this host has it. */
-static int take_off(struct net *n, struct vip *v, struct error *err)
+int vip_take_off(struct net *n, struct vip *v, struct error *err)
 {
 	struct rtnl_place at;
 
@@ -172,10 +131,10 @@ static void enter_away(struct net *n, struct vip *v, const char *why)
 	ether_close(&v->ether);
 	v->state = VIP_AWAY;
 	v->deadline_ms = INT64_MAX;
-	if (take_off(n, v, &err) < 0)
+	if (vip_take_off(n, v, &err) < 0)
 		log_error("%s is still on %s: %s", v->text_ip, v->interface,
 			  err.text);
-	say(n, v, false, "interface %s %s", v->interface, why);
+	vip_say(n, v, false, "interface %s %s", v->interface, why);
 }
 
 /* Asked again at that time; two who wait for each other do not meet again. */
@@ -233,19 +192,19 @@ static void enter_held(struct net *n, struct vip *v, const struct rtnl_link *l)
 	v->state = VIP_HELD;
 	v->accused_ms = v->defended_ms = v->named_ms = 0;
 	announce_all(v, l);
-	say(n, v, true, "%s", "");
+	vip_say(n, v, true, "%s", "");
 }
 
 static void say_refused(struct net *n, struct vip *v, const char *why)
 {
 	if (errno == EPERM)
-		say_unable(n, v);
+		vip_say_unable(n, v);
 	else if (errno == EACCES)
-		say(n, v, false, "IPv6 is off on %s: sysctl net.ipv6.conf.%s.disable_ipv6=0",
-		    v->interface, v->interface);
+		vip_say(n, v, false, "IPv6 is off on %s: sysctl net.ipv6.conf.%s.disable_ipv6=0",
+			v->interface, v->interface);
 	else
-		say(n, v, false, "%s cannot be put on %s: %s", v->text_ip,
-		    v->interface, why);
+		vip_say(n, v, false, "%s cannot be put on %s: %s", v->text_ip,
+			v->interface, why);
 }
 
 /* Nobody objected. */
@@ -256,7 +215,7 @@ static void put_on(struct net *n, struct vip *v, const struct rtnl_link *l)
 
 	if (rtnl_find(&n->rtnl, &v->ip, RTNL_ANYBODY, &at, &err) == 0 &&
 	    at.index) {
-		begin(n, v);	/* somebody put it on this host meanwhile */
+		vip_begin(n, v);	/* somebody put it on this host meanwhile */
 		return;
 	}
 	if (rtnl_add(&n->rtnl, l->index, &v->ip, v->prefix, &err) < 0) {
@@ -268,7 +227,7 @@ static void put_on(struct net *n, struct vip *v, const struct rtnl_link *l)
 	if (rtnl_find(&n->rtnl, &v->ip, RTNL_ANYBODY, &at, &err) == 0 &&
 	    at.index == l->index && !at.ours) {
 		rtnl_remove(&n->rtnl, &v->ip, &at, &err);
-		say(n, v, false, "this kernel does not keep who put an address on an interface: Linux 5.18 or later does");
+		vip_say(n, v, false, "this kernel does not keep who put an address on an interface: Linux 5.18 or later does");
 		enter_taken(v, retry_ms());
 		return;
 	}
@@ -280,9 +239,9 @@ static void say_foreign(struct net *n, struct vip *v, const struct rtnl_place *a
 	const struct rtnl_link *l = rtnl_link_at(&n->rtnl, at->index);
 	const char *where = l ? l->name : "another interface";
 
-	say(n, v, false,
-	    "%s is on %s already, and not by Remuda: ip address delete %s/%u dev %s, or choose another vip",
-	    v->text_ip, where, v->text_ip, at->prefix, where);
+	vip_say(n, v, false,
+		"%s is on %s already, and not by Remuda: ip address delete %s/%u dev %s, or choose another vip",
+		v->text_ip, where, v->text_ip, at->prefix, where);
 }
 
 static const char *unusable(const struct rtnl_link *l)
@@ -318,7 +277,7 @@ static void begin_usable(struct net *n, struct vip *v, const struct rtnl_link *l
 
 	if (rtnl_find(&n->rtnl, &v->ip, RTNL_OURS, &ours, &err) < 0 ||
 	    rtnl_find(&n->rtnl, &v->ip, RTNL_FOREIGN, &foreign, &err) < 0) {
-		say(n, v, false, "%s", err.text);
+		vip_say(n, v, false, "%s", err.text);
 		enter_taken(v, retry_ms());
 		return;
 	}
@@ -326,8 +285,8 @@ static void begin_usable(struct net *n, struct vip *v, const struct rtnl_link *l
 		enter_held(n, v, l);
 		return;
 	}
-	if (ours.index && take_off(n, v, &err) < 0)
-		say(n, v, false, "%s cannot be moved: %s", v->text_ip, err.text);
+	if (ours.index && vip_take_off(n, v, &err) < 0)
+		vip_say(n, v, false, "%s cannot be moved: %s", v->text_ip, err.text);
 	else if (foreign.index)
 		say_foreign(n, v, &foreign);
 	else if (l->asks) {
@@ -340,8 +299,7 @@ static void begin_usable(struct net *n, struct vip *v, const struct rtnl_link *l
 	enter_taken(v, retry_ms());
 }
 
-/* From whatever state. */
-static void begin(struct net *n, struct vip *v)
+void vip_begin(struct net *n, struct vip *v)
 {
 	const struct rtnl_link *l = rtnl_link(&n->rtnl, v->interface);
 	const char *why = unusable(l);
@@ -360,7 +318,7 @@ static void begin(struct net *n, struct vip *v)
 	}
 	/* The role of an engine that just died needs a moment to end. */
 	if (++v->handovers > HANDOVERS)
-		say(n, v, false, "%s", err.text);
+		vip_say(n, v, false, "%s", err.text);
 	enter_taken(v, HANDOVER_MS);
 }
 
@@ -372,7 +330,7 @@ static void probe(struct net *n, struct vip *v)
 	uint8_t out[PACKET_MAX], to[PACKET_MAC];
 
 	if (unusable(l) || l->index != v->ether.index) {
-		begin(n, v);
+		vip_begin(n, v);
 		return;
 	}
 	if (v->probes == PROBES) {
@@ -396,7 +354,7 @@ static void hold_on(struct net *n, struct vip *v)
 	}
 	if (v->accused_ms && now_ms >= v->accused_ms + CALM_MS) {
 		v->accused_ms = v->named_ms = 0;
-		say(n, v, true, "%s", "");
+		vip_say(n, v, true, "%s", "");
 	}
 	held_deadline(v);
 }
@@ -411,7 +369,7 @@ void vip_on_time(struct net *n, struct vip *v)
 		probe(n, v);
 		return;
 	case VIP_TAKEN:
-		begin(n, v);
+		vip_begin(n, v);
 		return;
 	case VIP_HELD:
 		hold_on(n, v);
@@ -433,9 +391,9 @@ static void accuse(struct net *n, struct vip *v, const uint8_t *mac)
 	v->accused_ms = now_ms;
 	if (!v->named_ms || now_ms - v->named_ms >= DEFEND_MS) {
 		v->named_ms = now_ms;
-		say(n, v, true,
-		    "%s says on %s that it has %s too: it is kept and defended; find that machine and take the address from it",
-		    packet_mac_text(mac, text), v->interface, v->text_ip);
+		vip_say(n, v, true,
+			"%s says on %s that it has %s too: it is kept and defended; find that machine and take the address from it",
+			packet_mac_text(mac, text), v->interface, v->text_ip);
 	}
 	held_deadline(v);
 }
@@ -452,10 +410,10 @@ void vip_on_packets(struct net *n, struct vip *v)
 			accuse(n, v, p.mac);
 		if (v->state != VIP_ASKING)
 			continue;
-		say(n, v, false, p.kind == PACKET_CLAIM ?
-		    "%s is taken: %s on %s has it; take it from that machine, or give the cluster another vip (it is asked again every few seconds)" :
-		    "%s is not free: %s on %s asks for it as well",
-		    v->text_ip, packet_mac_text(p.mac, text), v->interface);
+		vip_say(n, v, false, p.kind == PACKET_CLAIM ?
+			"%s is taken: %s on %s has it; take it from that machine, or give the cluster another vip (it is asked again every few seconds)" :
+			"%s is not free: %s on %s asks for it as well",
+			v->text_ip, packet_mac_text(p.mac, text), v->interface);
 		enter_taken(v, retry_ms());
 	}
 }
@@ -467,17 +425,17 @@ void vip_on_links(struct net *n, struct vip *v)
 	if (!n->able)
 		return;
 	if (v->state == VIP_AWAY ? !unusable(l) : unusable(l) != NULL) {
-		begin(n, v);
+		vip_begin(n, v);
 		return;
 	}
 	if (v->state == VIP_AWAY)
-		say(n, v, false, "interface %s %s", v->interface, unusable(l));
+		vip_say(n, v, false, "interface %s %s", v->interface, unusable(l));
 	if (v->state != VIP_HELD)
 		return;
 	if (l->index != v->ether.index) {
-		say(n, v, false, "interface %s is another one now: the address is put there",
-		    v->interface);
-		begin(n, v);
+		vip_say(n, v, false, "interface %s is another one now: the address is put there",
+			v->interface);
+		vip_begin(n, v);
 	} else if (l->drops != v->drops || memcmp(l->mac, v->mac, PACKET_MAC)) {
 		/* Neighbours may have forgotten it, or remember another. */
 		announce_all(v, l);
@@ -495,103 +453,7 @@ void vip_on_address(struct net *n, struct vip *v)
 	    rtnl_find(&n->rtnl, &v->ip, RTNL_OURS, &at, &err) < 0 ||
 	    at.index == v->ether.index)
 		return;
-	say(n, v, false, "somebody removed %s from %s: it is put back",
-	    v->text_ip, v->interface);
-	begin(n, v);
-}
-
-/* ---- what the engine wants ------------------------------------------------------------------ */
-
-static struct vip *vip_new(struct net *n, const struct address *ip)
-{
-	struct vip *v = calloc(1, sizeof(*v));
-
-	CHECK("", v, "out of memory");
-	list_init(&v->names);
-	v->ip = *ip;
-	inet_ntop(ip->family == 6 ? AF_INET6 : AF_INET, ip->bytes, v->text_ip,
-		  sizeof(v->text_ip));
-	v->ether = ETHER_CLOSED;
-	v->claim_fd = -1;
-	v->deadline_ms = INT64_MAX;
-	list_add_tail(&n->vips, &v->link);
-	return v;
-}
-
-static void vip_free(struct vip *v)
-{
-	ether_close(&v->ether);
-	if (v->claim_fd >= 0)
-		close(v->claim_fd);
-	list_remove(&v->link);
-	free(v);
-}
-
-/* Without a name it is let go; -1 when it is still there. */
-static int drop_name(struct net *n, struct vip *v, const char *name,
-		     struct error *err)
-{
-	struct vip_name *k = name_of(v, name);
-	int rc = 0;
-
-	list_remove(&k->link);
-	free(k);
-	if (list_empty(&v->names)) {
-		rc = take_off(n, v, err);
-		vip_free(v);
-	}
-	return rc;
-}
-
-void vip_remove(struct net *n, const char *name, uint64_t request)
-{
-	struct vip *v = vip_find(n, name);
-	struct error err = { "" };
-
-	if (v && drop_name(n, v, name, &err) < 0) {
-		error_wrap(&err, "it is still on its interface");
-		net_tell(n, name, true, err.text, request);
-		return;
-	}
-	if (v)
-		log_info("%s: its address is let go", name);
-	net_tell(n, name, false, "it is let go", request);
-}
-
-void vip_add(struct net *n, const struct wire_vip_add *want)
-{
-	struct address ip = network_address_parse(want->ip);
-	char name[VIP_NAME_SIZE], interface[IFNAMSIZ];
-	struct error err = { "" };
-
-	text_copy_slice(name, sizeof(name), want->name);
-	if (!ip.family ||
-	    !text_copy_slice(interface, sizeof(interface), want->interface)) {
-		net_tell(n, name, false, "that is no address, or no name of an interface", 0);
-		return;
-	}
-	struct vip *v = vip_at(n, &ip), *before = vip_find(n, name);
-	if (before && before != v && drop_name(n, before, name, &err) < 0)
-		log_error("%s: %s", name, err.text);
-	bool changed = !v || v->prefix != want->prefix ||
-		       strcmp(v->interface, interface) != 0;
-	if (!v)
-		v = vip_new(n, &ip);
-	else if (changed && v->state == VIP_HELD)
-		say(n, v, false, "it moves from %s to %s", v->interface, interface);
-	v->prefix = want->prefix;
-	TEXT_SET(v->interface, interface);
-	if (!name_of(v, name)) {
-		struct vip_name *k = calloc(1, sizeof(*k));
-
-		CHECK("", k, "out of memory");
-		TEXT_SET(k->name, name);
-		list_add_tail(&v->names, &k->link);
-	}
-	if (v->told)
-		net_tell(n, name, v->told_held, v->text, 0);
-	if (!n->able)
-		say_unable(n, v);
-	else if (changed)
-		begin(n, v);
+	vip_say(n, v, false, "somebody removed %s from %s: it is put back",
+		v->text_ip, v->interface);
+	vip_begin(n, v);
 }

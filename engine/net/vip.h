@@ -81,13 +81,23 @@ int64_t net_now_ms(void);
 void net_tell(struct net *n, const char *name, bool held, const char *text,
 	      uint64_t request);
 
+/* ---- wish.c ------------------------------------------------------------------- */
+void vip_add(struct net *n, const struct wire_vip_add *want);
+/* The last name takes the address away.  Answered with request. */
+void vip_remove(struct net *n, const char *name, uint64_t request);
+
+/* ---- vip.c --------------------------------------------------------------------- */
+/* Begins to hold it, from whatever state. */
+void vip_begin(struct net *n, struct vip *v);
+/* Takes it off wherever we, or an engine before us, have put it; unless another
+ * engine of this host has it. */
+int vip_take_off(struct net *n, struct vip *v, struct error *err);
+/* Tells the engine, under all names; nothing where nothing changed. */
+void vip_say(struct net *n, struct vip *v, bool held, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+void vip_say_unable(struct net *n, struct vip *v);
 /* Says once more how it stands. */
 void vip_tell(struct net *n, const struct vip *v);
-/* NULL when there is none. */
-struct vip *vip_find(struct net *n, const char *name);
-void vip_add(struct net *n, const struct wire_vip_add *want);
-/* The last name takes the address away. */
-void vip_remove(struct net *n, const char *name, uint64_t request);
 /* Its time has come, somebody spoke of it, a link changed, its address may
  * have come or gone. */
 void vip_on_time(struct net *n, struct vip *v);
