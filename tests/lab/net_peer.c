@@ -47,22 +47,50 @@ static bool is_marked(const char *host, const struct kind *k)
 	return at.index && at.prefix == k->prefix;
 }
 
-static bool can_bind(const char *host, const struct kind *k)
+/* A tcp socket on a host, bound to the address or connected to it; -1. */
+static int tcp(const char *host, const struct kind *k, bool listens)
 {
 	struct address ip = address_of(k);
-	struct sockaddr_in in4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons(80) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+				    .sin6_port = htons(80) };
+	const struct sockaddr *at = k == &v4 ? (struct sockaddr *)&in4 :
+					       (struct sockaddr *)&in6;
+	socklen_t size = k == &v4 ? sizeof(in4) : sizeof(in6);
+	int one = 1;
 
-	leave();
-	enter(host);
-	int fd = socket(k == &v4 ? AF_INET : AF_INET6, SOCK_STREAM, 0);
 	memcpy(&in4.sin_addr, ip.bytes, 4);
 	memcpy(&in6.sin6_addr, ip.bytes, 16);
-	int rc = k == &v4 ? bind(fd, (struct sockaddr *)&in4, sizeof(in4)) :
-			    bind(fd, (struct sockaddr *)&in6, sizeof(in6));
-	close(fd);
 	leave();
-	return rc == 0;
+	enter(host);
+	int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	int rc = listens ? bind(fd, at, size) || listen(fd, 4) :
+			   connect(fd, at, size);
+	leave();
+	if (rc) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static bool can_bind(const char *host, const struct kind *k)
+{
+	int fd = tcp(host, k, true);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static bool arrives(int fd, const char *text)
+{
+	char in[32] = "";
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && read(fd, in, sizeof(in) - 1) > 0 &&
+	       strcmp(in, text) == 0;
 }
 
 /* Whom `near` takes for the address. */
@@ -205,6 +233,29 @@ static void test_link(const struct kind *k)
 	ok(UNTIL(announced(0)), "%s: a new link address is announced", k->name);
 	run("ip -n host link set eth0 address 02:00:00:00:00:01");
 	ok(UNTIL(announced(1)), "%s: each time", k->name);
+}
+
+/* Its cable is out and in again, under a connection. */
+static void test_connection(const struct kind *k)
+{
+	int door = tcp("host", k, true), client = tcp("near", k, false);
+	int server = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+
+	ok(server >= 0, "%s: a client connects to the address", k->name);
+	run("ip link set to-host down");
+	ok(UNTIL(has(a, false, "no carrier")), "%s: no carrier", k->name);
+	ok(write(client, "from client", 11) == 11 &&
+	   write(server, "from server", 11) == 11, "%s: both write", k->name);
+	run("ip link set to-host up");
+	ok(UNTIL(has(a, true, "")), "%s: held again", k->name);
+	ok(UNTIL(arrives(server, "from client")) &&
+	   UNTIL(arrives(client, "from server")), "%s: what they wrote arrives", k->name);
+	int again = tcp("near", k, false);
+	ok(again >= 0, "%s: the door stands open for the next", k->name);
+	close(again);
+	close(client);
+	close(server);
+	close(door);
 }
 
 /* Its cable is out; meanwhile another host takes the address. */
@@ -509,6 +560,7 @@ int main(void)
 		test_take(k);
 		test_removed_by_somebody(k);
 		test_link(k);
+		test_connection(k);
 		test_carrier(k);
 		test_adopted(k);
 		test_conflict(k);
