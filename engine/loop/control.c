@@ -396,15 +396,19 @@ void control_answer(struct shell *sh, uint64_t client, int64_t id, bool ok,
 		control_error(c, id, code, NULL, text, NULL);
 }
 
-static void answer_token(struct shell *sh, const struct reply *r,
-			 const char *text)
+/* A yes that brings something: a token, the change that began. */
+static void answer_more(struct shell *sh, const struct reply *r,
+			const char *text)
 {
 	struct control_client *c = control_client_of(sh->control, r->client);
 
-	if (c)
-		control_send(c, json_pack("{s:I, s:b, s:s, s:s}", "id", r->id,
-					  "ok", 1, "text", text, "token",
-					  r->token));
+	if (!c)
+		return;
+	control_send(c, json_pack("{s:I, s:b, s:s, s:s*, s:o*}", "id", r->id,
+				  "ok", 1, "text", text, "token",
+				  r->token[0] ? r->token : NULL, "change",
+				  r->change ? json_integer((json_int_t)r->change) :
+					      NULL));
 }
 
 void control_on_reply(struct shell *sh, const struct effect *e)
@@ -416,8 +420,8 @@ void control_on_reply(struct shell *sh, const struct effect *e)
 		return;
 	text_copy_slice(code, sizeof(code), e->word);
 	text_copy_slice(text, sizeof(text), e->text);
-	if (e->ok && r->token[0])
-		answer_token(sh, r, text);
+	if (e->ok && (r->token[0] || r->change))
+		answer_more(sh, r, text);
 	else
 		control_answer(sh, r->client, r->id, e->ok, code, text);
 	OPENSSL_cleanse(r, sizeof(*r));

@@ -66,6 +66,7 @@ struct reply {
 	uint64_t client;
 	json_int_t id;
 	char token[64];			/* told with a yes, or "" */
+	uint64_t change;		/* that began by it, told likewise; 0 = none */
 };
 
 /* The client of that number, NULL when it is gone. */

@@ -94,11 +94,68 @@ static json_t *pairs_of(const char *text)
 	return list;
 }
 
+/* ---- sentences ---------------------------------------------------------------- */
+
+struct saying {
+	char text[SENTENCE_SIZE];
+	size_t used;
+};
+
+static void say(struct saying *l, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(struct saying *l, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(l->text + l->used, sizeof(l->text) - l->used, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		l->used += (size_t)n;
+	if (l->used >= sizeof(l->text))
+		l->used = sizeof(l->text) - 1;
+}
+
+/* "2 -> 3 nodes, 2 -> 4 vCPU" */
+static void say_size(struct saying *l, const struct change_row *c)
+{
+	bool any = false;
+
+	if (c->kind == CHANGE_REPLACE)
+		say(l, "nodes made anew");
+	else if (c->kind == CHANGE_MOVE)
+		say(l, "nodes moved");
+	any = c->kind != CHANGE_RESIZE;
+	if (c->from_nodes != c->to_nodes) {
+		say(l, "%s%u -> %u nodes", any ? ", " : "", c->from_nodes,
+		    c->to_nodes);
+		any = true;
+	}
+	if (c->from_vcpus != c->to_vcpus) {
+		say(l, "%s%u -> %u vCPU", any ? ", " : "", c->from_vcpus,
+		    c->to_vcpus);
+		any = true;
+	}
+	if (c->from_memory_mib != c->to_memory_mib) {
+		say(l, "%s%llu -> %llu MiB", any ? ", " : "",
+		    (unsigned long long)c->from_memory_mib,
+		    (unsigned long long)c->to_memory_mib);
+		any = true;
+	}
+	if (!any)
+		say(l, "the same size");
+}
+
 json_t *show_change(const struct change_row *row)
 {
 	bool over = row->ended_wall_ms != 0;
+	struct saying what = { .used = 0 };
 	json_t *o = json_object();
 
+	say_size(&what, row);
+	SET(o, "summary", show_text(what.text));
 	SET(o, "id", show_number(row->id));
 	SET(o, "ref", json_sprintf("change/%llu", (unsigned long long)row->id));
 	SET(o, "cluster", show_text(row->cluster));
@@ -163,63 +220,17 @@ static bool find_change(const struct shell *sh, uint64_t id,
 	return true;
 }
 
-struct saying {
-	char text[SENTENCE_SIZE];
-	size_t used;
-};
-
-static void say(struct saying *l, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void say(struct saying *l, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(l->text + l->used, sizeof(l->text) - l->used, fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		l->used += (size_t)n;
-	if (l->used >= sizeof(l->text))
-		l->used = sizeof(l->text) - 1;
-}
-
-/* "2 -> 3 nodes, 2 -> 4 vCPU" */
-static void say_size(struct saying *l, const struct change_row *c)
-{
-	bool any = false;
-
-	if (c->kind == CHANGE_REPLACE)
-		say(l, "nodes made anew");
-	else if (c->kind == CHANGE_MOVE)
-		say(l, "nodes moved");
-	any = c->kind != CHANGE_RESIZE;
-	if (c->from_nodes != c->to_nodes) {
-		say(l, "%s%u -> %u nodes", any ? ", " : "", c->from_nodes,
-		    c->to_nodes);
-		any = true;
-	}
-	if (c->from_vcpus != c->to_vcpus) {
-		say(l, "%s%u -> %u vCPU", any ? ", " : "", c->from_vcpus,
-		    c->to_vcpus);
-		any = true;
-	}
-	if (c->from_memory_mib != c->to_memory_mib) {
-		say(l, "%s%llu -> %llu MiB", any ? ", " : "",
-		    (unsigned long long)c->from_memory_mib,
-		    (unsigned long long)c->to_memory_mib);
-		any = true;
-	}
-	if (!any)
-		say(l, "the same size");
-}
 
 static void say_end(struct saying *l, const struct change_row *c)
 {
+	int64_t ms = c->ended_wall_ms - c->started_wall_ms;
 	char took[24];
 
-	text_duration(took, sizeof(took), c->ended_wall_ms - c->started_wall_ms);
+	if (ms >= 1000 && ms < 10000)
+		snprintf(took, sizeof(took), "%d.%d s", (int)(ms / 1000),
+			 (int)(ms / 100 % 10));
+	else
+		text_duration(took, sizeof(took), ms);
 	say(l, "; change %llu ", (unsigned long long)c->id);
 	if (!c->ended_wall_ms)
 		say(l, "is %s at step %s", c->state == CHANGE_UNDOING ?

@@ -18,11 +18,6 @@ static json_t *size_of(const struct site_size *s)
 	return show_size(s->nodes, s->vcpus, s->memory_mib);
 }
 
-static json_t *percent(uint32_t permille)
-{
-	return json_real(permille / 10.0);
-}
-
 /* The wall time of a boot time of the core. */
 static json_t *boot_time(const struct shell *sh, int64_t boot_ms)
 {
@@ -86,11 +81,11 @@ static void set_use(json_t *o, const struct cluster *c)
 	json_t *history = json_array();
 
 	for (uint32_t i = 0; i < use.history_count; i++)
-		json_array_append_new(history, percent(use.history[i]));
-	SET(o, "cpu_percent", use.history_count ? percent(use.cpu_permille) :
-						  json_null());
-	SET(o, "cpu_busiest_percent", use.history_count ?
-	    percent(use.busiest_permille) : json_null());
+		json_array_append_new(history, show_number(use.history[i]));
+	SET(o, "cpu_permille", use.history_count ?
+	    show_number(use.cpu_permille) : json_null());
+	SET(o, "cpu_busiest_permille", use.history_count ?
+	    show_number(use.busiest_permille) : json_null());
 	SET(o, "cpu_history", history);
 }
 
@@ -195,8 +190,8 @@ static void set_node_use(json_t *o, const struct machine *m)
 	const struct usage *u = m->usage;
 	bool known = u && u->at_ms;
 
-	SET(o, "cpu_percent", u && u->count ? percent(u->cpu_permille[0]) :
-					      json_null());
+	SET(o, "cpu_permille", u && u->count ?
+	    show_number(u->cpu_permille[0]) : json_null());
 	SET(o, "memory_used_mib", known ? show_number(u->memory_mib) : json_null());
 	SET(o, "rss_mib", known ? show_number(u->rss_mib) : json_null());
 }
@@ -222,7 +217,8 @@ json_t *show_node(const struct shell *sh, const struct machine *m)
 	SET(o, "state", json_string(sm_name(&machine_table, m->row.state)));
 	SET(o, "part", json_string(parts[m->row.node]));
 	SET(o, "up", json_boolean(n->up));
-	SET(o, "text", show_text(n->text[0] ? n->text : m->row.reason));
+	SET(o, "text", show_text(n->text[0] || m->row.state == MACHINE_READY ?
+				 n->text : m->row.reason));
 	SET(o, "since", n->since_ms ? boot_time(sh, n->since_ms) :
 				      show_time(m->row.since_wall_ms));
 	SET(o, "open", show_number(n->open));
@@ -259,8 +255,16 @@ json_t *show_rule(const struct shell *sh, const struct rule *r)
 	SET(o, "version", show_text(r->spec.version));
 	SET(o, "origin", json_sprintf("%s:%u", r->spec.place.file,
 				      r->spec.place.line));
-	SET(o, "last", r->last.source[0] ? show_decision(sh, &r->last) :
-					   json_null());
+	json_t *last = r->last.source[0] ? show_decision(sh, &r->last) :
+					   json_null();
+	json_t *sentence = json_object_get(last, "sentence");
+	SET(o, "last", last);
+	/* One that changed nothing has no time of its own: it was run when its
+	 * timer was set anew. */
+	SET(o, "last_time", r->last.wall_ms || !timer_is_set(&r->timer) ?
+	    show_time(r->last.wall_ms) :
+	    boot_time(sh, r->timer.at_ms - r->spec.every_ms));
+	SET(o, "last_sentence", sentence ? json_incref(sentence) : json_null());
 	SET(o, "removed", json_false());
 	return o;
 }

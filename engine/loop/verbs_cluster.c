@@ -8,6 +8,21 @@
 #include "engine/loop/show.h"
 #include "engine/loop/verbs.h"
 
+/* Steps a command that may begin a change of one of the cluster's; if it does,
+ * its yes brings the number. */
+static void step(const struct verb_call *a, struct event *ev,
+		 const struct cluster *c)
+{
+	uint64_t next = a->sh->world.next_change;
+	struct control *ctl = a->c->control;
+	struct reply *r;
+
+	verb_step(a, ev);
+	r = map_get(&ctl->replies, ctl->next_reply);
+	if (r && c && c->change && c->change->row.id >= next)
+		r->change = c->change->row.id;
+}
+
 static const struct cluster *named(const struct verb_call *a)
 {
 	const char *name = verb_text(a, "name");
@@ -109,7 +124,8 @@ static void run_cluster_resize(const struct verb_call *a)
 	ev.command.size = (struct site_size){ (uint32_t)nodes, (uint32_t)vcpus,
 					      memory_mib };
 	ev.command.mapping = slice_of(verb_text(a, "mapping"));
-	verb_step(a, &ev);
+	step(a, &ev, world_cluster(&a->sh->world,
+				   slice_of(verb_text(a, "name"))));
 }
 
 static void run_cluster_replace(const struct verb_call *a)
@@ -119,7 +135,8 @@ static void run_cluster_replace(const struct verb_call *a)
 	if (!verb_strategy(a, &ev.command.strategy))
 		return;
 	ev.command.mapping = slice_of(verb_text(a, "mapping"));
-	verb_step(a, &ev);
+	step(a, &ev, world_cluster(&a->sh->world,
+				   slice_of(verb_text(a, "name"))));
 }
 
 static void run_cluster_reset(const struct verb_call *a)
@@ -166,11 +183,14 @@ static void run_node_show(const struct verb_call *a)
 static void run_node_move(const struct verb_call *a)
 {
 	struct event ev = { .command = { .verb = COMMAND_NODE_MOVE } };
+	const struct world *w = &a->sh->world;
+	const struct machine *m = world_machine_by_name(w,
+					slice_of(verb_text(a, "name")));
 
 	if (!verb_strategy(a, &ev.command.strategy))
 		return;
 	ev.command.host = slice_of(verb_text(a, "host"));
-	verb_step(a, &ev);
+	step(a, &ev, m ? machine_cluster(w, m) : NULL);
 }
 
 /* ---- changes ---------------------------------------------------------------------- */
@@ -212,11 +232,15 @@ static void run_change_show(const struct verb_call *a)
 
 static void run_change_cancel(const struct verb_call *a)
 {
+	struct control *ctl = a->c->control;
 	struct event ev = { .command = {
 		.verb = COMMAND_CHANGE_CANCEL,
 		.session = (uint64_t)verb_int(a, "change", 0) } };
 
 	verb_step(a, &ev);
+	struct reply *r = map_get(&ctl->replies, ctl->next_reply);
+	if (r && !ev.command.dry_run)
+		r->change = ev.command.session;
 }
 
 const struct verb verbs_cluster[] = {

@@ -247,7 +247,9 @@ static void answer_replay(struct shell *sh, const struct replay *p, bool ok,
 
 	if (!c)
 		return;
-	text_copy_slice(text, sizeof(text), r->text);
+	/* A process that has run somebody's Lua wrote it. */
+	text_display(text, sizeof(text), r->text.ptr ? r->text.ptr : "",
+		     r->text.length);
 	if (ok) {
 		same &= add_wish(d, "nodes", r->nodes, r->nodes, wish, sizeof(wish));
 		same &= add_wish(d, "vcpus", r->vcpus, r->vcpus, wish, sizeof(wish));

@@ -52,7 +52,8 @@
  *     -> {"ok":true,"text":"...","token":"rmd-..."}; it is told this once
  *   cluster.list  cluster.show name          show: also node_list[node] and change_now(change|null)
  *   cluster.resize name [nodes] [vcpus] [memory_mib] [strategy] [mapping="a>c b>d"] [dry_run]
- *     strategy: failover shutdown move live; the size holds over calendar and rules until cluster.reset
+ *     strategy: failover shutdown move live; the size holds over calendar and rules until cluster.reset.
+ *     What begins or undoes a change answers with its id: {"ok":true,"text":"...","change":12}
  *   cluster.replace name [strategy] [mapping] [dry_run]     all its nodes anew
  *   cluster.reset|pause|resume name [dry_run]               site, calendar and rules decide again; change
  *     nothing; go on
@@ -141,19 +142,19 @@
  *             pin{nodes vcpus memory_mib who since}|null (an operator's; 0 = not said) calendar{text
  *             nodes vcpus memory_mib}|null rules[] change (id|null) decision (the last)|null cool_up_ms
  *             cool_down_ms grown shrunk vip_held vip_text transactions answered replayed failed reset
- *             refused bytes_in bytes_out open waiting cpu_percent cpu_busiest_percent (of its nodes'
+ *             refused bytes_in bytes_out open waiting cpu_permille cpu_busiest_permille (of its nodes'
  *             vcpus; null = not known) cpu_history[] (newest first) origin
  *   node:     name ref cluster host site address state (of the machine) part("out"|"checked"|"serving"|
  *             "draining") up text (why not) since open transactions failed (seen by the gateways that
- *             are there) vcpus memory_mib cpu_percent memory_used_mib rss_mib change role("new"|"old"|
+ *             are there) vcpus memory_mib cpu_permille memory_used_mib rss_mib change role("new"|"old"|
  *             "changing"|null) partner (who replaces it, or is replaced by it) incarnation
- *   change:   id ref cluster kind("resize"|"replace"|"move") state("running"|"undoing"|"done"|"failed"|
+ *   change:   id ref summary("2 -> 3 nodes") cluster kind("resize"|"replace"|"move") state("running"|"undoing"|"done"|"failed"|
  *             "cancelled") step step_number steps[{name state("done"|"now"|"stopped"|"open")}] strategy
  *             decision from{nodes vcpus memory_mib} to{} who started step_since ended took_ms
  *             pairs[{old new stays}] text (what it waits for, how it ended) cancellable
  *   rule:     name ref object("cluster/payroll"|"pool/mail") state("on"|"off"|"failing") failures (in a
  *             row; after 3 it is not run) running every_ms deadline_ms next version origin
- *             last (decision; its id is null when it changed nothing)|null
+ *             last (decision; its id is null when it changed nothing)|null last_time last_sentence
  *   decision: id ref time object source version (of the rule) inputs{} wish("nodes=3") outcome("kept"|
  *             "changed"|"held_back"|"failed"|"dry") change change_state text sentence ("rule/load: 2 -> 3
  *             nodes: cpu 87 % over 80 %; change 12 done in 4.1 s")
