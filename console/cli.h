@@ -45,6 +45,7 @@ enum cli_value {
 	VALUE_NUMBER,	/* 0 to 1000000 */
 	VALUE_DURATION,
 	VALUE_TIME,	/* a moment; milliseconds since 1970 in the request */
+	VALUE_MEMORY,	/* 4G, 512 MiB; MiB in the request */
 };
 
 /*
@@ -159,6 +160,34 @@ enum cli_value {
 	  "end the user's sessions too")                                       \
 	X(TEXT, "text", 0, "TEXT", TEXT, false, "text",                        \
 	  "reason, stored with the session")                                   \
+	X(NODES, "nodes", 0, "N", NUMBER, false, "nodes",                      \
+	  "nodes of the cluster")                                              \
+	X(VCPUS, "vcpus", 0, "N", NUMBER, false, "vcpus",                      \
+	  "vCPUs of each node")                                                \
+	X(MEMORY, "memory", 0, "SIZE", MEMORY, false, "memory_mib",            \
+	  "memory of each node: 4G, 512M")                                     \
+	X(STRATEGY, "strategy", 0, "WORD", TEXT, false, "strategy",            \
+	  "failover, shutdown, move or live; else the cluster's own")          \
+	X(MAP, "map", 0, "A>C...", TEXT, false, "mapping",                     \
+	  "who takes over from whom: \"payroll-01>payroll-03 payroll-02>hv02\"") \
+	X(WAIT, "wait", 0, NULL, SWITCH, false, NULL,                          \
+	  "until the change is over, and fail if it fails")                    \
+	X(HOST, "host", 0, "NAME", TEXT, false, "host",                        \
+	  "on this host, to this host")                                        \
+	X(CLUSTER, "cluster", 0, "NAME", TEXT, false, "cluster",               \
+	  "only of this cluster")                                              \
+	X(SOURCE, "source", 0, "SOURCE", TEXT, false, "source",                \
+	  "only decided by this: rule/load, calendar, operator/ops1")          \
+	X(BY, "by", 0, "WORD", TEXT, false, "by",                              \
+	  "user, application, pool, cluster, host or machine")                 \
+	X(MONTH, "month", 0, "YYYY-MM", TEXT, false, NULL,                     \
+	  "this month, by the local clock; with --utc by UTC")                 \
+	X(FROM, "from", 0, "TIME", TIME, false, "from_ms",                     \
+	  "from this time on: 7d (ago), 2026-11-22, 2026-11-22T05:30")         \
+	X(RATE_VCPU, "rate-vcpu-hour", 0, "PRICE", TEXT, false, NULL,          \
+	  "price of a vCPU for an hour: 0.012")                                \
+	X(RATE_GIB, "rate-gib-hour", 0, "PRICE", TEXT, false, NULL,            \
+	  "price of a GiB of memory for an hour")                              \
 	X(LOG_LEVEL, "log-level", 0, "LEVEL", TEXT, false, NULL,               \
 	  "error, warn, info or debug")                                        \
 	X(GATEWAYS, "gateways", 0, "N", NUMBER, false, NULL,                   \
@@ -183,7 +212,10 @@ struct cli_flag_info {
 	const char *help;
 };
 
-#define FLAG_BIT(id) (UINT64_C(1) << FLAG_##id)
+/* More than 64 of them. */
+typedef unsigned __int128 cli_flag_set;
+#define FLAG_BIT(id) ((cli_flag_set)1 << FLAG_##id)
+#define FLAG_IN(set, i) (((set) >> (i) & 1) != 0)
 
 enum { CLI_ARGUMENTS = 3 };
 
@@ -200,7 +232,9 @@ struct cli_argument {
 enum cli_confirm {
 	CONFIRM_NONE,
 	CONFIRM_IN_SESSION,	/* asks while someone is on the machine */
+	CONFIRM_SHRINK,		/* asks when a cluster is to be smaller */
 	CONFIRM_ALWAYS,
+	CONFIRM_TYPED,		/* the name, typed or by --confirm; --yes is not enough */
 };
 
 struct cli_noun {
@@ -215,7 +249,7 @@ struct cli_command {
 	const char *verb;
 	const char *alias;	/* one word: "ls" is machine list */
 	struct cli_argument arguments[CLI_ARGUMENTS];
-	uint64_t flags;		/* FLAG_BITs beside the global ones */
+	cli_flag_set flags;	/* FLAG_BITs beside the global ones */
 	const char *control;	/* control verb, or NULL */
 	const struct cli_view *view;	/* of its list; NULL: the noun's */
 	bool changes;		/* refused by --read-only */
@@ -257,6 +291,12 @@ void cli_call_fini(struct cli_call *call);
  */
 struct json_t *cli_request(const struct cli_call *call, int i,
 			   struct error *err);
+
+/* Milliseconds since 1970 of "2h" (ago), "2026-11-22" or "2026-11-22T05:30:12",
+ * with Z in UTC; -1 = is none. */
+int64_t cli_moment(const char *text, bool utc);
+/* "2026-11": where it begins and ends, by the local clock or UTC; -1 = is none. */
+int cli_month(const char *text, bool utc, int64_t *from_ms, int64_t *until_ms);
 
 /* The best of candidates (NULL-terminated) near word, or NULL. */
 const char *cli_suggest(const char *word, const char *const *candidates);

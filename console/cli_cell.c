@@ -232,6 +232,12 @@ void cell_text(char *out, size_t out_size, const struct cli_output *o,
 	case CELL_RANGE:
 		range_text(raw, sizeof(raw), column, item);
 		break;
+	case CELL_PERMILLE:
+		if (json_is_integer(value))
+			snprintf(raw, sizeof(raw), "%d.%d%%",
+				 (int)(json_integer_value(value) / 10),
+				 (int)(json_integer_value(value) % 10));
+		break;
 	case CELL_NOTE:
 		note_text(raw, sizeof(raw), item);
 		break;

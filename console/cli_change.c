@@ -45,42 +45,78 @@ static const char *text_of(const json_t *item, const char *key)
 	return text ? text : "?";
 }
 
+static long long number_of(const json_t *item, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(item, key));
+}
+
+/* The change makes the cluster smaller in something it names. */
+static bool shrinks(const json_t *change, const json_t *item)
+{
+	static const char *const keys[] = { "nodes", "vcpus", "memory_mib" };
+
+	for (size_t i = 0; i < 3; i++)
+		if (json_object_get(change, keys[i]) &&
+		    number_of(change, keys[i]) < number_of(item, keys[i]))
+			return true;
+	return false;
+}
+
+/* What would be touched, as a line for the question. */
+static void describe(const char *noun, const char *object, const json_t *item,
+		     char *out, size_t out_size)
+{
+	if (strcmp(noun, "pool") == 0)
+		snprintf(out, out_size, "%s: %lld machines, %lld in session",
+			 object, number_of(item, "total"),
+			 number_of(item, "in_use"));
+	else if (strcmp(noun, "cluster") == 0)
+		snprintf(out, out_size, "%s: %lld nodes serve, %lld transactions "
+			 "are open", object, number_of(item, "serving"),
+			 number_of(item, "open"));
+	else if (strcmp(noun, "host") == 0)
+		snprintf(out, out_size, "%s: %lld machines are there, it is %s",
+			 object, number_of(item, "machines"),
+			 text_of(item, "state"));
+	else if (strcmp(noun, "change") == 0)
+		snprintf(out, out_size, "%s: %s of cluster %s, at step %s",
+			 object, text_of(item, "summary"),
+			 text_of(item, "cluster"), text_of(item, "step"));
+	else
+		snprintf(out, out_size, "%s: user %s on %s, %s", object,
+			 text_of(item, "user"), text_of(item, "machine"),
+			 text_of(item, "state"));
+}
+
 /*
- * What would be touched, as a line for the question: filled when a person has
- * to be asked about this name, empty otherwise.  An object that cannot be
- * shown needs no question: the change itself will say why.
+ * Filled when a person has to be asked about this name, empty otherwise.  An
+ * object that cannot be shown needs no question: the change itself will say why.
  */
 static int touched(struct cli *cli, const json_t *change, const char *object,
 		   char *out, size_t out_size)
 {
 	const struct cli_command *c = cli->call.command;
-	json_t *request = json_copy((json_t *)change), *answer, *item, *session;
+	const char *key = c->arguments[0].key;
+	json_t *answer, *item, *session;
 	struct error err = { "" };
 	char verb[64], id[64];
 	struct cli_column column = { .key = "session" };
-	/* A cluster's machines are those of the pool of its name. */
-	const char *noun = strcmp(c->noun, "cluster") == 0 ? "pool" : c->noun;
 
-	snprintf(verb, sizeof(verb), "%s.show", noun);
-	json_object_set_new(request, "verb", json_string(verb));
-	json_object_del(request, "text");
+	snprintf(verb, sizeof(verb), "%s.show", c->noun);
+	json_t *request = json_pack("{s:s}", "verb", verb);
+	if (key)
+		json_object_set(request, key, json_object_get(change, key));
 	answer = client_call(&cli->client, request, cli->timeout_ms, &err);
 	if (!answer)
 		return cli_fail_client(cli, &err);
 	item = json_object_get(answer, "item");
 	session = json_object_get(item, "session");
 	*out = '\0';
-	if (c->confirm == CONFIRM_ALWAYS && item && !strcmp(noun, "pool")) {
-		snprintf(out, out_size, "%s: %lld machines, %lld in session",
-			 object, (long long)json_integer_value(
-					 json_object_get(item, "total")),
-			 (long long)json_integer_value(
-				 json_object_get(item, "in_use")));
-	} else if (c->confirm == CONFIRM_ALWAYS && item) {
-		snprintf(out, out_size, "%s: user %s on %s, %s", object,
-			 text_of(item, "user"), text_of(item, "machine"),
-			 text_of(item, "state"));
-	} else if (session && !json_is_null(session)) {
+	if (item && (c->confirm >= CONFIRM_ALWAYS ||
+		     (c->confirm == CONFIRM_SHRINK && shrinks(change, item)))) {
+		describe(c->noun, object, item, out, out_size);
+	} else if (c->confirm == CONFIRM_IN_SESSION && session &&
+		   !json_is_null(session)) {
 		cell_raw(id, sizeof(id), &column, item);
 		snprintf(out, out_size, "%s: user %s is on it, session %s",
 			 object, text_of(item, "user"), id);
@@ -114,17 +150,52 @@ static int ask_person(const struct cli *cli, json_t *questions)
 	return cli_fail(cli, CLI_FAILED, NULL, NULL, "nothing was changed");
 }
 
+/* The name is to be typed: a yes is given too easily. */
+static int ask_name(const struct cli *cli, const char *line, const char *bare)
+{
+	char shown[QUESTION_SIZE * 2], reply[160];
+
+	text_display(shown, sizeof(shown), line, strlen(line));
+	fprintf(stderr, "%s\n%s it? Type its name: ", shown,
+		cli->call.command->verb);
+	fflush(stderr);
+	if (fgets(reply, sizeof(reply), stdin)) {
+		reply[strcspn(reply, "\n")] = '\0';
+		if (strcmp(reply, bare) == 0)
+			return CLI_DONE;
+	}
+	return cli_fail(cli, CLI_FAILED, NULL, NULL, "nothing was changed");
+}
+
+/* Asks about all of them at once. */
+static int ask(const struct cli *cli, json_t *questions, const char *bare)
+{
+	const char *first = json_string_value(json_array_get(questions, 0));
+	bool typed = cli->call.command->confirm == CONFIRM_TYPED;
+
+	if (cli_can_ask(cli))
+		return typed ? ask_name(cli, first, bare) :
+			       ask_person(cli, questions);
+	if (typed)
+		return cli_fail(cli, CLI_USAGE, NULL, "nothing was changed; name "
+				"it again to do it: --confirm NAME", "%s", first);
+	return cli_fail(cli, CLI_USAGE, NULL, "nothing was changed; say --yes to "
+			"do it without being asked", "%s", first);
+}
+
 /* CLI_DONE when the changes may be sent. */
 static int confirm(struct cli *cli, json_t *changes)
 {
 	const char *named = cli->call.value[FLAG_CONFIRM], *bare;
 	json_t *questions, *change;
 	char object[160], line[QUESTION_SIZE];
+	enum cli_confirm asks = cli->call.command->confirm;
 	int code = cli_connect(cli);
 	size_t i;
 
-	if (code != CLI_DONE || cli->call.command->confirm == CONFIRM_NONE ||
-	    cli_has(cli, FLAG_YES))
+	if (code != CLI_DONE || asks == CONFIRM_NONE ||
+	    cli_has(cli, FLAG_DRY_RUN) ||
+	    (cli_has(cli, FLAG_YES) && asks != CONFIRM_TYPED))
 		return code;
 	questions = json_array();
 	json_array_foreach(changes, i, change) {
@@ -137,17 +208,8 @@ static int confirm(struct cli *cli, json_t *changes)
 					 strcmp(named, bare) == 0)))
 			json_array_append_new(questions, json_string(line));
 	}
-	if (code == CLI_DONE && json_array_size(questions)) {
-		const char *first =
-			json_string_value(json_array_get(questions, 0));
-
-		if (cli_can_ask(cli))
-			code = ask_person(cli, questions);
-		else
-			code = cli_fail(cli, CLI_USAGE, NULL,
-					"nothing was changed; say --yes to do "
-					"it without being asked", "%s", first);
-	}
+	if (code == CLI_DONE && json_array_size(questions))
+		code = ask(cli, questions, strchr(object, '/') + 1);
 	json_decref(questions);
 	return code;
 }
@@ -178,9 +240,23 @@ static int send_change(struct cli *cli, json_t *change, const char *object,
 	if (cli->output.format != FORMAT_JSON && !cli_has(cli, FLAG_QUIET)) {
 		text_display(shown, sizeof(shown), text, strlen(text));
 		printf("%s\n", shown);
+		fflush(stdout);
 	}
+	int64_t change_id = json_integer_value(json_object_get(answer, "change"));
 	json_decref(answer);
-	return CLI_DONE;
+	return change_id && cli_has(cli, FLAG_WAIT) ?
+		       cli_wait_change(cli, change_id) : CLI_DONE;
+}
+
+static int check_resize(const struct cli *cli)
+{
+	if (strcmp(cli->call.command->control, "cluster.resize") != 0 ||
+	    cli_has(cli, FLAG_NODES) || cli_has(cli, FLAG_VCPUS) ||
+	    cli_has(cli, FLAG_MEMORY))
+		return CLI_DONE;
+	return cli_fail(cli, CLI_USAGE, NULL, NULL,
+			"resize to what? Give --nodes N, --vcpus N or "
+			"--memory SIZE");
 }
 
 static int check_scale(const struct cli *cli)
@@ -226,6 +302,8 @@ int cli_run_change(struct cli *cli)
 	struct error err = { "" };
 	int code = check_scale(cli);
 
+	if (code == CLI_DONE)
+		code = check_resize(cli);
 	for (int i = 0; i < name_count(&cli->call) && code == CLI_DONE; i++) {
 		json_t *change = cli_request(&cli->call, i, &err);
 

@@ -10,7 +10,7 @@
 #include "console/cli_run.h"
 #include "engine/base/error.h"
 
-static const struct cli_view *event_view(void)
+static const struct cli_view *view_of_event(void)
 {
 	return cli_noun("event")->view;
 }
@@ -61,7 +61,7 @@ static void print_new(const struct cli *cli, const json_t *items,
 		*last = id_of(item);
 		if (quietly || (object && (!about || strcmp(object, about))))
 			continue;
-		output_stream(&cli->output, event_view(), item);
+		output_stream(&cli->output, view_of_event(), item);
 	}
 	json_decref(sorted);
 }
@@ -137,7 +137,7 @@ int cli_run_events(struct cli *cli)
 	json_decref(answer);
 	if (on)
 		print_new(cli, items, &last, false);
-	else if (output_list(&cli->output, event_view(), "event_list", items,
+	else if (output_list(&cli->output, view_of_event(), "event_list", items,
 			     &shown, &err))
 		code = cli_fail(cli, CLI_USAGE, NULL, NULL, "%s", err.text);
 	json_decref(items);

@@ -121,13 +121,18 @@ void cli_help_command(FILE *out, const struct cli_command *c)
 		fprintf(out, "  also: remuda %s\n", c->alias);
 	if (c->confirm == CONFIRM_ALWAYS)
 		fprintf(out, "  asks first; --yes does not\n");
+	if (c->confirm == CONFIRM_SHRINK)
+		fprintf(out, "  asks first when it becomes smaller; --yes does "
+			     "not\n");
+	if (c->confirm == CONFIRM_TYPED)
+		fprintf(out, "  asks for its name; --confirm NAME does not\n");
 	if (c->confirm == CONFIRM_IN_SESSION)
 		fprintf(out, "  asks first while someone is on the machine; "
 			     "--yes does not\n");
 	if (c->flags)
 		fprintf(out, "\n");
 	for (int i = 0; i < FLAG_COUNT; i++)
-		if (c->flags & UINT64_C(1) << i)
+		if (FLAG_IN(c->flags, i))
 			print_flag(out, &cli_flags[i]);
 	fprintf(out, "\nFlags of every command: remuda help\n");
 }
@@ -174,7 +179,7 @@ static void man_commands(FILE *out)
 		if (c->flags)
 			fputs(".RS\n", out);
 		for (int i = 0; i < FLAG_COUNT; i++) {
-			if (!(c->flags & UINT64_C(1) << i))
+			if (!(FLAG_IN(c->flags, i)))
 				continue;
 			flag_form(flag, sizeof(flag), &cli_flags[i]);
 			man_item(out, flag + strspn(flag, " "),

@@ -108,7 +108,7 @@ static json_t *show_request(const struct cli *cli, const char *word,
 	char verb[64];
 
 	if (c->control && by_id)
-		return json_pack("{s:s, s:I}", "verb", c->control, "session",
+		return json_pack("{s:s, s:I}", "verb", c->control, c->noun,
 				 (json_int_t)strtoll(word, NULL, 10));
 	if (c->control)
 		return json_pack("{s:s, s:s}", "verb", c->control, noun->key,

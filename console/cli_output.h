@@ -20,6 +20,7 @@ enum cli_cell {
 	CELL_MS,	/* duration: 12ms 4.1s 3m 2h14 */
 	CELL_BYTES,	/* 812 1.2K 3.4M */
 	CELL_RANGE,	/* two keys: 3-10 */
+	CELL_PERMILLE,	/* 8.7% */
 	CELL_NOTE,	/* a machine's wish, job and reason */
 };
 

@@ -69,9 +69,7 @@ const char *cli_suggest(const char *word, const char *const *candidates)
 	return best;
 }
 
-/* Milliseconds since 1970 of "2h" (ago), "2026-11-22" or "2026-11-22T05:30:12",
- * with Z in UTC; -1 = is none. */
-static int64_t cli_moment(const char *text, bool utc)
+int64_t cli_moment(const char *text, bool utc)
 {
 	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S",
 					     "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
@@ -93,6 +91,25 @@ static int64_t cli_moment(const char *text, bool utc)
 		return -1;
 	int64_t at = (int64_t)time(NULL) * 1000 - ago_ms;
 	return at < 0 ? 0 : at;
+}
+
+int cli_month(const char *text, bool utc, int64_t *from_ms, int64_t *until_ms)
+{
+	struct tm tm = { .tm_isdst = -1 };
+	int year, month, n = 0;
+	time_t at[2];
+
+	if (strlen(text) != 7 || sscanf(text, "%4d-%2d%n", &year, &month, &n) != 2 ||
+	    n != 7 || year < 1970 || month < 1 || month > 12)
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		tm = (struct tm){ .tm_year = year - 1900, .tm_mday = 1,
+				  .tm_mon = month - 1 + i, .tm_isdst = -1 };
+		at[i] = utc ? timegm(&tm) : mktime(&tm);
+	}
+	*from_ms = (int64_t)at[0] * 1000;
+	*until_ms = (int64_t)at[1] * 1000;
+	return at[0] < 0 ? -1 : 0;
 }
 
 const struct cli_noun *cli_noun(const char *word)
@@ -206,6 +223,11 @@ static int set_flag(struct cli_call *call, int i, const char *value,
 					 "2026-11-22T05:30, not \"%.40s\"",
 					 f->name, value);
 		break;
+	case VALUE_MEMORY:
+		if (text_parse_memory_mib(value, &ms, &why) || ms == 0)
+			return error_set(err, "--%s wants a size such as 4G or "
+					 "512M, not \"%.40s\"", f->name, value);
+		break;
 	}
 	call->value[i] = value;
 	return 0;
@@ -315,7 +337,7 @@ static int check_arguments(const struct cli_call *call, struct error *err)
 				 "is: remuda %s", call->words[most], usage);
 	for (int i = 0; i < FLAG_COUNT; i++)
 		if (call->value[i] && !cli_flags[i].global &&
-		    !(c->flags & UINT64_C(1) << i))
+		    !(FLAG_IN(c->flags, i)))
 			return error_set(err, "--%s does not go with \"%s%s%s\"",
 					 cli_flags[i].name,
 					 c->noun ? c->noun : "",
@@ -434,6 +456,7 @@ json_t *cli_request(const struct cli_call *call, int i, struct error *err)
 {
 	json_t *request = json_pack("{s:s}", "verb", call->command->control);
 	json_t *value = NULL;
+	int64_t mib;
 
 	for (int f = 0; f < FLAG_COUNT; f++) {
 		const char *text = call->value[f];
@@ -450,6 +473,11 @@ json_t *cli_request(const struct cli_call *call, int i, struct error *err)
 		case VALUE_TIME:
 			value = json_integer(cli_moment(
 				text, call->value[FLAG_UTC] != NULL));
+			break;
+		case VALUE_MEMORY:
+			value = json_null();
+			if (text_parse_memory_mib(text, &mib, err) == 0)
+				value = json_integer(mib);
 			break;
 		case VALUE_DURATION:
 		case VALUE_TEXT:

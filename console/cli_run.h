@@ -68,6 +68,15 @@ int cli_run_site_show(struct cli *cli);		/* cli_site.c */
 int cli_run_create(struct cli *cli);	/* cli_pool.c */
 int cli_run_plan(struct cli *cli);		/* cli_plan.c */
 int cli_run_apply(struct cli *cli);
+int cli_run_cluster_show(struct cli *cli);	/* cli_cluster.c */
+int cli_run_why(struct cli *cli);
+int cli_run_rule_test(struct cli *cli);
+int cli_run_rule_replay(struct cli *cli);
+int cli_run_whatif(struct cli *cli);
+int cli_run_change_wait(struct cli *cli);	/* cli_wait.c */
+/* Until that change is over; its exit code. */
+int cli_wait_change(struct cli *cli, int64_t id);
+int cli_run_usage(struct cli *cli);		/* cli_usage.c */
 int cli_run_events(struct cli *cli);		/* cli_follow.c */
 int cli_run_watch(struct cli *cli);
 int cli_run_site_destroy(struct cli *cli);	/* cli_change.c */

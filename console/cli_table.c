@@ -7,6 +7,7 @@
 #include "console/cli.h"
 #include "console/cli_output.h"
 #include "console/cli_run.h"
+#include "console/cli_views.h"
 
 const struct cli_flag_info cli_flags[FLAG_COUNT] = {
 #define X(id, flag, short_name, word, type, everywhere, argument, text)        \
@@ -18,335 +19,10 @@ const struct cli_flag_info cli_flags[FLAG_COUNT] = {
 #undef X
 };
 
-/* Columns: title, key, cell, where, rank (highest is dropped first). */
-#define COLUMN(head, from, what, on, order, ...)                               \
-	{ .title = (head), .key = (from), .cell = CELL_##what, .where = (on),  \
-	  .rank = (order), __VA_ARGS__ }
-#define NUMBER .right = true
-#define FLEXIBLE .flexible = true
-
-static const struct cli_column host_columns[] = {
-	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
-	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
-	COLUMN("MACHINES", "machines", TEXT, ON_ALL, 1, NUMBER),
-	COLUMN("CPUS", "cpus", TEXT, ON_ALL, 3, NUMBER),
-	COLUMN("MEMORY-MIB", "memory_mib", TEXT, ON_ALL, 4, NUMBER),
-	COLUMN("KVM", "kvm", TEXT, ON_ALL, 5),
-	COLUMN("VERSION", "version", TEXT, ON_WIDE | ON_CSV, 7),
-	COLUMN("HOSTNAME", "hostname", TEXT, ON_WIDE | ON_CSV, 8),
-	COLUMN("SINCE", "since", SINCE, ON_ALL, 6),
-	COLUMN("URI", "uri", TEXT, ON_ALL, 7),
-	COLUMN("NOTE", "text", TEXT, ON_ALL, 2, FLEXIBLE),
-	{ .title = NULL },
-};
-
-static const struct cli_column pool_columns[] = {
-	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
-	COLUMN("APP", "application", TEXT, ON_ALL, 6),
-	COLUMN("SIZE", "total", TEXT, ON_ALL, 3, NUMBER),
-	COLUMN("USE", "in_use", TEXT, ON_ALL, 1, NUMBER),
-	COLUMN("READY", "ready", TEXT, ON_ALL, 1, NUMBER),
-	COLUMN("SAVED", "saved", TEXT, ON_ALL, 4, NUMBER),
-	COLUMN("START", "starting", TEXT, ON_ALL, 4, NUMBER),
-	COLUMN("BAD", "bad", TEXT, ON_ALL, 2, NUMBER),
-	COLUMN("MIN-MAX", "serve|max", RANGE, ON_TABLE | ON_WIDE, 5),
-	COLUMN("SERVE", "serve", TEXT, ON_CSV, 8, NUMBER),
-	COLUMN("MAX", "max", TEXT, ON_CSV, 8, NUMBER),
-	COLUMN("WAIT", "waiting", TEXT, ON_ALL, 2, NUMBER),
-	COLUMN("OLD", "outdated", TEXT, ON_WIDE | ON_CSV, 7, NUMBER),
-	COLUMN("SPARE", "spare", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
-	COLUMN("HOST", "host", TEXT, ON_WIDE | ON_CSV, 9),
-	COLUMN("CLEAN", "recycle", TEXT, ON_WIDE | ON_CSV, 9),
-	COLUMN("ENDPOINT", "endpoint", TEXT, ON_WIDE | ON_CSV, 9),
-	COLUMN("IDENTITY", "identity", TEXT, ON_WIDE | ON_CSV, 9),
-	COLUMN("NOTE", "reason", TEXT, ON_WIDE | ON_CSV, 7, FLEXIBLE),
-	{ .title = NULL },
-};
-
-static const struct cli_column machine_columns[] = {
-	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
-	COLUMN("POOL", "pool", TEXT, ON_WIDE | ON_CSV, 6),
-	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
-	COLUMN("HOST", "host", TEXT, ON_ALL, 5),
-	COLUMN("SESSION", "session", TEXT, ON_ALL, 3, NUMBER),
-	COLUMN("USER", "user", TEXT, ON_ALL, 1),
-	COLUMN("SINCE", "since", SINCE, ON_ALL, 4),
-	COLUMN("WISH", "wish", TEXT, ON_WIDE | ON_CSV, 7),
-	COLUMN("DIRTY", "dirty", TEXT, ON_WIDE | ON_CSV, 7),
-	COLUMN("RUNG", "rung", TEXT, ON_WIDE | ON_CSV, 7),
-	COLUMN("INCARNATION", "incarnation", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
-	COLUMN("SESSIONS", "sessions", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
-	COLUMN("BOOT", "boot_ms", MS, ON_WIDE | ON_CSV, 9, NUMBER),
-	COLUMN("PREPARE", "prepare_ms", MS, ON_WIDE | ON_CSV, 9, NUMBER),
-	COLUMN("CLEAN", "clean_ms", MS, ON_WIDE | ON_CSV, 9, NUMBER),
-	COLUMN("REASON", "reason", TEXT, ON_CSV, 9),
-	COLUMN("NOTE", "reason", NOTE, ON_TABLE | ON_WIDE, 2, FLEXIBLE),
-	{ .title = NULL },
-};
-
-static const struct cli_column session_columns[] = {
-	COLUMN("ID", "id", TEXT, ON_ALL, 0, NUMBER),
-	COLUMN("USER", "user", TEXT, ON_ALL, 0),
-	COLUMN("APP", "application", TEXT, ON_ALL, 4),
-	COLUMN("MACHINE", "machine", TEXT, ON_ALL, 1),
-	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
-	COLUMN("SINCE", "accepted|assigned|requested", SINCE,
-	       ON_TABLE | ON_WIDE, 3),
-	COLUMN("REQUESTED", "requested", STAMP, ON_CSV, 9),
-	COLUMN("ASSIGNED", "assigned", STAMP, ON_CSV, 9),
-	COLUMN("ACCEPTED", "accepted", STAMP, ON_CSV, 9),
-	COLUMN("ENDED", "ended", STAMP, ON_WIDE | ON_CSV, 9),
-	COLUMN("ENDS", "ends", STAMP, ON_WIDE | ON_CSV, 9),
-	COLUMN("LINGERS", "lingers", STAMP, ON_WIDE | ON_CSV, 9),
-	COLUMN("WAIT", "wait_ms", MS, ON_ALL, 6, NUMBER),
-	COLUMN("ACCEPT", "accept_ms", MS, ON_WIDE | ON_CSV, 8, NUMBER),
-	COLUMN("CLEAN", "clean_ms", MS, ON_WIDE | ON_CSV, 8, NUMBER),
-	COLUMN("IN", "bytes_in", BYTES, ON_ALL, 5, NUMBER),
-	COLUMN("OUT", "bytes_out", BYTES, ON_ALL, 5, NUMBER),
-	COLUMN("FROM", "peer", TEXT, ON_ALL, 7, FLEXIBLE),
-	COLUMN("LISTENER", "listener", TEXT, ON_WIDE | ON_CSV, 8),
-	COLUMN("END", "end_text", TEXT, ON_WIDE | ON_CSV, 8),
-	{ .title = NULL },
-};
-
-static const struct cli_column listener_columns[] = {
-	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
-	COLUMN("DOOR", "door", TEXT, ON_ALL, 3),
-	COLUMN("ADDRESS", "address", TEXT, ON_ALL, 1, FLEXIBLE),
-	COLUMN("USER", "user", TEXT, ON_ALL, 4),
-	COLUMN("APP", "application", TEXT, ON_ALL, 2),
-	COLUMN("TLS", "tls_expires", STAMP, ON_ALL, 5),
-	COLUMN("UNAUTH", "unauthenticated", TEXT, ON_ALL, 6, NUMBER),
-	COLUMN("REFUSED", "refused", TEXT, ON_ALL, 6, NUMBER),
-	COLUMN("AWAY", "turned_away", TEXT, ON_ALL, 7, NUMBER),
-	COLUMN("EVICTED", "evicted", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
-	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
-	{ .title = NULL },
-};
-
-static const struct cli_column gateway_columns[] = {
-	COLUMN("INDEX", "index", TEXT, ON_ALL, 0, NUMBER),
-	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
-	COLUMN("PID", "pid", TEXT, ON_ALL, 2, NUMBER),
-	COLUMN("SESSIONS", "sessions", TEXT, ON_ALL, 1, NUMBER),
-	COLUMN("ADOPTED", "adopted", TEXT, ON_ALL, 3),
-	{ .title = NULL },
-};
-
-static const struct cli_column resource_columns[] = {
-	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
-	COLUMN("POOL", "pool", TEXT, ON_ALL, 4),
-	COLUMN("MACHINE", "machine", TEXT, ON_ALL, 3),
-	COLUMN("ADDRESS", "address", TEXT, ON_ALL, 3),
-	COLUMN("LISTEN", "listen", TEXT, ON_ALL, 4),
-	COLUMN("IDENTITY", "identity", TEXT, ON_ALL, 2),
-	COLUMN("OPEN", "open", TEXT, ON_ALL, 1, NUMBER),
-	COLUMN("REFUSED", "refused", TEXT, ON_ALL, 1, NUMBER),
-	COLUMN("ACCESS", "access", TEXT, ON_ALL, 5, FLEXIBLE),
-	{ .title = NULL },
-};
-
-static const struct cli_column application_columns[] = {
-	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
-	COLUMN("POOLS", "pools", TEXT, ON_ALL, 1),
-	COLUMN("ENDPOINT", "endpoint", TEXT, ON_ALL, 2),
-	COLUMN("IDENTITY", "identity", TEXT, ON_ALL, 3),
-	COLUMN("RESOURCES", "resources", TEXT, ON_ALL, 4),
-	COLUMN("HOOKS", "hooks", TEXT, ON_ALL, 5, FLEXIBLE),
-	COLUMN("VERSION", "version", TEXT, ON_WIDE | ON_CSV, 6),
-	{ .title = NULL },
-};
-
-static const struct cli_column request_columns[] = {
-	COLUMN("ID", "id", TEXT, ON_ALL, 0, NUMBER),
-	COLUMN("USER", "user", TEXT, ON_ALL, 0),
-	COLUMN("APP", "application", TEXT, ON_ALL, 3),
-	COLUMN("STATE", "state", TEXT, ON_ALL, 0),
-	COLUMN("PLACE", "place", TEXT, ON_ALL, 2, NUMBER),
-	COLUMN("WAIT", "wait_ms", MS, ON_ALL, 4, NUMBER),
-	COLUMN("REQUESTED", "requested", SINCE, ON_ALL, 5),
-	COLUMN("DEADLINE", "deadline", SINCE, ON_ALL, 5),
-	COLUMN("LISTENER", "listener", TEXT, ON_WIDE | ON_CSV, 8),
-	COLUMN("FROM", "peer", TEXT, ON_ALL, 7),
-	COLUMN("CODE", "code", TEXT, ON_ALL, 6),
-	COLUMN("TEXT", "text", TEXT, ON_ALL, 1, FLEXIBLE),
-	{ .title = NULL },
-};
-
-static const struct cli_column queue_columns[] = {
-	COLUMN("APP", "application", TEXT, ON_ALL, 0),
-	COLUMN("PLACE", "place", TEXT, ON_ALL, 0, NUMBER),
-	COLUMN("USER", "user", TEXT, ON_ALL, 0),
-	COLUMN("PRIORITY", "priority", TEXT, ON_ALL, 3, NUMBER),
-	COLUMN("WANTS", "machines", TEXT, ON_ALL, 3, NUMBER),
-	COLUMN("WAIT", "wait_ms", MS, ON_ALL, 1, NUMBER),
-	COLUMN("DEADLINE", "deadline", SINCE, ON_ALL, 2),
-	COLUMN("ID", "id", TEXT, ON_ALL, 4, NUMBER),
-	COLUMN("LISTENER", "listener", TEXT, ON_ALL, 5),
-	COLUMN("FROM", "peer", TEXT, ON_ALL, 4, FLEXIBLE),
-	{ .title = NULL },
-};
-
-static const struct cli_column user_columns[] = {
-	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
-	COLUMN("STATE", "state", TEXT, ON_ALL, 1),
-	COLUMN("GROUPS", "groups", TEXT, ON_ALL, 3),
-	COLUMN("APPS", "applications", TEXT, ON_ALL, 4, FLEXIBLE),
-	COLUMN("USE", "sessions", TEXT, ON_ALL, 1, NUMBER),
-	COLUMN("WAIT", "waiting", TEXT, ON_ALL, 2, NUMBER),
-	COLUMN("LIMIT", "limit", TEXT, ON_ALL, 2, NUMBER),
-	COLUMN("PRIORITY", "priority", TEXT, ON_ALL, 5, NUMBER),
-	COLUMN("PASSWORD", "password", TEXT, ON_WIDE | ON_CSV, 6),
-	COLUMN("TOKEN", "token", TEXT, ON_WIDE | ON_CSV, 6),
-	COLUMN("UID", "uid", TEXT, ON_WIDE | ON_CSV, 6),
-	COLUMN("PLACE", "place", TEXT, ON_WIDE | ON_CSV, 7),
-	{ .title = NULL },
-};
-
-static const struct cli_column token_columns[] = {
-	COLUMN("ID", "id", TEXT, ON_ALL, 0),
-	COLUMN("USER", "user", TEXT, ON_ALL, 0),
-	COLUMN("STATE", "state", TEXT, ON_ALL, 1),
-	COLUMN("ONCE", "once", TEXT, ON_ALL, 3),
-	COLUMN("APP", "application", TEXT, ON_ALL, 2),
-	COLUMN("EXPIRES", "expires", SINCE, ON_ALL, 2),
-	COLUMN("USED", "used", SINCE, ON_ALL, 4),
-	COLUMN("CREATED", "created", SINCE, ON_WIDE | ON_CSV, 5),
-	COLUMN("BY", "who", TEXT, ON_ALL, 5, FLEXIBLE),
-	{ .title = NULL },
-};
-
-static const struct cli_column group_columns[] = {
-	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
-	COLUMN("PRIORITY", "priority", TEXT, ON_ALL, 2, NUMBER),
-	COLUMN("USE", "sessions", TEXT, ON_ALL, 1, NUMBER),
-	COLUMN("WAIT", "waiting", TEXT, ON_ALL, 2, NUMBER),
-	COLUMN("LIMIT", "limit", TEXT, ON_ALL, 2, NUMBER),
-	COLUMN("APPS", "applications", TEXT, ON_ALL, 4),
-	COLUMN("MEMBERS", "members", TEXT, ON_ALL, 3, FLEXIBLE),
-	COLUMN("PLACE", "place", TEXT, ON_WIDE | ON_CSV, 5),
-	{ .title = NULL },
-};
-
-static const struct cli_column why_columns[] = {
-	COLUMN("USER", "user", TEXT, ON_WIDE | ON_CSV, 6),
-	COLUMN("APP", "application", TEXT, ON_WIDE | ON_CSV, 6),
-	COLUMN("LISTENER", "listener", TEXT, ON_ALL, 0),
-	COLUMN("ALLOWED", "allowed", TEXT, ON_ALL, 0),
-	COLUMN("CODE", "code", TEXT, ON_WIDE | ON_CSV, 6),
-	COLUMN("PLACE", "place", TEXT, ON_ALL, 0),
-	COLUMN("BY", "statement", TEXT, ON_ALL, 2),
-	COLUMN("PRIORITY", "priority", TEXT, ON_WIDE | ON_CSV, 5, NUMBER),
-	COLUMN("LIMIT", "limit", TEXT, ON_ALL, 3),
-	COLUMN("WHY", "text", TEXT, ON_ALL, 1, FLEXIBLE),
-	{ .title = NULL },
-};
-
-static const struct cli_column event_columns[] = {
-	COLUMN("ID", "id", TEXT, ON_WIDE | ON_CSV, 6, NUMBER),
-	COLUMN("TIME", "time", STAMP, ON_ALL, 2),
-	COLUMN("SEVERITY", "severity", TEXT, ON_WIDE | ON_CSV, 5),
-	COLUMN("KIND", "kind", TEXT, ON_ALL, 3),
-	COLUMN("OBJECT", "object", TEXT, ON_ALL, 1),
-	COLUMN("TEXT", "text", TEXT, ON_ALL, 0, FLEXIBLE),
-	{ .title = NULL },
-};
-
-static const struct cli_column audit_columns[] = {
-	COLUMN("ID", "id", TEXT, ON_WIDE | ON_CSV, 6, NUMBER),
-	COLUMN("TIME", "time", STAMP, ON_ALL, 0),
-	COLUMN("WHO", "who", TEXT, ON_ALL, 0),
-	COLUMN("UID", "uid", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
-	COLUMN("PID", "pid", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
-	COLUMN("PROGRAM", "program", TEXT, ON_WIDE | ON_CSV, 7),
-	COLUMN("COMMAND", "command", TEXT, ON_ALL, 0),
-	COLUMN("ARGUMENTS", "arguments", TEXT, ON_ALL, 3, FLEXIBLE),
-	COLUMN("DRY", "dry_run", TEXT, ON_WIDE | ON_CSV, 5),
-	COLUMN("OUTCOME", "outcome", TEXT, ON_ALL, 1),
-	COLUMN("CODE", "code", TEXT, ON_WIDE | ON_CSV, 5),
-	COLUMN("TEXT", "text", TEXT, ON_WIDE | ON_CSV, 4),
-	{ .title = NULL },
-};
-
-static const struct cli_column hour_columns[] = {
-	COLUMN("HOUR", "hour", STAMP, ON_ALL, 0),
-	COLUMN("SESSIONS", "sessions", TEXT, ON_ALL, 0, NUMBER),
-	COLUMN("CLOSED", "closed", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
-	COLUMN("LOST", "lost", TEXT, ON_ALL, 3, NUMBER),
-	COLUMN("FAILED", "failed", TEXT, ON_ALL, 3, NUMBER),
-	COLUMN("REFUSED", "refused", TEXT, ON_ALL, 1, NUMBER),
-	COLUMN("CANCELLED", "cancelled", TEXT, ON_WIDE | ON_CSV, 8, NUMBER),
-	COLUMN("WAITED", "waited", TEXT, ON_ALL, 2, NUMBER),
-	COLUMN("WAIT", "wait_mean_ms", MS, ON_ALL, 4, NUMBER),
-	COLUMN("WAIT50", "wait_p50_ms", MS, ON_WIDE | ON_CSV, 8, NUMBER),
-	COLUMN("WAIT95", "wait_p95_ms", MS, ON_ALL, 4, NUMBER),
-	COLUMN("IN", "bytes_in", BYTES, ON_ALL, 5, NUMBER),
-	COLUMN("OUT", "bytes_out", BYTES, ON_ALL, 5, NUMBER),
-	COLUMN("USE", "session_ms", MS, ON_ALL, 6, NUMBER),
-	COLUMN("MACHINES", "machine_ms", MS, ON_ALL, 6, NUMBER),
-	{ .title = NULL },
-};
-
-static const struct cli_column site_version_columns[] = {
-	COLUMN("VERSION", "version", TEXT, ON_ALL, 0),
-	COLUMN("SINCE", "time", STAMP, ON_ALL, 0),
-	COLUMN("WHO", "who", TEXT, ON_ALL, 1),
-	COLUMN("BYTES", "bytes", TEXT, ON_ALL, 2, NUMBER),
-	{ .title = NULL },
-};
-
-static const struct cli_column leftover_columns[] = {
-	COLUMN("NAME", "name", TEXT, ON_ALL, 0),
-	COLUMN("KIND", "kind", TEXT, ON_ALL, 1),
-	COLUMN("HOST", "host", TEXT, ON_ALL, 1),
-	COLUMN("BYTES", "bytes", TEXT, ON_ALL, 2, NUMBER),
-	COLUMN("RESULT", "result", TEXT, ON_ALL, 0),
-	COLUMN("PATH", "path", TEXT, ON_ALL, 3),
-	{ .title = NULL },
-};
-
-#define VIEW(one, by)                                                          \
-	static const struct cli_view one##_view = {                            \
-		.columns = one##_columns, .noun = #one, .key = (by),           \
-		.many = #one "s",                                              \
-	}
-VIEW(host, "name");
-VIEW(pool, "name");
-VIEW(machine, "name");
-VIEW(session, "id");
-VIEW(listener, "name");
-VIEW(gateway, "index");
-VIEW(resource, "name");
-VIEW(application, "name");
-VIEW(request, "id");
-VIEW(event, "id");
-static const struct cli_view audit_view = {
-	.columns = audit_columns, .noun = "audit", .key = "id",
-	.many = "commands",
-};
-static const struct cli_view hour_view = {
-	.columns = hour_columns, .noun = "hour", .key = "hour", .many = "hours",
-};
-static const struct cli_view site_version_view = {
-	.columns = site_version_columns, .noun = "site_version",
-	.key = "version", .many = "versions",
-};
-static const struct cli_view leftover_view = {
-	.columns = leftover_columns, .noun = "leftover",
-	.key = "name", .many = "leftovers",
-};
-VIEW(queue, "place");
-VIEW(user, "name");
-VIEW(group, "name");
-VIEW(token, "id");
-VIEW(why, "listener");
-
 const struct cli_noun cli_nouns[] = {
 	{ "host", NULL, "libvirt hosts that run the machines", "name",
 	  &host_view },
 	{ "pool", NULL, "pools of like machines", "name", &pool_view },
-	{ "cluster", NULL, "nodes that serve one address together", "name",
-	  NULL },
 	{ "machine", NULL, "virtual machines of the pools", "name",
 	  &machine_view },
 	{ "session", NULL, "users on machines, now and in history", "id",
@@ -370,6 +46,15 @@ const struct cli_noun cli_nouns[] = {
 	{ "group", NULL, "users with a priority and a limit in common", "name",
 	  &group_view },
 	{ "token", NULL, "secrets that let a user in", "id", &token_view },
+	{ "cluster", NULL, "machines that serve one virtual address", "name",
+	  &cluster_view },
+	{ "node", NULL, "machines of the clusters", "name", &node_view },
+	{ "change", NULL, "operations on a cluster's nodes", "id",
+	  &change_view },
+	{ "rule", NULL, "functions that wish for sizes", "name", &rule_view },
+	{ "decision", NULL, "why clusters and pools have their size", "id",
+	  &decision_view },
+	{ "whatif", NULL, "what would happen", NULL, NULL },
 	{ "engine", NULL, "the program behind it all", NULL, NULL },
 	{ "site", NULL, "the site file", NULL, NULL },
 	{ .name = NULL },
@@ -402,9 +87,47 @@ const struct cli_noun cli_nouns[] = {
 	  .control = "pool." what, .changes = true, .run = cli_run_change,     \
 	  .help = (words) }
 
+#define HOST(what, asks, allowed, words)                                       \
+	{ .noun = "host", .verb = (what),                                      \
+	  .arguments = { { .name = "NAME", .noun = "host", .key = "name" } },  \
+	  .flags = FLAG_BIT(DRY_RUN) | (allowed), .control = "host." what,     \
+	  .changes = true, .confirm = (asks), .run = cli_run_change,           \
+	  .help = (words) }
+#define CLUSTER(what, asks, allowed, words)                                    \
+	{ .noun = "cluster", .verb = (what),                                   \
+	  .arguments = { { .name = "NAME", .noun = "cluster",                  \
+			   .key = "name" } },                                  \
+	  .flags = FLAG_BIT(DRY_RUN) | (allowed), .control = "cluster." what,  \
+	  .changes = true, .confirm = (asks), .run = cli_run_change,           \
+	  .help = (words) }
+#define RULE(what, words)                                                      \
+	{ .noun = "rule", .verb = (what),                                      \
+	  .arguments = { { .name = "NAME", .noun = "rule", .key = "name",      \
+			   .many = true } },                                   \
+	  .flags = FLAG_BIT(DRY_RUN), .control = "rule." what,                 \
+	  .changes = true, .run = cli_run_change, .help = (words) }
+#define WHY(what, words)                                                       \
+	{ .noun = (what), .verb = "why",                                       \
+	  .arguments = { { .name = "NAME", .noun = (what), .key = "name" } },  \
+	  .flags = FLAG_BIT(STATE) | FLAG_BIT(SEARCH) | FLAG_BIT(SINCE) |      \
+		   FLAG_BIT(UNTIL) | FLAG_BIT(LIMIT),                          \
+	  .control = what ".why", .view = &decision_view, .run = cli_run_why,  \
+	  .help = (words) }
+/* How a change goes about it. */
+#define CHANGE_HOW                                                             \
+	(FLAG_BIT(STRATEGY) | FLAG_BIT(MAP) | FLAG_BIT(WAIT) | FLAG_BIT(DRY_RUN))
+#define CHANGE_SEARCH                                                          \
+	(FLAG_BIT(STATE) | FLAG_BIT(SEARCH) | FLAG_BIT(SINCE) |                \
+	 FLAG_BIT(UNTIL) | FLAG_BIT(LIMIT) | FLAG_BIT(ALL))
+
 const struct cli_command cli_commands[] = {
 	LIST("host", 0, "list the hosts"),
 	SHOW("host", "NAME", "host.show", "everything about a host"),
+	HOST("drain", CONFIRM_ALWAYS, FLAG_BIT(STRATEGY),
+	     "make no machine there, and move the clusters' nodes elsewhere"),
+	HOST("undrain", CONFIRM_NONE, 0, "make machines there again"),
+	HOST("fence", CONFIRM_TYPED, 0,
+	     "you know that a host that does not answer is off: what was there is dead"),
 	LIST("pool", 0, "list the pools with their machines counted"),
 	SHOW("pool", "NAME", "pool.show", "everything about a pool"),
 	{ .noun = "pool", .verb = "scale",
@@ -521,6 +244,81 @@ const struct cli_command cli_commands[] = {
 	SHOW("application", "NAME", NULL, "everything about an application"),
 	LIST("queue", FLAG_BIT(USER) | FLAG_BIT(APP),
 	     "list who waits, in the order in which they will be served"),
+	LIST("cluster", 0, "list the clusters"),
+	{ .noun = "cluster", .verb = "show",
+	  .arguments = { { .name = "NAME", .noun = "cluster",
+			   .key = "name" } },
+	  .control = "cluster.show", .run = cli_run_cluster_show,
+	  .help = "a cluster, its nodes, the change under way and the last decision" },
+	CLUSTER("resize", CONFIRM_SHRINK,
+		CHANGE_HOW | FLAG_BIT(NODES) | FLAG_BIT(VCPUS) | FLAG_BIT(MEMORY),
+		"give a cluster another size; it holds until reset"),
+	CLUSTER("reset", CONFIRM_NONE, 0,
+		"site file, calendar and rules decide its size again"),
+	CLUSTER("pause", CONFIRM_NONE, 0,
+		"calendar and rules change nothing for now"),
+	CLUSTER("resume", CONFIRM_NONE, 0, "calendar and rules decide again"),
+	CLUSTER("replace", CONFIRM_ALWAYS, CHANGE_HOW,
+		"make all its nodes anew, while it serves"),
+	WHY("cluster", "why it has the size it has, the newest first"),
+	LIST("node", FLAG_BIT(CLUSTER), "list the nodes of the clusters"),
+	SHOW("node", "NAME", "node.show", "everything about a node"),
+	{ .noun = "node", .verb = "move",
+	  .arguments = { { .name = "MACHINE", .noun = "node",
+			   .key = "name" } },
+	  .flags = FLAG_BIT(HOST) | FLAG_BIT(STRATEGY) | FLAG_BIT(WAIT) |
+		   FLAG_BIT(DRY_RUN),
+	  .control = "node.move", .changes = true, .run = cli_run_change,
+	  .help = "a node to another host, by failover or --strategy live" },
+	{ .noun = "change", .verb = "list",
+	  .flags = CHANGE_SEARCH | FLAG_BIT(CLUSTER) | FLAG_BIT(USER),
+	  .control = "change.list", .run = cli_run_history,
+	  .help = "changes of clusters, newest first" },
+	SHOW("change", "ID", "change.show", "everything about a change"),
+	{ .noun = "change", .verb = "cancel",
+	  .arguments = { { .name = "ID", .noun = "change", .key = "change",
+			   .number = true } },
+	  .flags = FLAG_BIT(WAIT) | FLAG_BIT(DRY_RUN),
+	  .control = "change.cancel", .changes = true,
+	  .confirm = CONFIRM_ALWAYS, .run = cli_run_change,
+	  .help = "undo a change that is under way" },
+	{ .noun = "change", .verb = "wait",
+	  .arguments = { { .name = "ID", .noun = "change", .key = "change",
+			   .number = true } },
+	  .control = "change.show", .run = cli_run_change_wait,
+	  .help = "until a change is over; fails if it does" },
+	LIST("rule", 0, "list the rules"),
+	SHOW("rule", "NAME", "rule.show", "everything about a rule"),
+	WHY("rule", "what it decided and why, the newest first"),
+	{ .noun = "rule", .verb = "test",
+	  .arguments = { { .name = "NAME", .noun = "rule", .key = "name" } },
+	  .control = "rule.run", .changes = true, .run = cli_run_rule_test,
+	  .help = "what it would wish now; nothing comes of it" },
+	{ .noun = "rule", .verb = "replay",
+	  .arguments = { { .name = "DECISION", .noun = "decision",
+			   .key = "decision", .number = true } },
+	  .control = "rule.replay", .run = cli_run_rule_replay,
+	  .help = "the rule of today with the inputs of a decision of then" },
+	RULE("run", "run it now"),
+	RULE("enable", "run a rule again that was switched off, or failed"),
+	RULE("disable", "do not run it; its wish does not count"),
+	{ .noun = "decision", .verb = "list",
+	  .flags = CHANGE_SEARCH | FLAG_BIT(OBJECT) | FLAG_BIT(SOURCE),
+	  .control = "decision.list", .run = cli_run_history,
+	  .help = "why clusters and pools got their sizes, newest first" },
+	SHOW("decision", "ID", "decision.show",
+	     "everything about a decision, with its inputs"),
+	{ .noun = "whatif", .verb = "host-down",
+	  .arguments = { { .name = "HOST", .noun = "host", .key = "name" } },
+	  .control = "whatif.host_down", .run = cli_run_whatif,
+	  .help = "what would happen if a host were gone now; nothing is done" },
+	{ .verb = "usage",
+	  .flags = FLAG_BIT(BY) | FLAG_BIT(MONTH) | FLAG_BIT(FROM) |
+		   FLAG_BIT(UNTIL) | FLAG_BIT(USER) | FLAG_BIT(APP) |
+		   FLAG_BIT(POOL) | FLAG_BIT(HOST) | FLAG_BIT(MACHINE) |
+		   FLAG_BIT(CLUSTER) | FLAG_BIT(RATE_VCPU) | FLAG_BIT(RATE_GIB),
+	  .control = "usage", .view = &usage_view, .run = cli_run_usage,
+	  .help = "who used how much: machine, vCPU, memory and session time of the ledger; this month unless told" },
 	LIST("user", 0, "list the users"),
 	SHOW("user", "NAME", "user.show", "everything about a user"),
 	{ .noun = "user", .verb = "why",

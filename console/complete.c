@@ -172,7 +172,7 @@ static void flags_for(const struct cli_command *c, const char *typed)
 
 	for (int i = 0; i < FLAG_COUNT; i++) {
 		if (!cli_flags[i].global &&
-		    !(c && c->flags & UINT64_C(1) << i))
+		    !(c && FLAG_IN(c->flags, i)))
 			continue;
 		snprintf(word, sizeof(word), "--%s", cli_flags[i].name);
 		candidate(typed, word);
@@ -196,11 +196,18 @@ static void values_of(struct cli *cli, const struct cli_command *c,
 {
 	static const struct {
 		enum cli_flag flag;
-		const char *noun, *words[5];
+		const char *noun, *words[7];
 	} values[] = {
 		{ FLAG_POOL, "pool", { NULL } },
 		{ FLAG_MACHINE, "machine", { NULL } },
 		{ FLAG_APP, "application", { NULL } },
+		{ FLAG_HOST, "host", { NULL } },
+		{ FLAG_CLUSTER, "cluster", { NULL } },
+		{ FLAG_STRATEGY, NULL,
+		  { "failover", "shutdown", "move", "live", NULL } },
+		{ FLAG_BY, NULL,
+		  { "user", "application", "pool", "cluster", "host", "machine",
+		    NULL } },
 		{ FLAG_OUTPUT, NULL, { "name", "wide", NULL } },
 		{ FLAG_LOG_LEVEL, NULL,
 		  { "error", "warn", "info", "debug", NULL } },
