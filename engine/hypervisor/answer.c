@@ -32,6 +32,10 @@ uint64_t answer_machine_of(const struct message *m)
 		return m->domain_create.machine;
 	case WIRE_TYPE_domain_destroy:
 		return m->domain_destroy.machine;
+	case WIRE_TYPE_domain_resize:
+		return m->domain_resize.machine;
+	case WIRE_TYPE_domain_migrate:
+		return m->domain_migrate.machine;
 	case WIRE_TYPE_domain_save:
 		return m->domain_save.machine;
 	case WIRE_TYPE_domain_restore:

@@ -16,6 +16,7 @@
 #include "engine/hypervisor/answer.h"
 #include "engine/hypervisor/clone.h"
 #include "engine/hypervisor/image.h"
+#include "engine/hypervisor/lifeline.h"
 #include "engine/hypervisor/ownership.h"
 #include "engine/hypervisor/role.h"
 #include "engine/hypervisor/virt.h"
@@ -117,6 +118,15 @@ static enum wire_result look_before(struct job *job, virConnectPtr conn,
 	return WIRE_OK;
 }
 
+/* One whose QEMU died is not found any more before its name is free. */
+static bool is_being_removed(void)
+{
+	const char *text = virGetLastErrorMessage();
+
+	return virt_error_is(VIR_ERR_OPERATION_FAILED) && text &&
+	       strstr(text, "already being removed");
+}
+
 static enum wire_result start_domain(struct job *job, virConnectPtr conn,
 				     const struct host_facts *facts,
 				     const struct domain_spec *spec,
@@ -129,7 +139,11 @@ static enum wire_result start_domain(struct job *job, virConnectPtr conn,
 
 	if (!xml)
 		return WIRE_FAILED;
-	virDomainPtr domain = virDomainCreateXML(conn, xml, 0);
+	int64_t until_ms = role_now_ms() + GONE_WAIT_MS;
+	virDomainPtr domain;
+	while (!(domain = virDomainCreateXML(conn, xml, 0)) &&
+	       is_being_removed() && role_now_ms() < until_ms)
+		poll(NULL, 0, GONE_LOOK_MS);
 	enum wire_result result =
 		domain ? WIRE_OK : virt_error(err, "libvirt does not start it");
 	xmlFree(xml);
@@ -155,7 +169,9 @@ static enum wire_result create(struct job *job, struct error *err)
 	spec.kvm = facts.kvm;
 	enum wire_result result = WIRE_FAILED;
 	if (domain_spec_read(&spec, &job->m.domain_create, job->m.incarnation,
-			     err) == 0)
+			     err) == 0 &&
+	    (facts.local || facts.kind != HOST_QEMU ||
+	     domain_spec_add_channel(&spec, slice_of(LIFELINE_PORT), err) == 0))
 		result = look_before(job, conn, &facts, &spec, &done, err);
 	if (result == WIRE_OK && !done) {
 		if (spec.sourced)

@@ -2,6 +2,7 @@
  * Checks on what goes into and comes out of domain XML; see domain_xml.h.
  * Every text is checked here once, so that the builder only has to write.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "engine/base/error.h"
@@ -62,6 +63,23 @@ static int read_path(char out[DOMAIN_PATH_MAX], struct slice s,
 	return 0;
 }
 
+int domain_spec_add_channel(struct domain_spec *spec, struct slice name,
+			    struct error *err)
+{
+	/* One place is the agent's. */
+	if (spec->channel_count == DOMAIN_CHANNELS_MAX - 1)
+		return error_set(err, "more than %d channels",
+				 DOMAIN_CHANNELS_MAX - 1);
+	if (!text_copy_slice(spec->channels[spec->channel_count],
+			     DOMAIN_CHANNEL_NAME_MAX, name) ||
+	    !domain_is_port_name(spec->channels[spec->channel_count]))
+		return error_set(err, "a channel's name must be letters, digits, "
+				 "dots and dashes, at most %d bytes",
+				 DOMAIN_CHANNEL_NAME_MAX - 1);
+	spec->channel_count++;
+	return 0;
+}
+
 static int read_channels(struct domain_spec *spec, struct slice list,
 			 struct error *err)
 {
@@ -70,18 +88,9 @@ static int read_channels(struct domain_spec *spec, struct slice list,
 	while (at < end) {
 		const char *comma = memchr(at, ',', (size_t)(end - at));
 		struct slice one = { at, (uint32_t)((comma ? comma : end) - at) };
-		char *name = spec->channels[spec->channel_count];
 
-		/* One place is the agent's. */
-		if (spec->channel_count == DOMAIN_CHANNELS_MAX - 1)
-			return error_set(err, "more than %d channels",
-					 DOMAIN_CHANNELS_MAX - 1);
-		if (!text_copy_slice(name, DOMAIN_CHANNEL_NAME_MAX, one) ||
-		    !domain_is_port_name(name))
-			return error_set(err, "a channel's name must be letters, digits, "
-					 "dots and dashes, at most %d bytes",
-					 DOMAIN_CHANNEL_NAME_MAX - 1);
-		spec->channel_count++;
+		if (domain_spec_add_channel(spec, one, err) < 0)
+			return -1;
 		at = comma ? comma + 1 : end;
 	}
 	return 0;
@@ -96,6 +105,15 @@ static int check_size(const struct domain_spec *spec, struct error *err)
 				 DOMAIN_VCPUS_MAX, spec->vcpus);
 	if (spec->memory_mib > 1 << 24 || (!spec->memory_mib && !template))
 		return error_set(err, "a machine needs 1 MiB to 16 TiB of memory");
+	if (spec->max_vcpus > DOMAIN_VCPUS_MAX || spec->max_vcpus < spec->vcpus ||
+	    (spec->max_vcpus && !spec->vcpus))
+		return error_set(err, "%u vcpus cannot grow to %u", spec->vcpus,
+				 spec->max_vcpus);
+	if (spec->max_memory_mib > 1 << 24 ||
+	    spec->max_memory_mib < spec->memory_mib ||
+	    (spec->max_memory_mib && !spec->memory_mib))
+		return error_set(err, "%" PRIu64 " MiB of memory cannot grow to %" PRIu64,
+				 spec->memory_mib, spec->max_memory_mib);
 	if (!template && spec->kind == HOST_QEMU && !spec->kernel[0] &&
 	    !spec->sourced)
 		return error_set(err, "a machine needs a template or a kernel to boot");
@@ -119,6 +137,9 @@ int domain_spec_read(struct domain_spec *spec, const struct wire_domain_create *
 	spec->mark.machine = c->machine;
 	spec->vcpus = c->vcpus;
 	spec->memory_mib = c->memory_mib;
+	spec->max_vcpus = c->max_vcpus ? c->max_vcpus : c->vcpus;
+	spec->max_memory_mib = c->max_memory_mib ? c->max_memory_mib :
+						   c->memory_mib;
 	spec->template = c->template;
 	spec->sourced = c->from.length || c->image.length;
 	spec->unsized = c->from.length > 0;

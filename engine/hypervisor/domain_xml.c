@@ -21,6 +21,43 @@ static void set_number(struct xml_builder *b, xmlNodePtr parent,
 		xml_set(b, node, "unit", unit);
 }
 
+static void set_vcpus(struct xml_builder *b, xmlNodePtr root,
+		      const struct domain_spec *spec)
+{
+	char text[24];
+
+	xml_remove(root, "vcpus");
+	set_number(b, root, "vcpu", spec->max_vcpus, NULL);
+	if (spec->max_vcpus == spec->vcpus)
+		return;
+	snprintf(text, sizeof(text), "%u", spec->vcpus);
+	xml_set(b, xml_child(root, "vcpu"), "current", text);
+	/* Those there at the start could not be taken away without this. */
+	xmlNodePtr list = xml_add(b, root, "vcpus", NULL);
+	for (uint32_t i = 0; i < spec->max_vcpus; i++) {
+		xmlNodePtr one = xml_add(b, list, "vcpu", NULL);
+
+		snprintf(text, sizeof(text), "%u", i);
+		xml_set(b, one, "id", text);
+		xml_set(b, one, "enabled", i < spec->vcpus ? "yes" : "no");
+		xml_set(b, one, "hotpluggable", i > 0 ? "yes" : "no");
+	}
+}
+
+/* The size in a <domain>, where the spec has one. */
+static void set_size(struct xml_builder *b, xmlNodePtr root,
+		     const struct domain_spec *spec)
+{
+	if (spec->memory_mib) {
+		xml_remove(root, "currentMemory");
+		set_number(b, root, "memory", spec->max_memory_mib, "MiB");
+	}
+	if (spec->max_memory_mib > spec->memory_mib)
+		set_number(b, root, "currentMemory", spec->memory_mib, "MiB");
+	if (spec->vcpus)
+		set_vcpus(b, root, spec);
+}
+
 /* <name type='type'/> */
 static xmlNodePtr add_typed(struct xml_builder *b, xmlNodePtr parent,
 			    const char *name, const char *attribute,
@@ -30,6 +67,15 @@ static xmlNodePtr add_typed(struct xml_builder *b, xmlNodePtr parent,
 
 	xml_set(b, node, attribute, value);
 	return node;
+}
+
+/* Only where it is needed: a guest may be without a driver for it. */
+static void add_balloon(struct xml_builder *b, xmlNodePtr devices,
+			const struct domain_spec *spec)
+{
+	xml_remove(devices, "memballoon");
+	add_typed(b, devices, "memballoon", "model",
+		  spec->max_memory_mib > spec->memory_mib ? "virtio" : "none");
 }
 
 static bool has_port(xmlNodePtr devices, const char *name)
@@ -182,7 +228,7 @@ static void add_devices(struct xml_builder *b, xmlNodePtr root,
 	add_own_disks(b, devices, spec);
 	if (spec->volume[0])
 		add_volume(b, devices, spec->volume);
-	add_typed(b, devices, "memballoon", "model", "none");
+	add_balloon(b, devices, spec);
 	xmlNodePtr rng = add_typed(b, devices, "rng", "model", "virtio");
 	xmlNodePtr backend = xml_add(b, rng, "backend", "/dev/urandom");
 	xml_set(b, backend, "model", "random");
@@ -197,8 +243,7 @@ static void build_fresh(struct xml_builder *b, xmlNodePtr root,
 	xml_add(b, root, "name", spec->name);
 	xml_add(b, root, "uuid", spec->mark.uuid);
 	domain_xml_mark(b, root, site, &spec->mark);
-	set_number(b, root, "memory", spec->memory_mib, "MiB");
-	set_number(b, root, "vcpu", spec->vcpus, NULL);
+	set_size(b, root, spec);
 	add_boot(b, root, spec);
 	if (spec->kind != HOST_TEST)
 		add_platform(b, root, spec);
@@ -238,12 +283,7 @@ static void build_from_template(struct xml_builder *b, xmlNodePtr root,
 	xml_replace(b, root, "name", spec->name);
 	xml_replace(b, root, "uuid", spec->mark.uuid);
 	domain_xml_mark(b, root, site, &spec->mark);
-	if (spec->memory_mib) {
-		xml_remove(root, "currentMemory");
-		set_number(b, root, "memory", spec->memory_mib, "MiB");
-	}
-	if (spec->vcpus)
-		set_number(b, root, "vcpu", spec->vcpus, NULL);
+	set_size(b, root, spec);
 	xml_replace(b, root, "on_reboot", "destroy");
 	if (spec->kind == HOST_TEST)
 		return;
@@ -255,6 +295,8 @@ static void build_from_template(struct xml_builder *b, xmlNodePtr root,
 	for (xmlNodePtr nic = xml_child(devices, "interface"); nic;
 	     nic = xml_next(nic, "interface"))
 		xml_remove(nic, "mac");
+	if (spec->max_memory_mib > spec->memory_mib)
+		add_balloon(b, devices, spec);
 	add_ports(b, devices, spec);
 	add_own_disks(b, devices, spec);
 	if (spec->volume[0])

@@ -8,6 +8,10 @@
  * nothing else.  A guest's reboot destroys it: a machine that went through a
  * reboot is no longer prepared, and must not pass for the same incarnation.
  *
+ * A machine that may grow while it runs starts with all its memory, which its
+ * balloon takes back to what it is to have, and with empty places for further
+ * processors; each but the first can be taken away again.
+ *
  * From a template: name, uuid, memory and processors are set, mac addresses
  * dropped (libvirt makes new ones), the mark of ownership, the agent port and
  * the named ports added.  Everything else stays as written.
@@ -47,6 +51,8 @@ struct domain_spec {
 	struct metadata mark;	/* with the uuid */
 	uint32_t vcpus;		/* 0 with a template: as it says */
 	uint64_t memory_mib;	/* the same */
+	uint32_t max_vcpus;	/* it can grow to while it runs; at least vcpus */
+	uint64_t max_memory_mib;	/* the same */
 	char kernel[DOMAIN_PATH_MAX], initrd[DOMAIN_PATH_MAX];
 	char cmdline[DOMAIN_CMDLINE_MAX];
 	struct slice template;	/* borrowed; length 0: none */
@@ -66,6 +72,9 @@ struct domain_spec {
 /* Checks and copies a domain_create message into spec (not template). */
 int domain_spec_read(struct domain_spec *spec, const struct wire_domain_create *c,
 		     uint64_t incarnation, struct error *err);
+/* One more virtio-serial port. */
+int domain_spec_add_channel(struct domain_spec *spec, struct slice name,
+			    struct error *err);
 /* The domain XML, to be freed with xmlFree; NULL with err. */
 char *domain_xml_build(const struct domain_spec *spec,
 		       const struct host_site *site, struct error *err);

@@ -18,13 +18,15 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr domain, int event,
 			int detail, void *opaque)
 {
 	char uuid[VIR_UUID_STRING_BUFLEN];
+	/* One that went to another host has not stopped. */
+	bool moved = event == VIR_DOMAIN_EVENT_STOPPED &&
+		     detail == VIR_DOMAIN_EVENT_STOPPED_MIGRATED;
 	enum wire_hint kind = event == VIR_DOMAIN_EVENT_STARTED ?
 				      WIRE_HINT_STARTED :
-			      event == VIR_DOMAIN_EVENT_STOPPED ?
+			      event == VIR_DOMAIN_EVENT_STOPPED && !moved ?
 				      WIRE_HINT_STOPPED : WIRE_HINT_OTHER;
 
 	(void)conn;
-	(void)detail;
 	if (virDomainGetUUIDString(domain, uuid) == 0)
 		answer_hint(opaque, uuid, kind);
 	return 0;

@@ -23,6 +23,7 @@
 #include "engine/hypervisor/events.h"
 #include "engine/hypervisor/kvm.h"
 #include "engine/hypervisor/labels.h"
+#include "engine/hypervisor/lifeline.h"
 #include "engine/hypervisor/role.h"
 #include "engine/hypervisor/stream.h"
 #include "engine/hypervisor/virt.h"
@@ -312,6 +313,7 @@ static void drop(struct role *role)
 	pthread_mutex_unlock(&h->lock);
 	if (!lines[HOST_LINE_EVENTS])
 		return;
+	lifelines_drop();
 	events_unregister(lines[HOST_LINE_EVENTS]);
 	virConnectUnregisterCloseCallback(lines[HOST_LINE_EVENTS], on_close);
 	close_lines(lines);

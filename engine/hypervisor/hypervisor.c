@@ -31,6 +31,7 @@
 #include "engine/hypervisor/domain.h"
 #include "engine/hypervisor/image.h"
 #include "engine/hypervisor/reclaim.h"
+#include "engine/hypervisor/resize.h"
 #include "engine/hypervisor/role.h"
 #include "engine/hypervisor/stream.h"
 
@@ -78,6 +79,8 @@ static const struct call {
 } calls[] = {
 	{ WIRE_TYPE_domain_create, JOB_DOMAIN, false, domain_create },
 	{ WIRE_TYPE_domain_destroy, JOB_DOMAIN, false, domain_destroy },
+	{ WIRE_TYPE_domain_resize, JOB_DOMAIN, false, domain_resize },
+	{ WIRE_TYPE_domain_migrate, JOB_MOVE, false, domain_migrate },
 	{ WIRE_TYPE_domain_save, JOB_DOMAIN, true, domain_save },
 	{ WIRE_TYPE_domain_restore, JOB_DOMAIN, false, domain_restore },
 	{ WIRE_TYPE_agent_ping, JOB_DOMAIN, true, agent_ping },
@@ -92,6 +95,7 @@ static const struct call {
 	{ WIRE_TYPE_domain_reclaim, JOB_DOMAIN, false, reclaim_domain },
 	{ WIRE_TYPE_base_look, JOB_DOMAIN, false, clone_look },
 	{ WIRE_TYPE_host_poll, JOB_HOST, false, domain_poll },
+	{ WIRE_TYPE_stats_read, JOB_HOST, false, stats_read },
 };
 
 static struct slice uuid_of(const struct message *m)
@@ -101,6 +105,10 @@ static struct slice uuid_of(const struct message *m)
 		return m->domain_create.uuid;
 	case WIRE_TYPE_domain_destroy:
 		return m->domain_destroy.uuid;
+	case WIRE_TYPE_domain_resize:
+		return m->domain_resize.uuid;
+	case WIRE_TYPE_domain_migrate:
+		return m->domain_migrate.uuid;
 	case WIRE_TYPE_domain_save:
 		return m->domain_save.uuid;
 	case WIRE_TYPE_domain_restore:
@@ -271,6 +279,8 @@ static int start(struct role *role, struct error *err)
 	known_init(&role->known);
 	watch_init(&role->watches);
 	probe_init(&role->probes);
+	stats_init(&role->stats);
+	moves_init(&role->moves);
 	if (open_descriptors(role, err) < 0 || host_init(&role->host, err) < 0)
 		return -1;
 	signal(SIGPIPE, SIG_IGN);
@@ -291,6 +301,8 @@ static void stop(struct role *role, int status)
 	probe_fini(role);
 	watch_fini(role);
 	known_fini(&role->known);
+	stats_fini(&role->stats);
+	moves_fini(&role->moves);
 	host_fini(&role->host);
 	queue_fini(&role->queue);
 	pthread_mutex_destroy(&role->send_lock);

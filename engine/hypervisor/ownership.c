@@ -8,6 +8,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
+#include "engine/hypervisor/lifeline.h"
 #include "engine/hypervisor/role.h"
 #include "engine/hypervisor/virt.h"
 
@@ -60,6 +61,7 @@ static void read_details(struct role *role, const struct host_facts *facts,
 	/* Not there in older daemons; then libvirt's own 5 s hold. */
 	virDomainAgentSetResponseTimeout(domain, AGENT_SYNC_SECONDS, 0);
 	watch_domain(role, facts, out->uuid, virDomainGetName(domain));
+	lifeline_want(role, facts, out);
 }
 
 enum wire_result ownership_read(struct role *role,
@@ -90,6 +92,28 @@ enum wire_result ownership_read(struct role *role,
 	}
 	known_put(&role->known, out);
 	return WIRE_OK;
+}
+
+int ownership_identify(struct role *role, const struct host_facts *facts,
+		       virDomainPtr domain, struct known_domain *d,
+		       struct error *err)
+{
+	unsigned int id = virDomainGetID(domain);
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	bool gone;
+
+	if (virDomainGetUUIDString(domain, uuid) < 0)
+		return virt_error(err, "domain without uuid"), -1;
+	/* Without an id (not running) the mark may change: read it again. */
+	if (id != (unsigned int)-1 &&
+	    known_get_current(&role->known, uuid, (int)id, facts->generation, d)) {
+		known_touch(&role->known, uuid);
+		return 1;
+	}
+	if (ownership_read(role, facts, domain, d, &gone, err) == WIRE_OK)
+		return 1;
+	/* Not knowing whose it is must not pass for "foreign". */
+	return gone ? 0 : -1;
 }
 
 enum wire_result ownership_fence(const struct known_domain *d,

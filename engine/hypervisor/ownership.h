@@ -27,6 +27,13 @@ enum wire_result ownership_read(struct role *role,
 				virDomainPtr domain, struct known_domain *out,
 				bool *gone, struct error *err);
 /*
+ * Whose one of a list's domains is, from the cache if that can be: 1, with d;
+ * 0, it is gone by now; -1 with err, libvirt does not say.
+ */
+int ownership_identify(struct role *role, const struct host_facts *facts,
+		       virDomainPtr domain, struct known_domain *d,
+		       struct error *err);
+/*
  * For a call about a machine: finds its running domain into job->domain, for
  * this run of the job, and checks that it is ours and the call's incarnation not
  * older.  The cache spares asking twice.

@@ -33,33 +33,11 @@ static enum wire_domain_state state_of(int state)
 	return WIRE_DOMAIN_OFF;
 }
 
-/* Fills d from the cache or libvirt.  1; 0: the domain is gone by now; -1. */
-static int identify(struct role *role, const struct host_facts *facts,
-		    virDomainPtr domain, struct known_domain *d, struct error *err)
-{
-	unsigned int id = virDomainGetID(domain);
-	char uuid[VIR_UUID_STRING_BUFLEN];
-	bool gone;
-
-	if (virDomainGetUUIDString(domain, uuid) < 0)
-		return virt_error(err, "domain without uuid"), -1;
-	/* Without an id (not running) the mark may change: read it again. */
-	if (id != (unsigned int)-1 &&
-	    known_get_current(&role->known, uuid, (int)id, facts->generation, d)) {
-		known_touch(&role->known, uuid);
-		return 1;
-	}
-	if (ownership_read(role, facts, domain, d, &gone, err) == WIRE_OK)
-		return 1;
-	/* Not knowing whose it is must not pass for "foreign": no poll then. */
-	return gone ? 0 : -1;
-}
-
 static int send_seen(struct job *job, const struct host_facts *facts,
 		     virDomainPtr domain, int state, struct error *err)
 {
 	struct known_domain d;
-	int there = identify(job->role, facts, domain, &d, err);
+	int there = ownership_identify(job->role, facts, domain, &d, err);
 
 	if (there <= 0)
 		return there;

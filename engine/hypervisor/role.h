@@ -11,8 +11,10 @@
 
 #include "engine/hypervisor/host.h"
 #include "engine/hypervisor/known.h"
+#include "engine/hypervisor/migrate.h"
 #include "engine/hypervisor/probe.h"
 #include "engine/hypervisor/queue.h"
+#include "engine/hypervisor/stats.h"
 #include "engine/hypervisor/watch.h"
 
 /*
@@ -35,6 +37,8 @@ struct role {
 	struct known known;
 	struct watches watches;
 	struct probes probes;
+	struct stats stats;
+	struct moves moves;
 };
 
 /* CLOCK_MONOTONIC in milliseconds. */

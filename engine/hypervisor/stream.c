@@ -86,7 +86,7 @@ static enum job_next abort_stream(struct job *job)
 	return JOB_DONE;
 }
 
-static void close_stream(struct role *role, virStreamPtr st)
+void stream_close(struct role *role, virStreamPtr st)
 {
 	struct job *job = job_new(role, JOB_STREAM, abort_stream, true);
 	struct abort_job a = { st };
@@ -110,7 +110,7 @@ static void finish(struct stream *s)
 	shutdown(s->fd, SHUT_RDWR);
 	virEventRemoveHandle(s->watch);
 	virStreamEventRemoveCallback(st);
-	close_stream(s->role, st);
+	stream_close(s->role, st);
 	release(s);
 }
 

@@ -18,6 +18,9 @@ enum {
 enum job_next console_open(struct job *job);
 /* Ends a channel_open job whose job->domain is set. */
 enum job_next stream_open_channel(struct job *job, const char *name);
+/* Takes a stream nobody listens to any more, and ends it: from the event thread
+ * too, for libvirt is asked on another. */
+void stream_close(struct role *role, virStreamPtr st);
 /* The connection is lost, of which libvirt tells its streams nothing: hangs up
  * on every stream's reader. */
 void stream_cut_all(void);

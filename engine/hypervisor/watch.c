@@ -226,7 +226,9 @@ static void on_exit_of_qemu(struct role *role, struct source *source)
 
 	/* Reaps it if it has become our child; else ECHILD, which is right. */
 	waitid(P_PIDFD, (id_t)source->fd, &info, WEXITED | WNOHANG);
-	answer_hint(role, watch->uuid, WIRE_HINT_STOPPED);
+	/* One that went to another host has not stopped. */
+	answer_hint(role, watch->uuid, moves_has(&role->moves, watch->uuid) ?
+					       WIRE_HINT_OTHER : WIRE_HINT_STOPPED);
 	role_remove_source(role, source);
 	pthread_mutex_lock(&w->lock);
 	free_watch(w, watch);

@@ -68,6 +68,22 @@ static void channel_names(const struct pool *p, char *out, size_t size)
 					 used ? "," : "", a->resources.names[i]);
 }
 
+/* A node of a cluster may grow to the cluster's bound while it runs. */
+static void domain_size(const struct shell *sh, const struct machine *m,
+			struct wire_domain_create *d)
+{
+	const struct site_pool *p = &m->pool->spec;
+	const struct cluster *c = p->cluster ?
+		world_cluster(&sh->world, slice_of(p->name)) : NULL;
+
+	d->vcpus = m->row.vcpus ? m->row.vcpus : p->vcpus;
+	d->memory_mib = m->row.memory_mib ? m->row.memory_mib : p->memory_mib;
+	if (c && c->spec.max.vcpus > d->vcpus)
+		d->max_vcpus = c->spec.max.vcpus;
+	if (c && c->spec.max.memory_mib > d->memory_mib)
+		d->max_memory_mib = c->spec.max.memory_mib;
+}
+
 static void domain_create(struct shell *sh, const struct effect *e,
 			  const struct machine *m)
 {
@@ -99,8 +115,7 @@ static void domain_create(struct shell *sh, const struct effect *e,
 	d->machine = m->row.id;
 	d->name = slice_of(m->row.name);
 	d->uuid = slice_of(m->row.uuid);
-	d->vcpus = p->vcpus;
-	d->memory_mib = p->memory_mib;
+	domain_size(sh, m, d);
 	d->kernel = slice_of(kernel);
 	d->initrd = slice_of(initrd);
 	d->cmdline = slice_of(p->kernel[0] ? cmdline : "");
@@ -214,6 +229,43 @@ static void to_guest(struct shell *sh, const struct effect *e,
 			e->machine, slice_of(address), e->ms };
 	}
 	to_host(sh, m->host->spec.name, &msg);
+}
+
+static void domain_resize(struct shell *sh, const struct effect *e,
+			  const struct machine *m)
+{
+	struct message msg = { .type = WIRE_TYPE_domain_resize,
+			       .request = e->call, .incarnation = e->incarnation };
+
+	msg.domain_resize = (struct wire_domain_resize){
+		m->row.id, slice_of(m->row.name), slice_of(m->row.uuid),
+		m->row.vcpus, m->row.memory_mib };
+	to_host(sh, m->host->spec.name, &msg);
+}
+
+/* Ordered of the host it is on; nothing is sent when where to is not known. */
+static void domain_migrate(struct shell *sh, const struct effect *e,
+			   const struct machine *m)
+{
+	struct message msg = { .type = WIRE_TYPE_domain_migrate,
+			       .request = e->call, .incarnation = e->incarnation };
+	const struct host *to = world_host(&sh->world, e->host);
+
+	if (!to)
+		return;
+	msg.domain_migrate = (struct wire_domain_migrate){
+		m->row.id, slice_of(m->row.name), slice_of(m->row.uuid),
+		slice_of(to->spec.uri), slice_of(to->spec.migrate), e->ms };
+	to_host(sh, m->host->spec.name, &msg);
+}
+
+static void stats_read_act(struct shell *sh, const struct effect *e)
+{
+	struct message msg = { .type = WIRE_TYPE_stats_read, .request = e->call };
+	char host[SITE_NAME_SIZE];
+
+	text_copy_slice(host, sizeof(host), e->host);
+	to_host(sh, host, &msg);
 }
 
 static void host_poll_act(struct shell *sh, const struct effect *e)
@@ -440,8 +492,6 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_DOMAIN_DESTROY:
 		domain_destroy(sh, e, m);
 		return;
-	case EFFECT_STATS_READ:
-		return;
 	case EFFECT_BASE_LOOK:
 	case EFFECT_VOLUME_DELETE:
 		volumes_act(sh, e);
@@ -449,6 +499,15 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_DOMAIN_SAVE:
 	case EFFECT_DOMAIN_RESTORE:
 		domain_image(sh, e, m);
+		return;
+	case EFFECT_DOMAIN_RESIZE:
+		domain_resize(sh, e, m);
+		return;
+	case EFFECT_DOMAIN_MIGRATE:
+		domain_migrate(sh, e, m);
+		return;
+	case EFFECT_STATS_READ:
+		stats_read_act(sh, e);
 		return;
 	case EFFECT_AGENT_PING:
 	case EFFECT_AGENT_EXEC:
@@ -501,8 +560,6 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_NODE_DROP:
 		clusters_send(sh, e);
 		return;
-	case EFFECT_DOMAIN_RESIZE:
-	case EFFECT_DOMAIN_MIGRATE:
 	case EFFECT_SAVE_CLUSTER:
 	case EFFECT_SAVE_CHANGE:
 	case EFFECT_SAVE_DECISION:

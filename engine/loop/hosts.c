@@ -113,6 +113,23 @@ static void learn_facts(struct host_role *r, const struct wire_host_state *s)
 	r->known = true;
 }
 
+static void stats_event(const struct message *m, struct event *ev)
+{
+	const struct wire_domain_stats *s = &m->domain_stats;
+
+	ev->kind = EVENT_STATS;
+	ev->stats.machine = s->machine;
+	ev->stats.incarnation = m->incarnation;
+	ev->stats.at_ms = s->at_ms;
+	ev->stats.cpu_ms = s->cpu_ms;
+	ev->stats.memory_mib = s->memory_mib;
+	ev->stats.rss_mib = s->rss_mib;
+	ev->stats.read_bytes = s->read_bytes;
+	ev->stats.written_bytes = s->written_bytes;
+	ev->stats.in_bytes = s->in_bytes;
+	ev->stats.out_bytes = s->out_bytes;
+}
+
 static void on_message(struct link *l, struct message *m)
 {
 	struct host_role *r = l->owner;
@@ -131,6 +148,8 @@ static void on_message(struct link *l, struct message *m)
 		ev.host.up = m->host_state.up;
 		ev.host.kvm = m->host_state.kvm;
 		ev.host.isolated = m->host_state.isolated;
+		ev.host.cpus = m->host_state.cpus;
+		ev.host.memory_mib = m->host_state.memory_mib;
 		ev.host.labels = m->host_state.labels;
 		ev.host.text = m->host_state.up ? m->host_state.version :
 						  m->host_state.text;
@@ -153,6 +172,9 @@ static void on_message(struct link *l, struct message *m)
 		ev.domain.name = m->domain_seen.name;
 		ev.domain.state = (enum domain_state)m->domain_seen.state;
 		ev.domain.ours = m->domain_seen.owner == WIRE_OWNER_OURS;
+		break;
+	case WIRE_TYPE_domain_stats:
+		stats_event(m, &ev);
 		break;
 	case WIRE_TYPE_volume_seen:
 		gc_on_volume(r->shell, r->host, m);

@@ -186,14 +186,16 @@ enum {
  * path of a data disk made (raw, volume_mib) when missing, or empty.
  * from: an operator's domain, or image: a file, to make the machine's disks
  * from; then disks, nvram, seed are the names of the volumes to make (disks
- * comma separated), each told by volume_made; the first disk grows to disk_mib. */
+ * comma separated), each told by volume_made; the first disk grows to disk_mib.
+ * max_vcpus, max_memory_mib: what domain_resize may give it, or 0: no more. */
 #define WIRE_domain_create(F)                                                  \
 	F(u64, machine) F(text, name) F(text, uuid) F(u32, vcpus)              \
 	F(u64, memory_mib) F(text, kernel) F(text, initrd) F(text, cmdline)    \
 	F(blob, template) F(text, channels) F(text, volume) F(u64, volume_mib)    \
 	F(text, from) F(text, image) F(u8, copy) F(u64, disk_mib)              \
 	F(text, disks) F(text, nvram) F(text, seed) F(text, user_data)         \
-	F(text, meta_data) F(text, network_config)
+	F(text, meta_data) F(text, network_config) F(u32, max_vcpus)           \
+	F(u64, max_memory_mib)
 /* Done when no domain of that uuid exists.  Only ours: checked by metadata.
  * image: its RAM image (as in domain_save), deleted after that, or empty. */
 #define WIRE_domain_destroy(F)                                                 \
@@ -382,13 +384,16 @@ enum {
 
 /* ---- E > H: size, place and use of a running domain ------------------------------ */
 
-/* vcpus within what the domain was made with; memory by its balloon. */
+/* vcpus and memory (by its balloon) within what the domain was made with; 0: as
+ * it is.  Done when libvirt and the guest's agent, if it has one, say so. */
 #define WIRE_domain_resize(F)                                                  \
 	F(u64, machine) F(text, name) F(text, uuid) F(u32, vcpus) F(u64, memory_mib)
 /* To the libvirt at that URI; migrate: the URI the data goes to, or empty.
- * Done when it runs there and not here. */
+ * Done when it runs there and not here; given up after timeout_ms (0: the
+ * role's own bound), then it runs here still, which is FAILED. */
 #define WIRE_domain_migrate(F)                                                 \
-	F(u64, machine) F(text, name) F(text, uuid) F(text, to) F(text, migrate)
+	F(u64, machine) F(text, name) F(text, uuid) F(text, to) F(text, migrate) \
+	F(i64, timeout_ms)
 /* One domain_stats for each domain of ours, then call_done; NOWAIT: a domain
  * whose QEMU does not answer is told with what is known without it. */
 #define WIRE_stats_read(F) F(u8, unused)

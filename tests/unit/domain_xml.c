@@ -230,6 +230,59 @@ static void test_refusals(void)
 	expect_spec(c, "vcpus", "too many processors");
 }
 
+static int count_of(xmlNodePtr parent, const char *name)
+{
+	int n = 0;
+
+	for (xmlNodePtr at = xml_child(parent, name); at; at = xml_next(at, name))
+		n++;
+	return n;
+}
+
+/* A machine that may grow, from nothing and from a template. */
+static void test_growth(void)
+{
+	struct wire_domain_create c = plain;
+	struct error err;
+	char text[64] = "";
+
+	for (int from_template = 0; from_template < 2; from_template++) {
+		c.max_vcpus = 4;
+		c.max_memory_mib = 512;
+		if (from_template)
+			c.template = slice_of("<domain><currentMemory>1</currentMemory>"
+				"<vcpu current='7'>8</vcpu><vcpus><vcpu id='0' enabled='yes'/></vcpus>"
+				"<devices><memballoon model='none'/></devices></domain>");
+		xmlDocPtr doc = build(&c, &err);
+		xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
+		ok(root != NULL, "a machine that may grow builds (%s)", err.text);
+		if (!root)
+			return;
+		xml_get_text(xml_child(root, "memory"), text, sizeof(text));
+		is_text(text, "512", "its memory is what it may have");
+		xml_get_text(xml_child(root, "currentMemory"), text, sizeof(text));
+		is_text(text, "128", "it has less");
+		xml_get_text(xml_child(root, "vcpu"), text, sizeof(text));
+		is_text(text, "4", "and four places for processors");
+		xml_get_attribute(xml_child(root, "vcpu"), "current", text, sizeof(text));
+		is_text(text, "1", "one is there");
+		is_int(count_of(root, "vcpu"), 1, "said once");
+		is_int(count_of(xml_child(root, "vcpus"), "vcpu"), 4, "each has its place");
+		xmlNodePtr balloon = xml_path(root, "devices/memballoon");
+		xml_get_attribute(balloon, "model", text, sizeof(text));
+		is_text(text, "virtio", "a balloon takes the rest");
+		is_int(count_of(xml_child(root, "devices"), "memballoon"), 1, "one");
+		xmlFreeDoc(doc);
+	}
+	c = plain;
+	c.max_vcpus = 4;
+	c.vcpus = 5;
+	expect_spec(c, "cannot grow", "less than it has");
+	c = plain;
+	c.max_memory_mib = 64;
+	expect_spec(c, "cannot grow", "less memory than it has");
+}
+
 static const char template_xml[] =
 	"<domain type='kvm' id='9' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>"
 	"<name>original</name><uuid>" OTHER "</uuid>"
@@ -242,15 +295,6 @@ static const char template_xml[] =
 	"<source network='default'/></interface>"
 	"<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 	"</devices><qemu:commandline><qemu:arg value='-S'/></qemu:commandline></domain>";
-
-static int count_of(xmlNodePtr parent, const char *name)
-{
-	int n = 0;
-
-	for (xmlNodePtr at = xml_child(parent, name); at; at = xml_next(at, name))
-		n++;
-	return n;
-}
 
 static void test_template(void)
 {
@@ -456,6 +500,7 @@ int main(void)
 	test_texts();
 	test_refusals();
 	test_template();
+	test_growth();
 	test_hostile_xml();
 	test_mark();
 	test_stores();

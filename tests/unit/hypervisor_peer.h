@@ -23,7 +23,7 @@
 #include "engine/wire/message.h"
 #include "tests/tap.h"
 
-enum { PEER_EVENTS = 512 };
+enum { PEER_EVENTS = 512, PEER_STATS = 64 };
 
 static const char peer_key[] = "0123456789abcdef0123456789abcdef";
 
@@ -64,6 +64,8 @@ struct peer {
 	struct peer_done *done[64];
 	struct peer_seen seen[PEER_EVENTS];
 	struct peer_hint hints[PEER_EVENTS];
+	int stats_count;
+	struct wire_domain_stats stats[PEER_STATS];	/* without uuid */
 };
 
 static inline int64_t peer_now_us(void)
@@ -166,6 +168,12 @@ static inline void peer_keep(struct peer *p, struct message *m)
 		hint->at_us = peer_now_us();
 		text_copy_slice(hint->uuid, sizeof(hint->uuid),
 				m->domain_hint.uuid);
+		break;
+	case WIRE_TYPE_domain_stats:
+		if (p->stats_count == PEER_STATS)
+			tap_bail("too many statistics");
+		p->stats[p->stats_count] = m->domain_stats;
+		p->stats[p->stats_count++].uuid = SLICE("");
 		break;
 	default:
 		tap_bail("unexpected message %s", wire_type_name(m->type));

@@ -1,0 +1,43 @@
+/*
+ * domain_migrate: a running machine to another host, with its memory, while it
+ * works.  One migration at a time leaves a host: two would share the way and
+ * each take longer than both in turn.
+ */
+#ifndef REMUDA_HYPERVISOR_MIGRATE_H
+#define REMUDA_HYPERVISOR_MIGRATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/hypervisor/queue.h"
+
+enum {
+	MIGRATE_MS = 10 * 60 * 1000,	/* when the call names no bound */
+	MIGRATE_ABORT_MS = 500,		/* between two tries to end one */
+	MIGRATE_ABORTS = 60,
+};
+
+struct moves {
+	pthread_mutex_t lock;
+	uint64_t count;		/* migrations begun */
+	bool running;		/* number `count` is under way */
+	char uuid[37];		/* of the last one */
+};
+
+void moves_init(struct moves *m);
+void moves_fini(struct moves *m);
+/* Is that domain on its way, or has it just gone?  Its QEMU ends here then. */
+bool moves_has(struct moves *m, const char *uuid);
+/* It is here (again): its next end is one. */
+void moves_forget(struct moves *m, const char *uuid);
+
+/*
+ * The run function of the job.  Peer to peer: this host's daemon opens the
+ * other's.  OK: it runs there.  FAILED: it runs here still.  UNKNOWN: neither
+ * is certain, and a poll of both hosts must say.  Refused is what cannot work
+ * there: a disk in the site's own storage, which is this host's alone.
+ */
+enum job_next domain_migrate(struct job *job);
+
+#endif
