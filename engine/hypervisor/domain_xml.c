@@ -266,6 +266,35 @@ static void without_kvm(struct xml_builder *b, xmlNodePtr root)
 		xml_remove(root, "cpu");
 }
 
+/*
+ * Network cards have addresses of the machine's own: the same each time it is made,
+ * so that neighbours and leases that know it go on knowing it, and no other
+ * machine's.  40 bits of a hash (FNV-1a) of its uuid and the card's place, locally
+ * administered and unicast (RFC 7042 2.1).
+ */
+static void set_addresses(struct xml_builder *b, xmlNodePtr devices,
+			  const char *uuid)
+{
+	unsigned place = 0;
+
+	for (xmlNodePtr nic = xml_child(devices, "interface"); nic;
+	     nic = xml_next(nic, "interface")) {
+		uint64_t hash = (0xcbf29ce484222325 ^ place++) * 0x100000001b3;
+		char text[18];
+
+		for (const char *c = uuid; *c; c++)
+			hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
+		snprintf(text, sizeof(text), "52:%02x:%02x:%02x:%02x:%02x",
+			 (unsigned)(hash >> 56), (unsigned)(hash >> 48) & 0xff,
+			 (unsigned)(hash >> 40) & 0xff,
+			 (unsigned)(hash >> 32) & 0xff,
+			 (unsigned)(hash >> 24) & 0xff);
+		xml_remove(nic, "mac");
+		xmlNodePtr mac = xml_add(b, nic, "mac", NULL);
+		xml_set(b, mac, "address", text);
+	}
+}
+
 static void build_from_template(struct xml_builder *b, xmlNodePtr root,
 				const struct domain_spec *spec,
 				const struct host_site *site)
@@ -292,9 +321,7 @@ static void build_from_template(struct xml_builder *b, xmlNodePtr root,
 		devices = xml_add(b, root, "devices", NULL);
 	if (b->failed)
 		return;
-	for (xmlNodePtr nic = xml_child(devices, "interface"); nic;
-	     nic = xml_next(nic, "interface"))
-		xml_remove(nic, "mac");
+	set_addresses(b, devices, spec->mark.uuid);
 	if (spec->max_memory_mib > spec->memory_mib)
 		add_balloon(b, devices, spec);
 	add_ports(b, devices, spec);
