@@ -9,6 +9,7 @@
 
 #include <libvirt/virterror.h>
 #include <libxml/uri.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/log.h"
+#include "engine/hypervisor/access.h"
 #include "engine/hypervisor/answer.h"
 #include "engine/hypervisor/events.h"
 #include "engine/hypervisor/kvm.h"
@@ -186,13 +188,14 @@ static int read_facts(virConnectPtr conn, struct host_facts *f,
 	return 0;
 }
 
-static const char *advice(const char *uri)
+/* What went wrong, and what to do about it. */
+static int cannot_connect(const struct host *h, struct error *err)
 {
-	if (strcmp(uri, "qemu:///system") == 0)
-		return "; is libvirtd running, and are you root or in the group libvirt?";
-	if (strcmp(uri, "qemu:///session") == 0)
-		return "; is libvirt-daemon installed?";
-	return "; check the host's uri and that `virsh -c URI list` works";
+	const struct passwd *me = getpwuid(geteuid());
+	char text[ACCESS_TEXT_SIZE];
+
+	access_explain(h->uri, err->text, me ? me->pw_name : "this user", text);
+	return error_set(err, "%s", text);
 }
 
 static void close_lines(virConnectPtr lines[HOST_LINES])
@@ -209,7 +212,7 @@ static virConnectPtr open_line(const char *uri, int count, bool *outside,
 	virConnectPtr conn = virConnectOpen(uri);
 
 	if (!conn)
-		return virt_error(err, "cannot open"), NULL;
+		return virt_error(err, "cannot be opened"), NULL;
 	*outside = virConnectSetKeepAlive(conn, HOST_KEEPALIVE_SECONDS,
 					  (unsigned int)count) >= 0;
 	return conn;
@@ -242,7 +245,10 @@ static int connect_once(struct role *role, virConnectPtr lines[HOST_LINES],
 			struct host_facts *facts, struct error *err)
 {
 	struct host *h = &role->host;
-	int rc = open_lines(h->uri, lines, err);
+	char uri[ACCESS_URI_SIZE];
+
+	access_uri(h->uri, uri);
+	int rc = open_lines(uri, lines, err);
 	virConnectPtr conn = lines[HOST_LINE_EVENTS];
 
 	if (rc == 0 &&
@@ -255,9 +261,7 @@ static int connect_once(struct role *role, virConnectPtr lines[HOST_LINES],
 	    read_facts(conn, facts, err) == 0)
 		return 0;
 	close_lines(lines);
-	struct error cause = *err;
-	return error_set(err, "host %s: %s%s", h->uri, cause.text,
-			 advice(h->uri));
+	return cannot_connect(h, err);
 }
 
 static void answer_open(struct role *role, bool up)
