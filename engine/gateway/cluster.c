@@ -23,6 +23,7 @@ void cluster_table_init(struct gateway *g)
 {
 	list_init(&g->clusters.all);
 	list_init(&g->clusters.leaving);
+	list_init(&g->clusters.silent);
 	map_init(&g->clusters.nodes);
 }
 

@@ -112,6 +112,7 @@ struct transaction {
 	int state;			/* enum transaction_state */
 	struct list link;		/* cluster.transactions, clusters.leaving */
 	struct list at;			/* node.transactions or cluster.line */
+	struct list silent;		/* clusters.silent, till it says something */
 	uint64_t id;
 	struct cluster *cluster;	/* NULL: leaving */
 	struct node *node;		/* NULL: waiting, leaving; or the node is gone
@@ -121,6 +122,7 @@ struct transaction {
 	struct relay relay;
 	struct timer timer;
 	struct sockaddr_storage peer;
+	int64_t opened_ms;
 	int64_t wait_until;		/* 0: did not wait since it had a node */
 	struct chunk *kept;		/* ASKING: what the client has said */
 	uint32_t sent;			/* of that, to the present node */

@@ -287,6 +287,7 @@ struct clusters {
 	struct map nodes;		/* machine -> struct node */
 	uint32_t open;			/* clients of all of them */
 	struct list leaving;		/* clients that are in none any more */
+	struct list silent;		/* clients that said nothing, oldest first */
 	struct transaction *unused;
 };
 
@@ -308,6 +309,8 @@ void cluster_table_fini(struct gateway *g);
 /* A client that came through a cluster's listener; takes fd. */
 void transaction_new(struct gateway *g, struct listener *l, int fd,
 		     const struct sockaddr_storage *peer);
+/* Cuts the oldest client that has said nothing for a second; false: none has. */
+bool transaction_evict(struct gateway *g);
 
 /* ---- gateway.c ------------------------------------------------------- */
 

@@ -145,10 +145,20 @@ static void pause_door(struct gateway *g, struct listener *l)
 	poll_timer_set(&g->poll, &l->timer, g->poll.now_ms + STARVED_MS);
 }
 
-/* Who comes to a cluster needs no name: users' doors keep a part. */
-static bool clusters_full(const struct gateway *g)
+/*
+ * Room for one more.  Strangers, and clients of clusters that have said nothing,
+ * make way for who comes; sessions and transactions do not.  Who comes to a
+ * cluster needs no name: they never have all there is.
+ */
+static bool has_room(struct gateway *g, const struct listener *l)
 {
-	return g->clusters.open >= g->conn_limit - g->conn_limit / 4;
+	uint32_t most = g->conn_limit - g->conn_limit / 4;
+
+	if (l->inner == WIRE_DOOR_CLUSTER && g->clusters.open >= most &&
+	    !transaction_evict(g))
+		return false;
+	return g->conn_count < g->conn_limit || crowd_evict(g) ||
+	       transaction_evict(g);
 }
 
 /* Accepts at most count connections; returns how many. */
@@ -160,9 +170,7 @@ static int accept_some(struct gateway *g, struct listener *l, int fd, int count)
 		struct sockaddr_storage peer;
 		socklen_t length = sizeof(peer);
 
-		/* Strangers make way for who comes; sessions do not. */
-		if ((g->conn_count >= g->conn_limit && !crowd_evict(g)) ||
-		    (l->inner == WIRE_DOOR_CLUSTER && clusters_full(g))) {
+		if (!has_room(g, l)) {
 			pause_door(g, l);
 			break;
 		}

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "engine/base/check.h"
 #include "engine/base/log.h"
@@ -25,6 +26,7 @@
 enum {
 	LEAVING_MS = 3000,
 	NO_MEANS_MS = 100,	/* out of descriptors or ports: later again */
+	SILENT_MS = 1000,	/* whoever has something to say has said it */
 };
 
 #define AT_ALL_TIMES (SM_TO(TRANSACTION_LEAVING) | SM_TO(TRANSACTION_GONE))
@@ -80,6 +82,7 @@ static void close_client(struct gateway *g, struct transaction *t, bool abort)
 	end_close(g, &t->client, abort);
 	poll_timer_stop(&g->poll, &t->timer);
 	list_remove(&t->link);
+	list_remove(&t->silent);
 	g->clusters.open--;
 	g->conn_count--;
 	listener_unref(g, t->listener);
@@ -464,6 +467,8 @@ static void client_ready(struct gateway *g, struct watch *w, uint32_t events)
 
 	end_note(&t->client, events);
 	end_note_error(&t->client, events);
+	if (events & EPOLLIN)
+		list_remove(&t->silent);
 	switch ((enum transaction_state)t->state) {
 	case TRANSACTION_WAITING:
 	case TRANSACTION_DIALING:
@@ -486,6 +491,19 @@ static void client_ready(struct gateway *g, struct watch *w, uint32_t events)
 	case TRANSACTION_STATES:
 		break;
 	}
+}
+
+bool transaction_evict(struct gateway *g)
+{
+	struct transaction *t = LIST_ENTRY(g->clusters.silent.next,
+					   struct transaction, silent);
+
+	if (list_empty(&g->clusters.silent) ||
+	    g->poll.now_ms - t->opened_ms < SILENT_MS)
+		return false;
+	t->listener->evicted++;
+	transaction_end(g, t, END_LEFT);
+	return true;
 }
 
 static struct transaction *take(struct gateway *g)
@@ -519,11 +537,13 @@ void transaction_new(struct gateway *g, struct listener *l, int fd,
 	t->cluster = c;
 	t->listener = l;
 	t->timer.fire = on_timer;
+	t->opened_ms = g->poll.now_ms;
 	t->peer = *peer;
 	l->refs++;
 	g->conn_count++;
 	g->clusters.open++;
 	list_add_tail(&c->transactions, &t->link);
+	list_add_tail(&g->clusters.silent, &t->silent);
 	c->tally.transactions++;
 	if (c->balance != WIRE_BALANCE_FIRST_FREE || !c->tally.waiting) {
 		transaction_place(g, t);

@@ -616,6 +616,54 @@ static void test_nonsense(void)
 	ok(client_served(1), "clusters and nodes that make no sense are not heard");
 }
 
+/* Few descriptors: a cluster's clients never take all of them. */
+static void test_crowded(void)
+{
+	enum { DESCRIPTORS = 256, MANY = 200 };
+	struct rlimit few = { DESCRIPTORS, DESCRIPTORS };
+	int clients[MANY], silent[4];
+	unsigned in = 0;
+	uint16_t users;
+
+	for (int i = 1; i <= NODES; i++)
+		if (nodes[i].fd >= 0)
+			close(nodes[i].fd);
+	memset(&counts, 0, sizeof(counts));
+	if (setrlimit(RLIMIT_NOFILE, &few) < 0)
+		tap_bail("setrlimit: %s", strerror(errno));
+	cluster_start((struct gateway_limits){ .stale_ms = 0 });
+	users = lab_door(&lab, 9, "desk", WIRE_DOOR_DIRECT, WIRE_USER_FIXED,
+			 "kiosk", "mail");
+	for (int i = 0; i < 4; i++)
+		silent[i] = lab_dial(door);
+	CLUSTER_UNTIL(counts.waiting == 4);
+	for (int i = 0; i < MANY; i++)
+		clients[i] = client_asks("question");
+	for (int i = 0; i < 4; i++)
+		is_int(lab_end(silent[i]), ECONNRESET,
+		       "who says nothing makes way for who comes");
+	CLUSTER_UNTIL(counts.waiting > 4 && counts.transactions >= 4 + counts.waiting);
+	in = counts.waiting;
+	ok(in < MANY, "%u clients of a cluster are let in, others wait outside", in);
+	int user = lab_dial(users);
+	struct message m;
+	do {
+		if (!lab_next(&lab, &m, LAB_WAIT_MS))
+			tap_bail("no request");
+	} while (m.type != WIRE_TYPE_session_request);
+	ok(true, "there is room for users");
+	close(user);
+	for (unsigned i = 0; i < in; i++)
+		lab_reset(clients[i]);
+	CLUSTER_UNTIL(counts.transactions > 4 + in);
+	ok(true, "those outside come in when others leave");
+	for (unsigned i = in; i < MANY; i++)
+		close(clients[i]);
+	for (int i = 0; i < 4; i++)
+		close(silent[i]);
+	lab_stop(&lab);
+}
+
 int main(void)
 {
 	cluster_start((struct gateway_limits){ .machine_close_ms = 400,
@@ -641,5 +689,7 @@ int main(void)
 	test_cluster_drop();
 	test_nonsense();
 	lab_stop(&lab);
+	close(door_listen);
+	test_crowded();
 	return tap_done();
 }
