@@ -111,6 +111,7 @@ static int open_store(struct shell *sh, struct error *err)
 	w->next_change = db_counter(sh->db, DB_COUNTER_CHANGE);
 	w->next_decision = db_counter(sh->db, DB_COUNTER_DECISION);
 	w->next_ledger = db_counter(sh->db, DB_COUNTER_LEDGER);
+	sh->counts.next_session = w->next_session;
 	for (int i = 0; i < DB_COUNTERS; i++)
 		sh->reserved[i] = 0;	/* the first save reserves a block */
 	return name_store(sh, err);

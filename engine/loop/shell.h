@@ -170,6 +170,22 @@ struct kept_fd {
 };
 
 struct control;
+struct metrics;
+
+/* What metrics count as turns go by (metrics.c); since this engine began. */
+enum { METRICS_BUCKETS = 12 };
+struct metrics_counts {
+	uint64_t next_session;		/* below: counted as begun */
+	uint64_t begun, closed, lost, failed;	/* ends: when the machine is clean */
+	uint64_t refused, cancelled;
+	uint64_t waits[METRICS_BUCKETS];
+	int64_t wait_ms;
+	uint64_t cleaned;
+	int64_t clean_ms;
+	uint64_t events[3];		/* by severity */
+	uint64_t changes[CHANGE_STATES];	/* that are over, by state */
+	int64_t commit_us;
+};
 
 /* Housekeeping of the store. */
 struct keeper {
@@ -256,6 +272,10 @@ struct shell {
 	struct json_t *site_json;
 	struct asker destroy;		/* who waits for the site's end */
 	struct gc *gc;			/* being looked for, or NULL */
+	struct metrics *metrics;	/* listens, or NULL */
+	char metrics_at[64];		/* "127.0.0.1:9090", or "" */
+	char metrics_state[64];		/* "listening", or why not */
+	struct metrics_counts counts;
 	struct keeper keeper;
 	struct backup *backup;		/* being made, or NULL */
 	uv_timer_t keys_timer;

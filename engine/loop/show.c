@@ -448,6 +448,9 @@ json_t *show_info(const struct shell *sh)
 	SET(o, "turns", json_integer((json_int_t)sh->turns));
 	SET(o, "commits", json_integer((json_int_t)sh->commits));
 	SET(o, "counts", counts);
+	SET(o, "metrics", sh->metrics_at[0] ?
+	    json_sprintf("%s (%s)", sh->metrics_at, sh->metrics_state) :
+	    json_null());
 	SET(o, "sessions_per_hour", sessions_per_hour(sh));
 	return o;
 }

@@ -19,6 +19,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/log.h"
+#include "engine/loop/metrics.h"
 #include "engine/loop/shell.h"
 #include "engine/loop/site.h"
 #include "engine/loop/runtime.h"
@@ -276,6 +277,7 @@ static void apply(struct shell *sh, struct site_spec *spec, json_t *json,
 	shell_apply_site(sh, spec);
 	hosts_sync(sh);
 	listeners_sync(sh);
+	metrics_sync(sh);
 	keys_reload(sh);
 	shell_site_applied(sh);
 	answer(sh, true, "", *l->said ? l->said : "site file applied");

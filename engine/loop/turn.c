@@ -18,6 +18,7 @@
 #include "engine/base/log.h"
 #include "engine/loop/runtime.h"
 #include "engine/loop/control.h"
+#include "engine/loop/metrics.h"
 #include "engine/loop/shell.h"
 
 static int64_t clock_ms(clockid_t clock)
@@ -26,6 +27,14 @@ static int64_t clock_ms(clockid_t clock)
 
 	clock_gettime(clock, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int64_t clock_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 int64_t shell_now_ms(void)
@@ -201,6 +210,7 @@ static void save(struct shell *sh)
 		sh->saved_turn = w->turn;
 		return;
 	}
+	int64_t began_us = clock_us();
 	db_clock(sh->db, w->wall_ms);
 	rc = db_begin(sh->db, &err);
 	if (rc == 0)
@@ -233,6 +243,7 @@ static void save(struct shell *sh)
 		shell_die(sh, "the store failed, nothing of this turn was told to anybody: %s",
 			  err.text);
 	sh->commits++;
+	sh->counts.commit_us += clock_us() - began_us;
 	sh->saved_turn = w->turn;
 }
 
@@ -289,6 +300,7 @@ void shell_turn(struct shell *sh)
 	gateways_stored(sh);
 	gateways_flush(sh);
 	show(sh);
+	metrics_on_turn(sh);
 	world_end_turn(&sh->world, &sh->fx);
 	sh->turns++;
 	sh->pending = false;

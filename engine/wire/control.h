@@ -169,6 +169,7 @@
  *             groups[] limit
  *   application: name pools endpoint identity resources hooks version
  *   info:     version site site_error paths{} pid uptime_ms term turns commits counts{}
+ *             metrics("127.0.0.1:9090 (listening)")|null
  *             sessions_per_hour[24] (oldest first)
  */
 #ifndef REMUDA_WIRE_CONTROL_H
