@@ -26,41 +26,17 @@ int db_save_ledger(struct db *db, const struct ledger_row *row,
 	return 0;
 }
 
-/* Where the part entered last in an interval ends, 0 = there is none. */
-static int shared_upto(struct db *db, int64_t ledger, int64_t session,
-		       int64_t *upto, struct error *err)
-{
-	struct db_statement *st = db_stmt(db, STMT_SHARED_UPTO, err);
-
-	if (!st)
-		return -1;
-	db_bind_int(st, 1, ledger);
-	db_bind_int(st, 2, session);
-	int rc = db_step(db, st, err);
-	*upto = rc == 1 ? db_int(st, 0) : 0;
-	sqlite3_reset(st->stmt);
-	return rc < 0 ? -1 : 0;
-}
-
 /* Enters [start, end) of a session in an interval that it lies in. */
-static int add_share(struct db *db, int64_t ledger, int64_t session,
-		     const char *user, int64_t start, int64_t end,
-		     struct error *err)
+static int add_share(struct db *db, int64_t ledger, struct db_statement *session,
+		     int64_t start, int64_t end, struct error *err)
 {
-	int64_t upto;
-
-	if (shared_upto(db, ledger, session, &upto, err))
-		return -1;
-	if (start < upto)
-		start = upto;
-	if (start >= end)
-		return 0;
 	struct db_statement *st = db_batch_stmt(db, STMT_ADD_SHARE, err);
+
 	if (!st)
 		return -1;
 	db_bind_int(st, 1, ledger);
-	db_bind_int(st, 2, session);
-	db_bind_text(st, 3, user);
+	db_bind_int(st, 2, db_int(session, 0));
+	db_bind_text(st, 3, db_text(session, 2));
 	db_bind_int(st, 4, start);
 	db_bind_int(st, 5, end - start);
 	return db_batch_run(db, st, err);
@@ -79,15 +55,21 @@ int db_bill_session(struct db *db, struct db_statement *session, int64_t upto,
 		return -1;
 	db_bind_int(st, 1, db_int(session, 1));
 	db_bind_int(st, 2, end);
-	/* They do not overlap: before one that ends too early all do. */
+	db_bind_int(st, 3, db_int(session, 0));
 	while ((rc = db_step(db, st, err)) == 1) {
 		int64_t from = db_int(st, 1), until = db_int(st, 2);
 
+		/* They do not overlap: before one that ends too early all do. */
 		if (until <= start)
 			break;
-		if (add_share(db, db_int(st, 0), db_int(session, 0),
-			      db_text(session, 2), from > start ? from : start,
-			      until < end ? until : end, err)) {
+		if (from < db_int(st, 3))
+			from = db_int(st, 3);
+		if (from < start)
+			from = start;
+		if (until > end)
+			until = end;
+		if (from < until && add_share(db, db_int(st, 0), session, from,
+					      until, err)) {
 			rc = -1;
 			break;
 		}

@@ -403,25 +403,28 @@ static const char *const sql_texts[STMTS] = {
 		"FROM session WHERE ended_wall_ms > 0 AND ended_wall_ms > $1 "
 		"AND ended_wall_ms <= $2 AND state <> 'failed' "
 		"ORDER BY ended_wall_ms, id",
-	/* Intervals of machine $1 that began before $2, the last first. */
+	/* Intervals of machine $1 that began before $2, the last first; where the
+	 * part entered last in each ends, but for session $3's own. */
 	[STMT_INTERVALS_BACK] =
-		"SELECT id, start_wall_ms, CASE WHEN end_wall_ms = 0 THEN $2 "
-		"ELSE start_wall_ms + length_ms END FROM ledger "
-		"WHERE machine = $1 AND start_wall_ms < $2 "
-		"ORDER BY start_wall_ms DESC, id DESC",
-	[STMT_SHARED_UPTO] =
-		"SELECT start_wall_ms + length_ms FROM ledger_session "
-		"WHERE ledger = $1 AND session <> $2 "
-		"ORDER BY session DESC LIMIT 1",
+		"SELECT l.id, l.start_wall_ms, CASE WHEN l.end_wall_ms = 0 THEN $2 "
+		"ELSE l.start_wall_ms + l.length_ms END, "
+		"coalesce((SELECT p.start_wall_ms + p.length_ms "
+		"FROM ledger_session p WHERE p.ledger = l.id "
+		"AND p.session <> $3 ORDER BY p.session DESC LIMIT 1), 0) "
+		"FROM ledger l WHERE l.machine = $1 AND l.start_wall_ms < $2 "
+		"ORDER BY l.start_wall_ms DESC, l.id DESC",
 	[STMT_ADD_SHARE] =
 		"INSERT INTO ledger_session (ledger, session, user_name, "
 		"start_wall_ms, length_ms) VALUES ($1, $2, $3, $4, $5) "
 		"ON CONFLICT (ledger, session) DO NOTHING",
-	/* Closed after ($1, $2), in that order. */
+	/* Closed after ($1, $2), in that order; in two halves, each found by the
+	 * index, however many closed at the same time (SQLite looks a pair up by
+	 * its first half). */
 	[STMT_USAGE_CLOSED] =
 		"SELECT " LEDGER_LIST " FROM ledger "
-		"WHERE (end_wall_ms, id) > ($1, $2) AND end_wall_ms > 0 "
-		"ORDER BY end_wall_ms, id LIMIT $3",
+		"WHERE end_wall_ms = $1 AND id > $2 AND end_wall_ms > 0 "
+		"UNION ALL SELECT " LEDGER_LIST " FROM ledger "
+		"WHERE end_wall_ms > $1 ORDER BY end_wall_ms, id LIMIT $3",
 	[STMT_USAGE_SHARES] =
 		"SELECT session, user_name, start_wall_ms, length_ms "
 		"FROM ledger_session WHERE ledger = $1 AND session > $2 "

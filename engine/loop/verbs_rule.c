@@ -97,7 +97,7 @@ static void run_cluster_why(const struct verb_call *a)
 		return;
 	}
 	verb_query(a, &q);
-	snprintf(q.object, sizeof(q.object), "cluster/%.60s", name);
+	snprintf(q.object, sizeof(q.object), "cluster/%.63s", name);
 	send_decisions(a, &q);
 }
 
@@ -116,7 +116,7 @@ static void run_rule_why(const struct verb_call *a)
 	}
 	d.items = json_array();
 	verb_query(a, &q);
-	snprintf(q.source, sizeof(q.source), "rule/%.60s", name);
+	snprintf(q.source, sizeof(q.source), "rule/%.63s", name);
 	if (!q.before_id && r->last.source[0] && !r->last.id)
 		add_decision(&d, &r->last);
 	int rc = db_query_decisions(a->sh->db, &q, add_decision, &d, &err);

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/base/error.h"
 #include "tests/tap.h"
@@ -106,6 +107,30 @@ static void test_requests(void)
 	asks("pool scale mail -- -5", "N is a number, not \"-5\"");
 }
 
+static void test_clusters(void)
+{
+	asks("cluster resize cluster/web --nodes 3 --memory 4G",
+	     "{\"memory_mib\":4096,\"name\":\"web\",\"nodes\":3,"
+	     "\"verb\":\"cluster.resize\"}");
+	asks("cluster resize web --map web-01>hv02 --strategy live --wait -n",
+	     "{\"dry_run\":true,\"mapping\":\"web-01>hv02\",\"name\":\"web\","
+	     "\"strategy\":\"live\",\"verb\":\"cluster.resize\"}");
+	asks("cluster resize web --memory much", "--memory wants a size such as "
+	     "4G or 512M, not \"much\"");
+	asks("node move web-01 --host hv02",
+	     "{\"host\":\"hv02\",\"name\":\"web-01\",\"verb\":\"node.move\"}");
+	asks("change cancel 12", "{\"change\":12,\"verb\":\"change.cancel\"}");
+	asks("change cancel twelve", "ID is a number, not \"twelve\"");
+	asks("rule replay decision/7",
+	     "{\"decision\":7,\"verb\":\"rule.replay\"}");
+	asks("whatif host-down host/hv03",
+	     "{\"name\":\"hv03\",\"verb\":\"whatif.host_down\"}");
+	asks("usage --by pool --user ann --rate-vcpu-hour 1",
+	     "{\"by\":\"pool\",\"user\":\"ann\",\"verb\":\"usage\"}");
+	asks("usage --nodes 3", "--nodes does not go with \"usage\"");
+	asks("clustr list", "unknown noun \"clustr\". Did you mean \"cluster\"?");
+}
+
 static void test_forms(void)
 {
 	is_command("ls", "machine", "list");
@@ -150,6 +175,31 @@ static void test_refusals(void)
 	asks("__completex", "unknown noun \"__completex\"; see: remuda help");
 }
 
+/* A month as long as the clocks there say. */
+static void test_month(void)
+{
+	static const char *const bad[] = { "", "2026", "2026-13", "2026-00",
+					   "2026-1", "2026-011", "26-01",
+					   "november", "2026/11", "2026-1x" };
+	int64_t from, until;
+
+	setenv("TZ", "Europe/Berlin", 1);
+	tzset();
+	is_int(cli_month("2026-03", false, &from, &until), 0, "March in Berlin");
+	is_int(until - from, 743ll * 3600000, "has an hour less");
+	is_int(from, 1772319600000, "and begins at midnight there");
+	is_int(cli_month("2026-10", false, &from, &until), 0, "October");
+	is_int(until - from, 745ll * 3600000, "has an hour more");
+	is_int(cli_month("2026-12", true, &from, &until), 0, "December by UTC");
+	is_int(until - from, 744ll * 3600000, "has none of either");
+	is_int(until, 1798761600000, "and ends with the year");
+	is_int(cli_month("2028-02", true, &from, &until), 0, "a leap year's");
+	is_int(until - from, 29ll * 86400000, "February");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		is_int(cli_month(bad[i], true, &from, &until), -1,
+		       "\"%s\" is no month", bad[i]);
+}
+
 static void test_suggest(void)
 {
 	static const char *const words[] = { "list", "show", "scale", NULL };
@@ -167,8 +217,10 @@ static void test_suggest(void)
 int main(void)
 {
 	test_requests();
+	test_clusters();
 	test_forms();
 	test_refusals();
+	test_month();
 	test_suggest();
 	return tap_done();
 }
