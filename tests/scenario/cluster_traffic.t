@@ -42,11 +42,23 @@ my $c = cluster('slow');
 cmp_ok($c->{replayed}, '>', 0, "... $c->{replayed} of $c->{transactions} by another node");
 is("$c->{failed} $c->{reset} $c->{refused}", '0 0 0', '... and none failed');
 
-# ---- the engine dies -------------------------------------------------------------------------
 my $server = fork // die;
 if (!$server) { exec "$programs/load", 'serve', 7011 or POSIX::_exit(127) }
 sub serves { my ($n) = @_; return wait_for("$n nodes", 60, sub { (cluster('echo')->{serving} // -1) == $n }) }
 ok(serves(2), 'two nodes serve');
+
+# ---- no ports left towards the nodes -------------------------------------------------------
+my $range = '/proc/sys/net/ipv4/ip_local_port_range';
+my $ports = slurp($range);
+spew($range, "40000 40019\n");
+my $few = qx{timeout 30 $programs/load cycle 127.0.0.51:8081 30 3};
+spew($range, $ports);
+like($few, qr/: [1-9]\d* .*, 0 broken/, 'with 20 ports to each node transactions wait for them');
+note $few;
+is(cluster('echo')->{serving}, 2, '... and nodes are not blamed');
+is(cluster('echo')->{failed}, 0, '... nor is any transaction lost');
+
+# ---- the engine dies -------------------------------------------------------------------------
 my $load = open(my $out, '-|', "$programs/load", 'cycle', '127.0.0.51:8081', 8, 12) // die;
 my $before = cluster('echo')->{transactions} // 0;
 ok(wait_for('work', 20, sub { cluster('echo')->{transactions} > $before }), 'clients are at work');

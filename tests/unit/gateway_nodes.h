@@ -249,6 +249,42 @@ static inline bool client_served(uint64_t machine)
 	return served;
 }
 
+/* The usual cluster with that balance, and no node. */
+static inline void fresh(enum wire_balance balance, uint32_t busy)
+{
+	node_leave_all();
+	settings = settings_usual;
+	settings.balance = (uint8_t)balance;
+	settings.busy = busy;
+	cluster_tell();
+}
+
+/* An open transaction. */
+struct pair {
+	int client, node;
+};
+
+static inline struct pair begin(uint64_t machine)
+{
+	struct pair p = { .client = client_asks("question") };
+
+	p.node = node_take(machine);
+	if (!lab_hears(p.node, "question"))
+		tap_bail("no question");
+	return p;
+}
+
+/* Its orderly end, with an answer. */
+static inline bool finish(struct pair p)
+{
+	bool good = lab_says(p.node, "answer") && lab_hears(p.client, "answer");
+
+	close(p.node);
+	good = good && lab_end(p.client) == 0;
+	close(p.client);
+	return good;
+}
+
 static inline void cluster_start(struct gateway_limits limits)
 {
 	settings = settings_usual;
