@@ -1,6 +1,5 @@
 #!/usr/bin/perl
 # Unmodified clients, each through its door to a real service in a real guest.
-# (psql: resources.t, which has a PostgreSQL.)
 use strict;
 use warnings;
 use FindBin;
@@ -8,11 +7,33 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 use Lab;
 
-my $d = lab_enter(debian => 1, tools => [qw(libvirtd virsh qemu-system-x86_64 ssh ssh-keygen git curl nc openssl)]);
+my $pg = '/usr/lib/postgresql/15';
+$ENV{PATH} .= ":$pg/bin";
+my $d = lab_enter(debian => 1, tools => [qw(libvirtd virsh qemu-system-x86_64 ssh ssh-keygen git curl nc openssl psql initdb cpio su)]);
 lab_debian();
+lab_postgres();
 lab_network();
 lab_libvirtd();
 my $boot = $ENV{BOOT_WAIT} // 180;
+
+# PostgreSQL beside the guest's other programs: this computer's own, with the
+# libraries and the loader it has here, and a cluster made here.
+sub lab_postgres {
+	my (undef, undef, $postgres) = getpwnam 'postgres' or plan skip_all => 'needs the user postgres';
+	my $root = "$d/postgres";
+	mkdir "$d/cluster"; chown $postgres, -1, "$d/cluster";
+	my ($rc, $out) = run_out(qq(cd / && su postgres -s /bin/sh -c "$pg/bin/initdb -D $d/cluster/data -A trust -E UTF8 --no-locale -N --wal-segsize=1"));
+	die "initdb: $out" if $rc;
+	spew("$d/cluster/data/pg_hba.conf", "host all anna,ben,postgres all trust\n");
+	spew("$d/cluster/data/postgresql.conf", "listen_addresses = '0.0.0.0'\nunix_socket_directories = '/tmp'\n" .
+		"dynamic_shared_memory_type = mmap\ntimezone = GMT\nlog_timezone = GMT\nfsync = off\n");
+	my @libraries = qx{ldd $pg/bin/postgres} =~ m{(/\S+)}g;
+	($rc, $out) = run_out("mkdir -p $root/pg/lib $root$pg/bin $root/usr/share/postgresql && cp -L @libraries $root/pg/lib/ && " .
+		"cp $pg/bin/postgres $root$pg/bin/ && cp -r /usr/share/postgresql/15 $root/usr/share/postgresql/ && cp -r $d/cluster/data $root/pg/ && " .
+		"cd $root && find . | cpio --quiet --owner=0:0 -o -H newc >$d/postgres.cpio && " .
+		"cat $d/site/debian/initrd.img $d/postgres.cpio >$d/site/debian/postgres.img && chmod 0644 $d/site/debian/postgres.img");
+	die "the guest with PostgreSQL: $out" if $rc;
+}
 
 # Keys of two users and the certificates of a gateway and of one of them.
 for my $k (qw(anna ben)) { system("ssh-keygen -q -t ed25519 -N '' -C $k -f $d/$k") == 0 or die }
@@ -44,7 +65,15 @@ my $keys = <<'LUA';
 		machine:confirm{ "/usr/lib/remuda/clean" }
 	end,
 LUA
-lab_site(<<LUA . debian_pool('jump', 'ssh', app_more => $keys) . debian_pool('web', 'http', port => 80, serve => 2));
+my $database = <<LUA;
+	prepare = function(machine)
+		machine:exec{ "/bin/sh", "-c", "chown -R session /pg/data && chmod 700 /pg/data" }
+		machine:exec{ "/bin/su", "session", "-c", "exec /pg/lib/ld-linux-x86-64.so.2 --library-path /pg/lib $pg/bin/postgres " ..
+			"-D /pg/data </dev/null >/tmp/postgres.log 2>&1 &" }
+	end,
+	ready = function(machine) return machine:tcp(5432) end,
+LUA
+lab_site(<<LUA . debian_pool('jump', 'ssh', app_more => $keys) . debian_pool('web', 'http', port => 80, serve => 2) . debian_pool('db', 'http', port => 5432, memory => '512 MiB', app_more => $database));
 site "lab" { peers = true }
 host "local" { uri = "qemu:///system", boot_parallel = 2 }
 listener "native" { door = "native", address = "unix:native.sock", user = "peer", applications = "*", wait = "60 s" }
@@ -53,18 +82,22 @@ listener "http" { door = "connect", address = "127.0.0.1:3128", user = "kiosk", 
 listener "socks" { door = "socks5", address = "127.0.0.1:1080", user = "kiosk", applications = { "web" }, wait = "60 s" }
 listener "tls" { door = "direct", address = "127.0.0.1:7443", user = "certificate", application = "web", wait = "60 s",
 	tls = { certificate = "tls/gateway.pem", key = "tls/gateway.key", client_ca = "tls/ca.pem" } }
+listener "db" { door = "direct", address = "127.0.0.1:5432", user = "kiosk", application = "db", wait = "60 s" }
 user "anna" { ssh_keys = { "$anna" } }
 user "ben" { ssh_keys = { "$ben" } }
-user "kiosk" { applications = { "web" } }
+user "kiosk" { applications = { "web", "db" } }
 LUA
+my $template = slurp("$d/site/db.xml");
+spew("$d/site/db.xml", $template =~ s{initrd\.img}{postgres.img}r);
 lab_engine('--gateways', 2);
 sub ready { my ($pool) = @_; grep { $_->{state} eq 'ready' } machines($pool) }
-ok(wait_for('the guests', $boot, sub { ready('jump') && ready('web') == 2 }), 'one guest for ssh, two for http')
+sub all_ready { ready('jump') && ready('db') && ready('web') == 2 }
+ok(wait_for('the guests', $boot, \&all_ready), 'one guest for ssh, one for PostgreSQL, two for http')
 	or do { diag slurp("$d/state/engine.log"); done_testing; exit 1 };
 my ($listener) = grep { $_->{name} eq 'ssh' } @{ remuda_json('listener list')->{items} };
 # One line makes the host keys of all machines known.
 my $authority = remuda('site', 'ssh-ca');
-like($authority, qr/^\@cert-authority jump,web ssh-ed25519 AAAA\S+\n\z/, 'the site has a host authority');
+like($authority, qr/^\@cert-authority jump,web,db ssh-ed25519 AAAA\S+\n\z/, 'the site has a host authority');
 spew("$d/known", "[127.0.0.1]:2222 $listener->{host_key}\n$authority");
 
 # The session a client had: the newest of all.
@@ -125,6 +158,26 @@ subtest 'nc -X connect' => sub {
 	like($out, qr{^HTTP/1\.[01] 200 .*served by a guest}s, 'bytes both ways') or diag $out;
 };
 
+subtest 'psql' => sub {
+	my $psql = 'PGCONNECT_TIMEOUT=60 timeout 90 psql -w -h 127.0.0.1 -p 5432 -d postgres -At';
+	my ($rc, $out) = run_out("$psql -U anna -c 'select current_user' 2>&1");
+	like($out, qr/role "anna" does not exist/, 'words of the server') or diag $out;
+	($rc, $out) = run_out(qq($psql -U session -c "select 1" 2>&1));
+	like($out, qr/no pg_hba.conf entry|pg_hba/, 'and its own rules') or diag $out;
+	spew("$d/script.sql", join '', "create table herd (n int, text text);\n", "copy herd from stdin;\n",
+		(map { "$_\thorse $_\n" } 1 .. 5000), "\\.\n", "select count(*), sum(n), inet_server_port() from herd;\n",
+		"select md5(string_agg(text, ',' order by n)) from herd;\n", "copy herd to stdout;\n");
+	($rc, $out) = run_out("$psql -U postgres -q -v ON_ERROR_STOP=1 -f $d/script.sql");
+	is($rc, 0, 'a table, a copy in, a copy out') or diag $out;
+	require Digest::MD5;
+	my $sum = Digest::MD5::md5_hex(join ',', map { "horse $_" } 1 .. 5000);
+	my ($first, $second, @rest) = split /\n/, $out;
+	is($first, '5000|12502500|5432', 'the server has all rows');
+	is($second, $sum, 'as they were');
+	is(scalar @rest, 5000, 'and they come back');
+	is(last_session(), 'kiosk db by db', 'through its door');
+};
+
 subtest 'git clone' => sub {
 	my ($rc, $out) = run_out("GIT_CONFIG_NOSYSTEM=1 HOME=$d timeout 120 git -c http.proxy=http://127.0.0.1:3128",
 		'-c http.proxyAuthMethod=basic clone -q http://web/cgi-bin/git/herd.git', "$d/herd");
@@ -146,7 +199,7 @@ subtest 'openssl s_client with a certificate' => sub {
 	($rc, $out) = run_out($ask);
 	unlike($out, qr/served by a guest/, 'without one: nothing');
 };
-ok(wait_for('all ready again', $boot, sub { ready('jump') && ready('web') == 2 }), 'every machine is ready again');
+ok(wait_for('all ready again', $boot, \&all_ready), 'every machine is ready again');
 is(scalar(grep { $_->{failures} } machines()), 0, 'every cleaning was confirmed, none needed a rebuild');
 diag slurp("$d/state/engine.log") unless Test::More->builder->is_passing;
 remuda('engine stop --all');

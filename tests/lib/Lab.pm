@@ -178,7 +178,7 @@ sub debian_pool {
 	my $keys = $o{authorized} ? qq(machine:write("/etc/ssh/authorized_keys/all", "$o{authorized}\\n")) : '';
 	my $accept = $identity ne 'agent' ? '' : 'accept = function(machine, session) '
 		. 'machine:confirm{ "/usr/lib/remuda/accept", session.user } end,';
-	my $ready = $port ? qq(machine:tcp($port)) : qq(machine:exec{ "/usr/lib/remuda/status" });
+	my $ready = $port ? qq(return machine:tcp($port)) : qq(machine:exec{ "/usr/lib/remuda/status" });
 	return <<LUA;
 application "$pool" {
 	endpoint = "$endpoint", identity = "$identity",
