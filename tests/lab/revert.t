@@ -2,7 +2,7 @@
 # Revert and the saved tier on real guests: what user A leaves in RAM, on a
 # disk, in /tmp and in the process table is never seen by B; a request is served
 # by a woken machine; a damaged image falls to a rebuild; an untrusted pool
-# refuses where nothing isolates it.  REVERT_SESSIONS: how many sessions (30).
+# refuses where nothing isolates it.  REVERT_SESSIONS: how many sessions (20).
 use strict;
 use warnings;
 use FindBin;
@@ -24,12 +24,12 @@ spew("$Lab::dir/origin.xml", <<"XML");
 <serial type='pty'/><console type='pty'/><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
 </devices></domain>
 XML
-for my $command ("truncate -s 16M $Lab::dir/bases/raw && mke2fs -q -t ext4 $Lab::dir/bases/raw",
+for my $command ("truncate -s 5M $Lab::dir/bases/raw && mke2fs -q -t ext4 $Lab::dir/bases/raw",
 		"qemu-img convert -O qcow2 $Lab::dir/bases/raw $Lab::dir/bases/base.qcow2", "virsh -q -c qemu:///system define $Lab::dir/origin.xml") {
 	my ($rc, $out) = run_out($command);
 	die "$command: $out" if $rc;
 }
-my $rounds = $ENV{REVERT_SESSIONS} // 30;
+my $rounds = $ENV{REVERT_SESSIONS} // 20;
 
 my $site = <<'LUA';
 site "lab" { peers = true }
@@ -113,13 +113,37 @@ unlike($gc, qr/\.ram/, 'which gc does not take for left over') or diag $gc;
 
 # ---- canaries -------------------------------------------------------------------------
 # A plants; B, on the same machine, looks everywhere A could have left something.
-my $plant = join "\n", 'c=canary-of-$REMUDA_SESSION-A', 'echo $c >/tmp/$c', 'echo $c >/dev/shm/$c', 'echo $c >/root/$c', 'echo $c >/disk/$c; echo $c >/disk/state; rm /disk/unsynced; sync; echo raw-$c | dd of=/dev/vda bs=512 seek=30000 conv=notrunc 2>/dev/null',
+my $plant = join "\n", 'c=canary-of-$REMUDA_SESSION-A', 'echo $c >/tmp/$c', 'echo $c >/dev/shm/$c', 'echo $c >/root/$c', 'echo $c >/disk/$c; echo $c >/disk/state; rm /disk/unsynced; sync; echo raw-$c | dd of=/dev/vda bs=512 seek=10000 conv=notrunc 2>/dev/null',
 	'mkdir -p /run/m && mount -t tmpfs none /run/m && echo $c >/run/m/$c',
-	'(exec -a planted-$c sh -c "x=$c; while :; do sleep 1000; done") </dev/null >/dev/null 2>&1 &',
+	'sh -c "while :; do sleep 1000; done" planted-$c </dev/null >/dev/null 2>&1 &',
 	'hostname $c; echo planted; cat /proc/sys/kernel/random/uuid';
 my $look = 'ls -a /disk; cat /disk/state /disk/unsynced; echo 3 >/proc/sys/vm/drop_caches; cat /disk/state; grep -c canary-o[f] /dev/vda; ls -a /tmp /dev/shm /root / /run/m 2>/dev/null; hostname; cat /proc/mounts; grep -rl canary-o[f] /tmp /root /run /dev/shm /etc 2>/dev/null; ' .
-	'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline 2>/dev/null; tr "\\0" " " <$p/environ 2>/dev/null; done; ' .
+	'cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr "\\0" " "; ' .
 	'echo; echo looked; cat /proc/sys/kernel/random/uuid; date +%s';
+# The look finds all of it where it is; so does one through the whole RAM from outside.
+sub in_ram {
+	my ($machine) = @_;
+	my ($rc, $out) = run_out("virsh -q -c qemu:///system dump --memory-only $machine $Lab::dir/ram");
+	diag $out if $rc;
+	my ($n) = (run_out("grep -aoE 'canary-of-[0-9]+-A' $Lab::dir/ram | wc -l"))[1] =~ /^(\d+)/;
+	unlink "$Lab::dir/ram";
+	return $rc ? -1 : $n;
+}
+{
+	my $a = stay('anna', 'shell-disk');
+	print { $a->{in} } "$plant\n$look\n";
+	my $out = '';
+	while (defined(my $l = readline $a->{out})) { $out .= $l; last if $l =~ /^looked$/ }
+	like($out, $_->[1], "A herself sees her canary: $_->[0]") for ['on the disk', qr/^canary-of-\d+-A\nlost\+found$/m],
+		['raw below it', qr/^[1-9]\d*$/m], ['in /tmp', qr{^/tmp/canary-of}m], ['in /dev/shm', qr{^/dev/shm/canary-of}m], ['in a mount', qr{^/run/m/canary-of}m],
+		['in the host name', qr/^canary-of-\d+-A\nrootfs /m], ['in the process table', qr/ planted-canary-of-\d+-A /];
+	cmp_ok(in_ram($a->{machine}), '>', 0, 'and it is in the RAM, seen from outside');
+	leave($a);
+	my $b = stay('ben', 'shell-disk');
+	is($b->{machine}, $a->{machine}, 'B has the machine after her');
+	is(in_ram($b->{machine}), 0, 'in the whole RAM of it there is no canary');
+	leave($b);
+}
 my ($planted, $seen, $clock, $disk, %random, %machines, @clean_ms) = (0, 0, 0, 0);
 for my $round (1 .. $rounds / 2) {
 	my ($rc, $out) = as('anna', 'shell-disk', $plant);
@@ -156,7 +180,7 @@ note sprintf 'end of session to clean: median %d ms of %d', $sorted[@sorted / 2]
 ok(wait_for('reverted', 30, sub { in_state('shell', 'ready') == 1 }), 'it stands at its image again');
 is(scalar(my @o = glob "$Lab::dir/state/images/shell-01.*.*.qcow2"), 1, 'one overlay is there, that of the life to come');
 is((stat((grep { !/\.\d+\.\d+\.qcow2/ } glob "$Lab::dir/state/images/shell-01.*.qcow2")[0]))[2] & 0222, 0, 'what it lies on is read-only');
-cmp_ok(machine('shell-01')->{incarnation}, '>=', 2 * int($rounds / 2), 'in a later incarnation for each session');
+cmp_ok(machine('shell-01')->{incarnation}, '>=', 2 + 2 * int($rounds / 2), 'in a later incarnation for each session');
 
 # ---- the saved tier ----------------------------------------------------------------------
 {
