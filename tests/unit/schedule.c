@@ -1,10 +1,12 @@
-/* Calendar entries: what is read of them, and every way of writing one wrongly. */
+/* Calendar entries: what is read of them, when that holds, and every way of writing one
+ * wrongly. */
 #include "engine/base/schedule.h"
 
 #include <string.h>
 #include <time.h>
 
 #include "engine/base/error.h"
+#include "engine/core/calendar.h"
 #include "tests/tap.h"
 
 static struct schedule parse(const char *text, bool every)
@@ -89,6 +91,61 @@ static void test_on(void)
 	is_days("9999-12-31", 2932896, 2932896, 0, 0);
 }
 
+/* What the core makes of it, at YYYY-MM-DD HH:MM. */
+static void holds(const char *text, bool every, int year, int month, int day,
+		  int minute, bool want)
+{
+	struct schedule s = parse(text, every);
+	struct site_calendar e = { .months = s.months, .weekdays = s.weekdays,
+				   .from_minute = s.from_minute,
+				   .until_minute = s.until_minute,
+				   .from_day = s.from_day, .until_day = s.until_day };
+	struct calendar_time t = calendar_local(
+		schedule_day(year, month, day) * 86400000ll + minute * 60000, 0);
+
+	ok(calendar_holds(&e, &t) == want,
+	   "\"%s\" %s on %d-%02d-%02d at %02d:%02d", text,
+	   want ? "holds" : "does not hold", year, month, day, minute / 60,
+	   minute % 60);
+}
+
+static void test_holds(void)
+{
+	/* 2026-11-27 is a Friday. */
+	holds("Mon-Fri 08:00-18:00", true, 2026, 11, 27, 480, true);
+	holds("Mon-Fri 08:00-18:00", true, 2026, 11, 27, 479, false);
+	holds("Mon-Fri 08:00-18:00", true, 2026, 11, 27, 1079, true);
+	holds("Mon-Fri 08:00-18:00", true, 2026, 11, 27, 1080, false);
+	holds("Mon-Fri 08:00-18:00", true, 2026, 11, 28, 600, false);
+	/* Over midnight the day is the one it began on. */
+	holds("Fri 22:00-06:00", true, 2026, 11, 27, 1320, true);
+	holds("Fri 22:00-06:00", true, 2026, 11, 28, 359, true);
+	holds("Fri 22:00-06:00", true, 2026, 11, 28, 360, false);
+	holds("Fri 22:00-06:00", true, 2026, 11, 28, 1320, false);
+	holds("Fri 22:00-06:00", true, 2026, 11, 27, 0, false);
+	holds("Dec 22:00-06:00", true, 2027, 1, 1, 300, true);
+	holds("Dec 22:00-06:00", true, 2026, 12, 1, 300, false);
+	holds("23:59-00:00", true, 2026, 11, 27, 1439, true);
+	holds("23:59-00:00", true, 2026, 11, 28, 0, false);
+	holds("22:00-24:00", true, 2026, 11, 27, 1439, true);
+	holds("Nov-Feb", true, 2027, 2, 28, 1439, true);
+	holds("Nov-Feb", true, 2027, 3, 1, 0, false);
+	holds("Jun-Aug Sat,Sun", true, 2026, 8, 30, 0, true);
+	holds("Jun-Aug Sat,Sun", true, 2026, 8, 31, 0, false);
+	holds("Jun-Aug Sat,Sun", true, 2026, 9, 5, 0, false);
+	holds("2026-12-24", false, 2026, 12, 24, 0, true);
+	holds("2026-12-24", false, 2026, 12, 24, 1439, true);
+	holds("2026-12-24", false, 2026, 12, 23, 1439, false);
+	holds("2026-12-24", false, 2027, 12, 24, 0, false);
+	holds("2026-12-24..2027-01-02", false, 2027, 1, 2, 1439, true);
+	holds("2026-12-24..2027-01-02", false, 2027, 1, 3, 0, false);
+	holds("2028-02-29", false, 2028, 2, 29, 720, true);
+	holds("2028-02-29", false, 2028, 3, 1, 0, false);
+	holds("2026-12-31 22:00-04:00", false, 2027, 1, 1, 239, true);
+	holds("2026-12-31 22:00-04:00", false, 2026, 12, 31, 239, false);
+	holds("2026-12-24..2026-12-26 08:00-12:00", false, 2026, 12, 25, 700, true);
+}
+
 static void bad(const char *text, bool every, const char *want)
 {
 	struct schedule s;
@@ -169,6 +226,7 @@ int main(void)
 	test_days();
 	test_every();
 	test_on();
+	test_holds();
 	test_every_refused();
 	test_on_refused();
 	return tap_done();
