@@ -56,12 +56,29 @@ static uint32_t value_after(const struct world *w, const struct site_spec *site,
 	return value;
 }
 
-static bool would_be_outdated(const struct machine *m,
-			      const struct site_pool *spec)
+/* p: its pool, as it would be. */
+static bool would_be_outdated(const struct machine *m, const struct pool *p)
 {
-	return strcmp(m->host->spec.name, spec->host) != 0 ||
-	       (m->row.version[0] && spec->version[0] &&
-		strcmp(m->row.version, spec->version) != 0);
+	return !placement_allows(p, m->host) ||
+	       (m->row.version[0] && p->spec.version[0] &&
+		strcmp(m->row.version, p->spec.version) != 0);
+}
+
+/* A rule that the new site has too has wished for the pool's size: it stays. */
+static bool is_wished(const struct world *w, const struct site_spec *site,
+		      const char *pool)
+{
+	for (size_t i = 0; i < w->rule_count; i++) {
+		const struct rule *r = w->rules[i];
+
+		if (!r->wished || r->disabled || strcmp(r->spec.pool, pool) != 0)
+			continue;
+		for (size_t j = 0; j < site->rule_count; j++)
+			if (strcmp(site->rules[j].name, r->spec.name) == 0 &&
+			    strcmp(site->rules[j].pool, pool) == 0)
+				return true;
+	}
+	return false;
 }
 
 /* spec NULL: the pool is taken away. */
@@ -86,16 +103,22 @@ static void plan_pool(const struct world *w, const struct site_spec *site,
 		return;
 	}
 	struct pool copy = *p;
+	copy.spec = *spec;
 	copy.rolling = false;
 	copy.serve = value_after(w, site, spec->name, "serve", spec->serve);
 	copy.spare = value_after(w, site, spec->name, "spare", spec->spare);
 	copy.max = value_after(w, site, spec->name, "max", spec->max);
-	int change = pool_decide(&copy, why, sizeof(why));
+	if (is_wished(w, site, spec->name)) {
+		copy.serve = p->serve;
+		copy.spare = p->spare;
+	}
+	/* How many nodes a cluster has is decided by policy.c, not by a plan. */
+	int change = spec->cluster ? 0 : pool_decide(&copy, why, sizeof(why));
 	out->create = change > 0 ? (uint32_t)change : 0;
 	out->drain = change < 0 ? (uint32_t)-change : 0;
 	LIST_EACH(&p->machines, it)
 		out->replace += would_be_outdated(
-			LIST_ENTRY(it, struct machine, pool_link), spec);
+			LIST_ENTRY(it, struct machine, pool_link), &copy);
 }
 
 struct pool_plan *plan_pools(const struct world *w,
