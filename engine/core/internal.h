@@ -490,7 +490,7 @@ void node_tell_gateway(struct world *w, struct effects *fx, uint32_t gateway);
 void node_forget_gateway(struct world *w, struct effects *fx, uint32_t gateway);
 void node_check_guest(struct world *w, struct effects *fx, struct machine *m);
 
-/* ---- change.c, change_plan.c ------------------------------------------------------------------ */
+/* ---- change.c, change_step.c, change_plan.c ------------------------------------------------------------------ */
 /* NULL with why: refused, or what a dry run would do. */
 struct change *change_start(struct world *w, struct effects *fx,
 			    struct cluster *c, const struct change_wish *wish,
@@ -500,6 +500,19 @@ void change_restore(struct world *w, struct effects *fx,
 		    const struct change_row *row);
 void change_resume(struct world *w, struct effects *fx, struct change *ch);
 void change_kick(struct world *w, struct effects *fx, struct change *ch);
+enum { CHANGE_LIVE_MS = 120000,	/* a migration, a resize */
+       CHANGE_FAILURES = 2 };	/* of a new machine: the change fails */
+/* Its present step is done; false as well when it failed, and is being undone. */
+bool change_step_is_done(struct world *w, struct effects *fx, struct change *ch);
+/* The new are out, the old in rotation or dead. */
+bool change_is_undone(struct world *w, struct effects *fx, struct change *ch);
+void change_fail(struct world *w, struct effects *fx, struct change *ch,
+		 const char *why);
+/* What its pairs are goes into its row. */
+void change_write_pairs(const struct world *w, struct change *ch);
+bool change_is_live(const struct change *ch);
+/* Where that machine is one to be replaced or taken away, or NULL. */
+struct pair *change_pair_of_old(struct change *ch, uint64_t machine);
 void change_on_timer(struct world *w, struct effects *fx, struct change *ch);
 void change_cancel(struct world *w, struct effects *fx, struct change *ch,
 		   const char *who);

@@ -15,7 +15,8 @@
  *     slowest   ms of the slowest that was answered
  *     nodes     answers by each node
  *     marks     of each mark: ms to the first answer of a transaction begun after it,
- *               and ms to the last answer of those that were in flight then
+ *               ms to the last answer of those that were in flight then, and how many
+ *               of those had none
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -192,11 +193,12 @@ static void report(void)
 		       (unsigned long long)nodes[i].count);
 	printf("},\"marks\":[");
 	for (int i = 0; i < mark_count; i++)
-		printf("%s[%.1f,%.1f]", i ? "," : "",
+		printf("%s[%.1f,%.1f,%d]", i ? "," : "",
 		       marks[i].first_us ?
 			       (double)(marks[i].first_us - marks[i].at_us) / 1000 : -1,
 		       marks[i].last_us ?
-			       (double)(marks[i].last_us - marks[i].at_us) / 1000 : -1);
+			       (double)(marks[i].last_us - marks[i].at_us) / 1000 : -1,
+		       marks[i].in_flight);
 	printf("]}\n");
 }
 
