@@ -190,7 +190,6 @@ void shell_site_applied(struct shell *sh)
 		return;
 	sh->started = true;
 	gateways_start(sh);
-	net_site_applied(sh);
 	if (sh->o.ready_fd >= 0) {
 		if (write(sh->o.ready_fd, "ready\n", 6) < 0)
 			log_debug("nobody waits to hear that we are ready");

@@ -396,13 +396,16 @@ static void hold(struct shell *sh, const struct site_cluster *c)
 {
 	struct net_vip *v = find(sh, slice_of(c->name));
 
-	if (v && !v->local && strcmp(v->ip, c->ip) != 0) {
+	bool moves = v && strcmp(v->ip, c->ip) != 0;
+	bool was_held = v && v->held;
+	if (moves && !v->local) {
 		leave_over(sh, v);
 		v = NULL;
 	}
 	if (!v)
 		v = vip_new(sh, c->name);
-	v->held = v->held && strcmp(v->ip, c->ip) == 0;
+	v->held = was_held && !moves;
+	v->told = true;
 	TEXT_SET(v->ip, c->ip);
 	TEXT_SET(v->interface, c->interface);
 	v->prefix = c->prefix;
@@ -414,7 +417,8 @@ static void hold(struct shell *sh, const struct site_cluster *c)
 		tell_soon(sh, v, true, "");
 		return;
 	}
-	v->told = true;
+	if (moves && was_held)
+		tell_soon(sh, v, false, "it moves to another address");
 	save(sh);
 	if (sh->net.ready)
 		send_add(sh, v);
@@ -434,12 +438,23 @@ void net_act(struct shell *sh, const struct effect *e)
 		let_go(sh, v);
 }
 
-void net_site_applied(struct shell *sh)
+static bool is_elsewhere(const struct net_vip *v, const struct site_cluster *c)
+{
+	return strcmp(v->ip, c->ip) != 0 || v->prefix != c->prefix ||
+	       strcmp(v->interface, c->interface) != 0;
+}
+
+void net_sync(struct shell *sh)
 {
 	load(sh);
 	for (struct net_vip *v = sh->net.vips, *next; v; v = next) {
+		const struct cluster *c = world_cluster(&sh->world,
+							slice_of(v->name));
+
 		next = v->next;
-		if (v->wanted || world_cluster(&sh->world, slice_of(v->name)))
+		if (c && v->wanted && is_elsewhere(v, &c->spec))
+			hold(sh, &c->spec);
+		if (c || v->wanted || v->local || v->removal)
 			continue;
 		log_info("%s on %s is left over from %s: it is let go", v->ip,
 			 v->interface, v->name);

@@ -377,8 +377,9 @@ void net_init(struct shell *sh);
 /* EFFECT_VIP: hold a cluster's address, or let it go.  An EVENT_VIP follows at
  * each change, never within the turn. */
 void net_act(struct shell *sh, const struct effect *e);
-/* Lets go what an engine before this one held for clusters that are no more. */
-void net_site_applied(struct shell *sh);
+/* A site was applied: moves what it has elsewhere, and lets go what an engine
+ * before this one held for clusters that are no more. */
+void net_sync(struct shell *sh);
 /* Lets all go: true when nothing is left but what cannot go, with trouble. */
 bool net_let_go(struct shell *sh, char *trouble, size_t size);
 /* Its addresses stay: gateways serve them. */

@@ -277,6 +277,7 @@ static void apply(struct shell *sh, struct site_spec *spec, json_t *json,
 	shell_apply_site(sh, spec);
 	hosts_sync(sh);
 	listeners_sync(sh);
+	net_sync(sh);
 	metrics_sync(sh);
 	keys_reload(sh);
 	shell_site_applied(sh);

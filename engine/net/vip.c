@@ -289,10 +289,11 @@ static void begin_usable(struct net *n, struct vip *v, const struct rtnl_link *l
 		vip_say(n, v, false, "%s cannot be moved: %s", v->text_ip, err.text);
 	else if (foreign.index)
 		say_foreign(n, v, &foreign);
-	else if (l->asks) {
+	else if (l->asks && ours.index != l->index) {
 		ask(n, v, l);
 		return;
 	} else {
+		/* Nobody to ask; or it was there, with another prefix. */
 		put_on(n, v, l);
 		return;
 	}

@@ -121,7 +121,7 @@ void vip_add(struct net *n, const struct wire_vip_add *want)
 		       strcmp(v->interface, interface) != 0;
 	if (!v)
 		v = vip_new(n, &ip);
-	else if (changed && v->state == VIP_HELD)
+	else if (v->state == VIP_HELD && strcmp(v->interface, interface) != 0)
 		vip_say(n, v, false, "it moves from %s to %s", v->interface, interface);
 	v->prefix = want->prefix;
 	TEXT_SET(v->interface, interface);

@@ -199,6 +199,14 @@ static void test_held(void)
 	wish("mail", false);
 	wish("mail", true);
 	ok(UNTIL(has("mail", true, "") && !exists("10.9.9.11")), "and back");
+
+	/* Nothing the core asks for: the same address with another prefix. */
+	cluster(1, "mail", "10.9.9.10", 24, "lo");
+	heard.count = 0;
+	net_sync(sh);
+	ok(UNTIL(has("mail", true, "") && exists("10.9.9.10 | grep 10.9.9.10/24")),
+	   "a site that has it elsewhere moves it");
+	is_text(file(), "mail 10.9.9.10 24 lo\nweb 10.9.9.9 0 lo\n", "and its note");
 	wish("mail", false);
 	ok(UNTIL(has("mail", false, "let go")) && !exists("10.9.9.10"), "let go");
 	is_text(file(), "web 10.9.9.9 0 lo\n", "and forgotten");
@@ -211,7 +219,7 @@ static void test_left_over(void)
 	ok(exists("10.9.9.9"), "the address stays");
 	start();
 	cluster(0, "web", "10.9.9.9", 0, "lo");
-	net_site_applied(sh);
+	net_sync(sh);
 	ok(!sh->net.child.running, "what the site still has is the core's business");
 	wish("web", true);
 	ok(UNTIL(has("web", true, "")), "the next engine takes it over");
@@ -219,7 +227,7 @@ static void test_left_over(void)
 	start();
 	cluster(0, "other", "10.9.9.12", 0, "lo");
 	wish("other", true);
-	net_site_applied(sh);
+	net_sync(sh);
 	ok(UNTIL(has("other", true, "")), "a site without that cluster");
 	ok(UNTIL(!exists("10.9.9.9")), "takes its address away");
 	ok(UNTIL(strcmp(file(), "other 10.9.9.12 0 lo\n") == 0), "and forgets it");
