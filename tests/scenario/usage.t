@@ -125,5 +125,17 @@ is($rc, 1, 'and is for hosts that do not answer');
 like($out, qr/it answers/, '... it says');
 ok((grep { $_->{command} eq 'host.drain' && $_->{outcome} eq 'ok' } @{ remuda_json('audit list')->{items} }), 'who did it is on record');
 
+# ---- the store: S10 of what three engines wrote, and against another record of it -----
+my $audit = "$Lab::top/" . ($ENV{BUILD} // 'build') . '/tests/lab/store_audit';
+is((remuda('pool scale echo --serve 0 --spare 0'))[0], 0, 'machines go');
+ok(wait_for('machines gone', 30, sub { 1 == machines() }), 'two are gone');
+is((remuda('engine stop'))[0], 0, 'the engine stops');
+($rc, $out) = run_out($audit, "$Lab::dir/state/remuda.db");
+like($out, qr/^sound$/m, 'the store is sound') or diag $out;
+my ($count, $ledger, $runs) = $out =~ /^(\d+) (\d+) (\d+)$/m;
+cmp_ok($count, '>=', 5, "$count intervals are closed");
+# A run begins with the order to make a domain, an interval with its result.
+cmp_ok(abs($ledger - $runs), '<=', 1000 * $count, "the ledger's $ledger ms are the machines' $runs ms");
+
 kill 'TERM', $echo;
 done_testing();
