@@ -160,7 +160,7 @@ install: build   ## into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/remuda $(DESTDIR)$(PREFIX)/bin/remuda
 	install -D -m 755 $(BUILD)/remuda-guest $(DESTDIR)$(PREFIX)/share/remuda/remuda-guest
 	install -D -m 644 share/man/remuda.1 $(DESTDIR)$(PREFIX)/share/man/man1/remuda.1
-	for p in access clusters protocol resources; do \
+	for p in access clusters protocol resources usage; do \
 		install -D -m 644 share/man/remuda-$$p.7 $(DESTDIR)$(PREFIX)/share/man/man7/remuda-$$p.7; done
 	install -D -m 644 share/man/remuda-site.5 $(DESTDIR)$(PREFIX)/share/man/man5/remuda-site.5
 	install -d $(DESTDIR)$(PREFIX)/share/remuda/examples

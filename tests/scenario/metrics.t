@@ -61,6 +61,8 @@ for (split /\n/, $body) {
 	}
 }
 cmp_ok(scalar keys %type, '>', 30, scalar(keys %type) . ' families');
+my %told = map { $_ => 1 } slurp("$Lab::top/share/man/remuda-usage.7") =~ /\b(remuda_[a-z_]+)/g;
+is(join(' ', sort keys %told), join(' ', sort keys %type), 'remuda-usage(7) tells all of them and no other');
 like(curl('-I http://127.0.0.1:9090/metrics'), qr{^HTTP/1.1 200 OK\r\n.*\r\n\r\n$}s, 'HEAD has no body');
 like(curl('-i http://127.0.0.1:9090/'), qr{^HTTP/1.1 404 Not Found\r\n}, 'nothing else is here');
 like(curl('-i -X POST -d x http://127.0.0.1:9090/metrics'), qr{^HTTP/1.1 (400|405) }, 'nothing is taken');
