@@ -182,6 +182,7 @@ static void finish(struct world *w, struct effects *fx, struct change *ch,
 		    (unsigned long long)ch->row.to_memory_mib,
 		    ch->row.text[0] ? ": " : "", ch->row.text);
 	save(w, fx, ch);
+	c->over = ch->row;
 	c->change = NULL;
 	list_remove(&ch->link);
 	policy_changed(w, fx, c, &ch->row);

@@ -138,6 +138,7 @@ struct cluster {
 	struct pool *pool;
 	bool removed;
 	struct change *change;		/* running or being undone, or NULL */
+	struct change_row over;		/* the last that ended, id 0 = none */
 	struct site_size calendar;	/* what it says now; 0 = nothing */
 	const struct site_calendar *entry;	/* that says so, or NULL */
 	struct decision_row last;	/* newest of any source */

@@ -73,6 +73,20 @@ static bool is_busy(struct effects *fx, const struct event *ev,
 	return true;
 }
 
+/* Whether the last change ended with its first step: that is the answer. */
+static bool is_lost(struct effects *fx, const struct event *ev,
+		    const struct cluster *c)
+{
+	char text[2 * ROW_TEXT_SIZE];
+
+	if (c->over.state == CHANGE_DONE)
+		return false;
+	snprintf(text, sizeof(text), "change %llu of cluster %s failed: %s",
+		 (unsigned long long)c->over.id, c->spec.name, c->over.text);
+	refuse(fx, ev, text);
+	return true;
+}
+
 /* Starts what the wish says with a decision of the operator's behind it. */
 static void start(struct world *w, struct effects *fx, const struct event *ev,
 		  struct cluster *c, struct change_wish *wish, const char *reason)
@@ -98,8 +112,12 @@ static void start(struct world *w, struct effects *fx, const struct event *ev,
 	d.change = ch->row.id;
 	policy_save(w, fx, &d);
 	c->last = d;
+	uint64_t id = ch->row.id;
+	change_kick(w, fx, ch);
+	if (!c->change && is_lost(fx, ev, c))
+		return;
 	snprintf(text, sizeof(text), "change %llu of cluster %s has begun: %s",
-		 (unsigned long long)ch->row.id, c->spec.name, d.wish);
+		 (unsigned long long)id, c->spec.name, d.wish);
 	command_done(w, fx, ev, "cluster", c->spec.name, text);
 	pool_unbalance(w, c->pool);
 }

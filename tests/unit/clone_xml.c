@@ -159,7 +159,7 @@ static void test_emulated(void)
 
 	spec = spec_of(full, 2, true);
 	spec.kvm = false;
-	spec.memory_mib = 256;
+	spec.memory_mib = spec.max_memory_mib = 256;
 	char *xml = domain_xml_build(&spec, &site, &err);
 	ok(xml && strstr(xml, "type=\"qemu\"") && !strstr(xml, "host-passthrough"),
 	   "a KVM domain is emulated where there is no KVM");
