@@ -1,10 +1,8 @@
 /*
- * Actions: what the console can change, when it may not and why, and how much
- * it asks first.  Every change is a request of the control protocol and has
- * the form of a shell command, which is shown with its result.
- *
- * Asking (console.md C.5): nothing for what can be taken back, a dialog whose
- * default keeps for what takes something from somebody.
+ * Actions: what the console can change, and when it may not and why.  An action
+ * is about the marked objects, else about the one under the cursor, else about
+ * the one that the view shows.  It becomes a work (work.h): one request of the
+ * control protocol for each object, with the command that does the same.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +11,9 @@
 
 #include "console/app_internal.h"
 #include "console/keys.h"
+#include "console/pager.h"
+#include "console/work.h"
+#include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
@@ -90,6 +91,8 @@ const char *action_refusal(const struct app *app)
 {
 	if (app->options->read_only)
 		return "the console was started read-only";
+	if (app->looks_only)
+		return "the console only looks now; :read-only changes that";
 	if (!app->link.up)
 		return "the engine does not answer";
 	if (app->read_only)
@@ -121,46 +124,58 @@ void action_answer(void *arg, const char *shell, const json_t *answer)
 	}
 }
 
-static void send_change(struct app *app, json_t *request, const char *shell)
+/* A member and its value; text of several lines stands below its name. */
+static void show_member(struct pager *p, const char *key, const json_t *value)
 {
-	struct error err = { "" };
-	const char *refusal = action_refusal(app);
+	const char *string = json_string_value(value);
+	char *text;
 
-	if (refusal) {
-		json_decref(request);
-		app_message(app, true, "Not done: %s.   [%s]", refusal, shell);
+	if (string && strchr(string, '\n')) {
+		pager_printf(p, "%s", key);
+		pager_add(p, string, strlen(string));
 		return;
 	}
-	app_message(app, false, "%s ...", shell);
-	if (link_request(&app->link, request, shell, action_answer, app,
-			 app->mono_ms, &err))
-		app_message(app, true, "Not done: %s.   [%s]", err.text, shell);
+	text = string ? NULL : json_dumps(value, JSON_ENCODE_ANY |
+					  JSON_COMPACT | JSON_SORT_KEYS);
+	pager_printf(p, "%-17s %s", key, string ? string : text ? text : "");
+	free(text);
 }
 
-/* The lines of a text answer, or the members of an item. */
-static void on_text(void *arg, const char *shell, const json_t *answer)
+void action_show_item(struct app *app, const char *shell, const json_t *answer)
 {
-	struct app *app = arg;
 	const json_t *item = json_object_get(answer, "item");
+	struct pager *p = view_text_show(app, shell);
 	const char *key;
 	json_t *value;
 
-	if (!answer || !item_bool(answer, "ok") || !json_is_object(item)) {
-		action_answer(app, shell, answer);
-		return;
-	}
-	dialog_open(&app->dialog, DIALOG_TEXT, shell, NULL);
-	json_object_foreach((json_t *)item, key, value) {
-		char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT |
-					JSON_SORT_KEYS);
+	json_object_foreach((json_t *)item, key, value)
+		show_member(p, key, value);
+}
 
-		if (json_is_string(value))
-			dialog_line(&app->dialog, "%-17s %s", key,
-				    json_string_value(value));
-		else
-			dialog_line(&app->dialog, "%-17s %s", key,
-				    text ? text : "");
-		free(text);
+/* The members of an item, each item of a list, or the sentence. */
+static void on_text(void *arg, const char *shell, const json_t *answer)
+{
+	struct app *app = arg;
+	const json_t *items = json_object_get(answer, "items"), *item;
+	struct pager *p;
+	size_t i;
+
+	if (answer && item_bool(answer, "ok") &&
+	    json_is_object(json_object_get(answer, "item"))) {
+		action_show_item(app, shell, answer);
+	} else if (answer && item_bool(answer, "ok") && json_is_array(items)) {
+		p = view_text_show(app, shell);
+		json_array_foreach(items, i, item) {
+			char *text = json_dumps(item, JSON_COMPACT |
+						JSON_SORT_KEYS);
+
+			pager_printf(p, "%s", text ? text : "");
+			free(text);
+		}
+		if (i == 0)
+			pager_printf(p, "None.");
+	} else {
+		action_answer(app, shell, answer);
 	}
 }
 
@@ -173,218 +188,273 @@ void action_question(struct app *app, json_t *request, const char *shell)
 		app_message(app, true, "%s   [%s]", err.text, shell);
 }
 
-static void on_confirmed(struct app *app, int choice)
-{
-	json_t *request = app->pending.request;
-
-	app->pending.request = NULL;
-	if (choice == 1 && request) {
-		send_change(app, request, app->pending.shell);
-		return;
-	}
-	json_decref(request);
-	app_message(app, false, "Nothing was changed.");
-}
-
-/* ---- questions before a change --------------------------------------- */
-
-/* Fills the dialog's lines with what the change takes away; returns false
- * when it takes nothing and needs no question. */
-static bool explain_machine(struct app *app, const char *verb,
-			    const char *name)
-{
-	const json_t *m = model_named(&app->model, TOPIC_MACHINES, name);
-	const char *user = item_text(m, "user");
-	bool delete = strcmp(verb, "machine.delete") == 0;
-	bool used = item_int(m, "session", 0) > 0 || *user;
-
-	if (!delete && !used)
-		return false;
-	dialog_open(&app->dialog, DIALOG_ASK, delete ? "Delete" : "Restart",
-		    on_confirmed);
-	dialog_line(&app->dialog, "%s machine/%s?",
-		    delete ? "Delete" : "Restart", name);
-	dialog_line(&app->dialog, "%s", "");
-	dialog_line(&app->dialog, "   pool %s   state %s   host %s",
-		    item_text(m, "pool"), item_text(m, "state"),
-		    item_text(m, "host"));
-	if (used)
-		dialog_line(&app->dialog, "   %s works on it and is cut off.",
-			    *user ? user : "Somebody");
-	if (delete)
-		dialog_line(&app->dialog,
-			    "   Its pool makes another when it needs one.");
-	dialog_buttons(&app->dialog, "Keep", delete ? "Delete" : "Restart");
-	return true;
-}
-
-static bool explain_session(struct app *app, int64_t id)
-{
-	const json_t *s = model_find(&app->model, TOPIC_SESSIONS, (uint64_t)id);
-
-	dialog_open(&app->dialog, DIALOG_ASK, "End the session", on_confirmed);
-	dialog_line(&app->dialog, "End session/%" PRId64 "?", id);
-	dialog_line(&app->dialog, "%s", "");
-	if (s) {
-		dialog_line(&app->dialog, "   %s on machine %s, from %s",
-			    item_text(s, "user"), item_text(s, "machine"),
-			    item_text(s, "peer"));
-		dialog_line(&app->dialog,
-			    "   The connection is cut and the machine cleaned.");
-	}
-	dialog_buttons(&app->dialog, "Keep", "End it");
-	return true;
-}
-
-static bool explain_scale(struct app *app, const json_t *request)
-{
-	const char *name = item_text(request, "name");
-	const json_t *pool = model_named(&app->model, TOPIC_POOLS, name);
-	int64_t now = item_int(pool, "serve", 0);
-	int64_t wanted = item_int(request, "serve", now);
-
-	if (wanted >= now || item_bool(request, "dry_run"))
-		return false;
-	dialog_open(&app->dialog, DIALOG_ASK, "Scale down", on_confirmed);
-	dialog_line(&app->dialog, "Scale pool/%s from %" PRId64 " to %" PRId64
-		    "?", name, now, wanted);
-	dialog_line(&app->dialog, "%s", "");
-	dialog_line(&app->dialog, "   %" PRId64 " in use, %" PRId64 " ready now.",
-		    item_int(pool, "in_use", 0), item_int(pool, "ready", 0));
-	dialog_line(&app->dialog,
-		    "   Machines in use leave when their sessions end.");
-	dialog_buttons(&app->dialog, "Keep", "Scale down");
-	return true;
-}
-
-static bool explain(struct app *app, const json_t *request)
-{
-	const char *verb = item_text(request, "verb");
-
-	if (strcmp(verb, "machine.delete") == 0 ||
-	    strcmp(verb, "machine.restart") == 0)
-		return explain_machine(app, verb, item_text(request, "name"));
-	if (strcmp(verb, "session.end") == 0)
-		return explain_session(app, item_int(request, "session", 0));
-	if (strcmp(verb, "pool.scale") == 0)
-		return explain_scale(app, request);
-	return false;
-}
-
 void action_change(struct app *app, json_t *request, const char *shell)
 {
-	const char *refusal = action_refusal(app);
+	struct work *w = work_new(app);
+	const char *name = item_text(request, "name");
+	char object[96];
 
-	if (refusal || !explain(app, request)) {
-		send_change(app, request, shell);
-		return;
-	}
-	json_decref(app->pending.request);
-	app->pending.request = request;
-	TEXT_SET(app->pending.shell, shell);
+	snprintf(object, sizeof(object), "%s", *name ? name : shell);
+	work_add(w, request, shell, object, 0);
+	work_offer(app, w);
 }
 
-/* ---- keys and the menu ----------------------------------------------- */
+/* ---- what an action is about ----------------------------------------- */
 
-static void start(struct app *app, const struct action *action,
-		  const json_t *item)
+enum { OBJECTS_MAX = 20000 };
+
+struct objects {
+	json_t **items;		/* borrowed from list and view */
+	enum topic *topics;
+	uint64_t *keys;		/* of marked rows, else 0 */
+	size_t count, size;
+	size_t hidden;		/* marked, but not shown */
+};
+
+static void objects_add(struct objects *o, json_t *item, enum topic topic,
+			uint64_t key)
 {
-	char shell[160], label[96];
-	const char *name = item_text(item, "name");
-
-	if (action->intent == INTENT_SCALE) {
-		TEXT_SET(app->prompt_name, name);
-		snprintf(label, sizeof(label), "scale pool/%s (now %" PRId64
-			 ") to: ", name, item_int(item, "serve", 0));
-		prompt_open(&app->prompt, PROMPT_NUMBER, label, "");
-		return;
+	if (o->count == o->size) {
+		o->size = o->size ? o->size * 2 : 8;
+		o->items = realloc(o->items, o->size * sizeof(json_t *));
+		o->topics = realloc(o->topics, o->size * sizeof(enum topic));
+		o->keys = realloc(o->keys, o->size * sizeof(*o->keys));
+		CHECK("", o->items && o->topics && o->keys, "out of memory");
 	}
-	if (action->topic == TOPIC_SESSIONS) {
+	o->items[o->count] = item;
+	o->topics[o->count] = topic;
+	o->keys[o->count++] = key;
+}
+
+static void objects_fini(struct objects *o)
+{
+	free(o->items);
+	free(o->topics);
+	free(o->keys);
+}
+
+static void marked_objects(struct app *app, struct objects *o)
+{
+	struct view *v = app_view(app);
+	struct list_view *l = view_list(v);
+
+	for (size_t i = 0; l && l->mark_count && i < l->count; i++)
+		if (l->rows[i].marked && o->count < OBJECTS_MAX)
+			objects_add(o, l->rows[i].item,
+				    view_row_topic(v, l->rows[i].item),
+				    l->rows[i].key);
+	o->hidden = l && l->mark_count ? list_view_marked_hidden(l) : 0;
+}
+
+/* The one under the cursor, then the one that the view is about. */
+static void near_objects(struct app *app, struct objects *o)
+{
+	struct view *v = app_view(app);
+	enum topic topic;
+	json_t *item = view_object(v, &topic);
+
+	if (item && topic != TOPIC_EVENTS)
+		objects_add(o, item, topic, 0);
+	if (v->ops->detail && v->item && v->item != item)
+		objects_add(o, v->item, v->ops->target, 0);
+}
+
+static const struct action *action_for(enum intent intent, enum topic topic)
+{
+	for (int i = 0; i < ACTION_COUNT; i++)
+		if (actions[i].intent == intent && actions[i].topic == topic)
+			return &actions[i];
+	return NULL;
+}
+
+/* The objects that an intent is about: all marked ones it can be about, else
+ * the nearest one.  Empty when there is none. */
+static struct objects objects_for(struct app *app, enum intent intent)
+{
+	struct objects all = { 0 }, out = { 0 };
+
+	marked_objects(app, &all);
+	for (size_t i = 0; i < all.count; i++)
+		if (action_for(intent, all.topics[i]))
+			objects_add(&out, all.items[i], all.topics[i],
+				    all.keys[i]);
+	out.hidden = out.count ? all.hidden : 0;
+	if (out.count == 0) {
+		all.count = 0;
+		near_objects(app, &all);
+		for (size_t i = 0; i < all.count && out.count == 0; i++)
+			if (action_for(intent, all.topics[i]))
+				objects_add(&out, all.items[i], all.topics[i],
+					    0);
+	}
+	objects_fini(&all);
+	return out;
+}
+
+/* ---- starting one ---------------------------------------------------- */
+
+/* The request for one object, with its command and how it is called. */
+static void add_deed(struct work *w, const struct action *a,
+		     const json_t *item, uint64_t key)
+{
+	char shell[WORK_SHELL_SIZE], object[96];
+	const char *name = item_text(item, "name");
+	json_t *request;
+
+	if (a->topic == TOPIC_SESSIONS) {
 		int64_t id = item_int(item, "id", 0);
 
-		snprintf(shell, sizeof(shell), "remuda %s %" PRId64,
-			 action->shell, id);
-		action_change(app, json_pack("{s:s,s:I}", "verb", action->verb,
-					     "session", (json_int_t)id), shell);
-		return;
+		snprintf(shell, sizeof(shell), "remuda %s %" PRId64, a->shell,
+			 id);
+		snprintf(object, sizeof(object), "session/%" PRId64, id);
+		request = json_pack("{s:s,s:I}", "verb", a->verb, "session",
+				    (json_int_t)id);
+	} else {
+		snprintf(shell, sizeof(shell), "remuda %s %s", a->shell, name);
+		snprintf(object, sizeof(object), "%s/%s", topic_noun(a->topic),
+			 name);
+		request = json_pack("{s:s,s:s}", "verb", a->verb, "name", name);
 	}
-	snprintf(shell, sizeof(shell), "remuda %s %s", action->shell, name);
-	action_change(app, json_pack("{s:s,s:s}", "verb", action->verb, "name",
-				     name), shell);
+	work_add(w, request, shell, object, key);
+}
+
+/* Those that can be acted upon; why tells about the first that cannot. */
+static struct work *work_on(struct app *app, enum intent intent,
+			    const struct objects *o, const char **why)
+{
+	struct work *w = work_new(app);
+
+	*why = action_refusal(app);
+	w->hidden = o->hidden;
+	for (size_t i = 0; i < o->count && !*why; i++) {
+		const struct action *a = action_for(intent, o->topics[i]);
+		const char *reason = a->why(o->items[i]);
+
+		if (!reason) {
+			add_deed(w, a, o->items[i], o->keys[i]);
+			continue;
+		}
+		if (w->skipped++ == 0)
+			TEXT_SET(w->skipped_why, reason);
+	}
+	if (w->count == 0 && !*why)
+		*why = w->skipped ? w->skipped_why : "there is nothing to do";
+	return w;
+}
+
+static void ask_number(struct app *app, struct work *w,
+		       const struct objects *o)
+{
+	char label[128];
+
+	work_free(app->scaling);
+	app->scaling = w;
+	if (w->count == 1)
+		snprintf(label, sizeof(label), "scale %s (now %" PRId64
+			 ") to: ", w->deeds[0].name,
+			 item_int(o->items[0], "serve", 0));
+	else
+		snprintf(label, sizeof(label), "scale %zu pools to: ",
+			 w->count);
+	prompt_open(&app->prompt, PROMPT_NUMBER, label, "");
 }
 
 void action_number(struct app *app, const char *text)
 {
-	char shell[160];
-	long long number;
+	struct work *w = app->scaling;
+	long long number = strtoll(text, NULL, 10);
 
-	if (!*text) {
-		app_message(app, false, "Nothing was changed.");
+	app->scaling = NULL;
+	if (!w || !*text || strlen(text) > 6) {
+		work_free(w);
+		if (*text)
+			app_message(app, true, "Not done: %s machines are too "
+				    "many; write a number up to 999999.", text);
+		else
+			app_message(app, false, "Nothing was changed.");
 		return;
 	}
-	number = strtoll(text, NULL, 10);
-	if (strlen(text) > 6) {
-		app_message(app, true, "Not done: %s machines are too many; "
-			    "write a number up to 999999.", text);
-		return;
-	}
-	snprintf(shell, sizeof(shell), "remuda pool scale %s %lld",
-		 app->prompt_name, number);
-	action_change(app, json_pack("{s:s,s:s,s:I}", "verb", "pool.scale",
-				     "name", app->prompt_name, "serve",
-				     (json_int_t)number), shell);
-}
+	for (size_t i = 0; i < w->count; i++) {
+		struct deed *d = &w->deeds[i];
+		size_t used = strlen(d->shell);
 
-/* The objects an action may mean: the one under the cursor, then the one
- * the view is about. */
-static int candidates(struct app *app, json_t **items, enum topic *topics)
-{
-	struct view *v = app_view(app);
-	int count = 0;
-	enum topic topic;
-	json_t *item = view_object(v, &topic);
-
-	if (item && topic != TOPIC_EVENTS) {
-		topics[count] = topic;
-		items[count++] = item;
+		json_object_set_new(d->request, "serve", json_integer(number));
+		snprintf(d->shell + used, sizeof(d->shell) - used, " %lld",
+			 number);
 	}
-	if (v->ops->detail && v->item && v->item != item) {
-		topics[count] = v->ops->target;
-		items[count++] = v->item;
-	}
-	return count;
+	work_offer(app, w);
 }
 
 bool action_intent(struct app *app, enum intent intent)
 {
-	enum topic topics[2];
-	json_t *items[2];
-	int count = candidates(app, items, topics);
 	bool known = false;
 
 	for (int i = 0; i < ACTION_COUNT; i++)
 		known = known || actions[i].intent == intent;
 	if (!known)
 		return false;
-	for (int c = 0; c < count; c++)
-		for (int i = 0; i < ACTION_COUNT; i++) {
-			const struct action *a = &actions[i];
-			const char *why;
+	struct objects o = objects_for(app, intent);
 
-			if (a->intent != intent || a->topic != topics[c])
-				continue;
-			why = action_refusal(app);
-			why = why ? why : a->why(items[c]);
-			if (why)
-				app_message(app, true, "Not now: %s.", why);
-			else
-				start(app, a, items[c]);
-			return true;
-		}
-	app_message(app, true, "%s does nothing here; a shows what can be done.",
-		    intent_table[intent].label);
+	if (o.count == 0) {
+		app_message(app, true, "%s does nothing here; a shows what can "
+			    "be done.", intent_table[intent].label);
+		return true;
+	}
+	const char *why;
+	struct work *w = work_on(app, intent, &o, &why);
+
+	if (why) {
+		app_message(app, true, "Not now: %s.", why);
+		work_free(w);
+	} else if (intent == INTENT_SCALE) {
+		ask_number(app, w, &o);
+	} else {
+		work_offer(app, w);
+	}
+	objects_fini(&o);
 	return true;
 }
+
+/* ---- looking closer -------------------------------------------------- */
+
+bool action_look(struct app *app, enum intent intent)
+{
+	struct view *v = app_view(app);
+	enum topic topic = TOPIC_COUNT;
+	json_t *item = view_object(v, &topic);
+	char title[128];
+
+	if (intent != INTENT_DESCRIBE && intent != INTENT_RAW)
+		return false;
+	if (!item || v->ops == &view_text) {
+		app_message(app, false, "There is nothing here to describe.");
+		return true;
+	}
+	const char *ref = item_text(item, "ref"), *name = item_text(item, "name");
+
+	if (*ref)
+		snprintf(title, sizeof(title), "%s", ref);
+	else if (*name)
+		snprintf(title, sizeof(title), "%s/%s", topic_noun(topic), name);
+	else
+		snprintf(title, sizeof(title), "%s/%" PRId64, topic_noun(topic),
+			 item_int(item, "id", item_int(item, "index", 0)));
+	item = json_incref(item);	/* the new view may fill lists anew */
+	struct pager *p = view_text_show(app, title);
+
+	if (intent == INTENT_RAW) {
+		char *text = json_dumps(item, JSON_INDENT(2));
+
+		pager_add(p, text ? text : "", text ? strlen(text) : 0);
+		free(text);
+	} else {
+		view_describe(p, topic_noun(topic), item, &app->model);
+	}
+	json_decref(item);
+	return true;
+}
+
+/* ---- the menu -------------------------------------------------------- */
 
 static void on_menu(struct app *app, int choice)
 {
@@ -392,42 +462,86 @@ static void on_menu(struct app *app, int choice)
 		action_intent(app, app->menu[choice]);
 }
 
-void action_menu(struct app *app)
+static void menu_title(struct app *app, const struct objects *o, bool marked,
+		       char *title, size_t size)
 {
-	enum topic topics[2];
-	json_t *items[2];
-	int count = candidates(app, items, topics), at = 0;
-	char title[128] = "Actions";
-
-	if (count) {
-		const char *ref = item_text(items[0], "ref");
+	snprintf(title, size, "Actions");
+	if (marked) {
+		snprintf(title, size, "Actions on %zu marked", o->count);
+	} else if (o->count) {
+		const char *ref = item_text(o->items[0], "ref");
 
 		if (*ref)
-			snprintf(title, sizeof(title), "Actions on %s", ref);
+			snprintf(title, size, "Actions on %s", ref);
 		else
-			snprintf(title, sizeof(title), "Actions on %s/%s",
-				 topic_noun(topics[0]),
-				 item_text(items[0], "name"));
+			snprintf(title, size, "Actions on %s/%s",
+				 topic_noun(o->topics[0]),
+				 item_text(o->items[0], "name"));
 	}
-	dialog_open(&app->dialog, DIALOG_MENU, title, on_menu);
-	for (int c = 0; c < count; c++)
-		for (int i = 0; i < ACTION_COUNT; i++) {
-			const struct action *a = &actions[i];
-			const char *why = action_refusal(app);
-			char key[8];
-			bool taken = false;
+	(void)app;
+}
 
-			for (int j = 0; j < at; j++)
-				taken = taken || app->menu[j] == a->intent;
-			if (a->topic != topics[c] || taken)
-				continue;
-			why = why ? why : a->why(items[c]);
-			keys_of(a->intent, false, key, sizeof(key));
-			dialog_choice(&app->dialog, key[0], !why, a->label,
-				      why);
-			app->menu[at++] = a->intent;
-		}
+/* Why the action cannot be taken on any of the marked ones, or on this one. */
+static const char *menu_reason(struct app *app, const struct action *a,
+			       const struct objects *o)
+{
+	const char *why = action_refusal(app), *first = NULL;
+
+	for (size_t i = 0; i < o->count && !why; i++) {
+		const char *reason = o->topics[i] == a->topic ?
+				     a->why(o->items[i]) : NULL;
+
+		if (o->topics[i] != a->topic)
+			continue;
+		if (!reason)
+			return NULL;
+		first = first ? first : reason;
+	}
+	return why ? why : first;
+}
+
+static bool in_menu(const struct app *app, int count, enum intent intent)
+{
+	for (int i = 0; i < count; i++)
+		if (app->menu[i] == intent)
+			return true;
+	return false;
+}
+
+static bool about(const struct objects *o, enum topic topic)
+{
+	for (size_t i = 0; i < o->count; i++)
+		if (o->topics[i] == topic)
+			return true;
+	return false;
+}
+
+void action_menu(struct app *app)
+{
+	struct objects o = { 0 };
+	char title[128], key[8];
+	int at = 0;
+
+	marked_objects(app, &o);
+	bool marked = o.count > 0;
+
+	if (!marked)
+		near_objects(app, &o);
+	menu_title(app, &o, marked, title, sizeof(title));
+	dialog_open(&app->dialog, DIALOG_MENU, title, on_menu);
+	for (int i = 0; i < ACTION_COUNT; i++) {
+		const struct action *a = &actions[i];
+		const char *why;
+
+		if (!about(&o, a->topic) || in_menu(app, at, a->intent))
+			continue;
+		why = menu_reason(app, a, &o);
+		keys_of(a->intent, false, key, sizeof(key));
+		dialog_choice(&app->dialog, key[0], !why, a->label, why);
+		app->menu[at++] = a->intent;
+	}
 	if (at == 0)
 		dialog_choice(&app->dialog, 0, false, "Nothing can be done here",
 			      "go to a pool, a machine or a session");
+	objects_fini(&o);
 }

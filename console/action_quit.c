@@ -8,18 +8,26 @@
 #include "console/app_internal.h"
 #include "engine/base/error.h"
 
-/* ---- sorting --------------------------------------------------------- */
+/* ---- sorting and columns --------------------------------------------- */
 
-static void on_sort(struct app *app, int choice)
+void action_sort(struct app *app, int column, bool inverted)
 {
 	struct view *v = app_view(app);
 	struct list_view *l = view_list(v);
 	struct list_context context = view_context(v);
 
+	list_view_sort(l, column, inverted, &context);
+	memory_note(&app->memory, v->ops->name, v->focus, l);
+}
+
+static void on_sort(struct app *app, int choice)
+{
+	struct list_view *l = view_list(app_view(app));
+
 	if (choice < 0 || !l)
 		return;
-	list_view_sort(l, choice, choice == l->sort ? !l->inverted :
-		       l->columns[choice].newest_first, &context);
+	action_sort(app, choice, choice == l->sort ? !l->inverted :
+		    l->columns[choice].newest_first);
 }
 
 void action_sort_menu(struct app *app)
@@ -34,6 +42,60 @@ void action_sort_menu(struct app *app)
 			      l->columns[i].title, i != l->sort ? "" :
 			      l->inverted ? "now, descending" : "now");
 	app->dialog.at = l->sort;
+}
+
+static void columns_fill(struct dialog *d, const struct list_view *l)
+{
+	d->choice_count = 0;
+	for (int i = 0; i < l->column_count; i++)
+		dialog_choice(d, 0, true, l->columns[l->order[i]].title,
+			      i == 0 ? "always" :
+			      l->hidden >> l->order[i] & 1 ? "hidden" :
+			      "shown");
+}
+
+/* Space shows or hides, < and > move; the first column stays first. */
+static bool columns_key(struct app *app, struct dialog *d, uint32_t key)
+{
+	struct list_view *l = view_list(app_view(app));
+	int at = d->at, to = at;
+
+	if (!l)
+		return false;
+	if (key == ' ' && at > 0)
+		l->hidden ^= 1u << l->order[at];
+	else if (key == '<' && at > 1)
+		to = at - 1;
+	else if (key == '>' && at > 0 && at + 1 < l->column_count)
+		to = at + 1;
+	else if (key != ' ' && key != '<' && key != '>')
+		return false;
+	if (to != at) {
+		uint8_t column = l->order[at];
+
+		l->order[at] = l->order[to];
+		l->order[to] = column;
+		d->at = to;
+	}
+	l->skip = 0;
+	memory_note(&app->memory, app_view(app)->ops->name,
+		    app_view(app)->focus, l);
+	columns_fill(d, l);
+	return true;
+}
+
+void action_columns_menu(struct app *app)
+{
+	struct list_view *l = view_list(app_view(app));
+
+	if (!l) {
+		app_message(app, false, "There are no columns here.");
+		return;
+	}
+	dialog_open(&app->dialog, DIALOG_MENU, "Columns", NULL);
+	app->dialog.key = columns_key;
+	app->dialog.key_words = "Space Show or hide   < > Move   Enter Esc Done";
+	columns_fill(&app->dialog, l);
 }
 
 /* ---- quitting -------------------------------------------------------- */

@@ -74,7 +74,15 @@ void app_message(struct app *app, bool bad, const char *fmt, ...)
 	va_end(ap);
 	text_display(app->message, sizeof(app->message), text, strlen(text));
 	app->message_bad = bad;
+	free(app->pages);
+	app->pages = NULL;
 	app->dirty = true;
+}
+
+void app_message_pages(struct app *app, char *lines)
+{
+	free(app->pages);
+	app->pages = lines;
 }
 
 bool app_stale(const struct app *app)
@@ -130,8 +138,13 @@ static void revive(struct app *app)
 static void greet(struct app *app)
 {
 	const struct client *c = &app->link.client;
+	struct error err = { "" };	/* a lost link is seen by its step */
 
 	app->read_only = !client_may_change(c);
+	if (app->options->read_only || app->looks_only)
+		link_request(&app->link, json_pack("{s:s,s:b}", "verb",
+			     "client.read_only", "on", 1), "", NULL, NULL,
+			     app->mono_ms, &err);
 	if (c->api != CONTROL_API)
 		app_message(app, true, "The engine speaks version %d of the "
 			    "protocol, this console %d: it only looks.",
@@ -327,7 +340,9 @@ int console_run(const struct console_options *options)
 	}
 	check_set_handler(on_check);
 	new_size(app);
+	memory_load(&app->memory, options->memory, &app->prompt);
 	app->stack[app->depth++] = view_new(app, &view_overview, "");
+	app_place_seen(app);
 	if (options->control_fd >= 0 &&
 	    link_adopt(&app->link, options->control_fd, app->mono_ms))
 		app_message(app, true, "The engine: %s", app->link.trouble);
@@ -336,7 +351,9 @@ int console_run(const struct console_options *options)
 	    app->link.up)
 		term_note(app->term, "The engine keeps running.  Back to it: "
 			  "remuda   Stop it: remuda engine stop");
+	memory_save(&app->memory, &app->prompt);
 out:
+	memory_fini(&app->memory);
 	while (app->depth > 0)
 		view_free(app->stack[--app->depth]);
 	term_close(app->term);
@@ -345,7 +362,10 @@ out:
 	model_fini(&app->model);
 	script_free(app->script);
 	grid_fini(&app->grid);
-	json_decref(app->pending.request);
+	work_free(app->pending);
+	work_free(app->scaling);
+	work_free(app->undo.work);
+	free(app->pages);
 	int code = app->exit_code;
 
 	free(app);

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "console/app_internal.h"
+#include "console/cli.h"
 #include "console/keys.h"
 #include "console/term.h"
+#include "engine/base/error.h"
 #include "engine/base/text.h"
 
 enum { PASTE_SILENCE_MS = 3000, INTERRUPT_TWICE_MS = 1000 };
@@ -21,20 +23,16 @@ struct view *app_view(struct app *app)
 	return app->stack[app->depth - 1];
 }
 
-static void push(struct app *app, const struct view_ops *ops,
-		 const char *target)
+struct view *app_push(struct app *app, const struct view_ops *ops,
+		      const char *target)
 {
+	if (app->place_count)	/* where the cursor stood, for [ */
+		app->places[app->place_at] = app_place(app);
 	if (app->depth == APP_STACK_MAX)	/* the deepest makes room */
 		view_free(app->stack[--app->depth]);
 	app->stack[app->depth++] = view_new(app, ops, target);
-}
-
-static void remember(struct app *app)
-{
-	const struct view *v = app_view(app);
-
-	app->last_ops = v->ops;
-	TEXT_SET(app->last_target, v->target);
+	app->dirty = true;
+	return app_view(app);
 }
 
 void app_show(struct app *app, const struct view_ops *ops, const char *target)
@@ -44,14 +42,17 @@ void app_show(struct app *app, const struct view_ops *ops, const char *target)
 	app->dirty = true;
 	if (v->ops == ops && strcmp(v->target, target) == 0)
 		return;
-	remember(app);
+	app->last = app_place(app);
+	if (app->place_count && v->ops != &view_text)
+		app->places[app->place_at] = app->last;
 	if (!ops->detail)
 		while (app->depth > 1)
 			view_free(app->stack[--app->depth]);
 	if (ops == &view_overview)
 		view_update(app->stack[0]);
 	else
-		push(app, ops, target);
+		app_push(app, ops, target);
+	app_place_seen(app);
 }
 
 static void go_back(struct app *app)
@@ -65,20 +66,11 @@ static void go_back(struct app *app)
 		return;
 	}
 	if (app->depth > 1) {
-		remember(app);
+		app->last = app_place(app);
 		view_free(app->stack[--app->depth]);
 		view_update(app_view(app));
+		app_place_seen(app);
 	}
-}
-
-static void go_last_view(struct app *app)
-{
-	char target[VIEW_TARGET_SIZE];
-
-	if (!app->last_ops)
-		return;
-	TEXT_SET(target, app->last_target);
-	app_show(app, app->last_ops, target);
 }
 
 static void open_item(struct app *app, enum topic topic, const json_t *item)
@@ -152,9 +144,27 @@ void app_filter(struct app *app, const char *text)
 	struct list_view *l = view_list(v);
 	struct list_context context = view_context(v);
 
-	if (l)
+	if (v->ops->search)
+		v->ops->search(v, text);
+	else if (l)
 		list_view_set_filter(l, text, &context);
 	app->dirty = true;
+}
+
+void app_look_only(struct app *app, bool on)
+{
+	struct error err = { "" };
+
+	app->looks_only = on;
+	app_message(app, false, on ? "The console only looks now, and the engine "
+		    "refuses changes from it; :read-only again changes that." :
+		    "Changes are possible again.");
+	/* The engine keeps to it too, whatever this program does wrong. */
+	if (app->link.up &&
+	    link_request(&app->link, json_pack("{s:s,s:b}", "verb",
+			 "client.read_only", "on", on), "", NULL, NULL,
+			 app->mono_ms, &err))
+		app_message(app, true, "%s", err.text);
 }
 
 /* ---- intents --------------------------------------------------------- */
@@ -177,37 +187,84 @@ static void interrupted(struct app *app)
 	app->interrupt_ms = app->mono_ms;
 }
 
-/* What the console does itself; false = ask the view and the actions. */
-static bool own_intent(struct app *app, enum intent intent)
+static void read_only_intent(struct app *app)
 {
-	struct list_view *l = view_list(app_view(app));
-	struct list_context context = view_context(app_view(app));
-	const struct view_ops *main_view =
-		view_named(intent_table[intent].name);
+	if (app->options->read_only)
+		app_message(app, true, "Started read-only: it stays so until "
+			    "you leave.");
+	else
+		app_look_only(app, !app->looks_only);
+}
 
-	if (main_view) {
-		app_show(app, main_view, "");
-		return true;
-	}
-	if (intent == INTENT_OPEN)
-		open_selected(app);
-	else if (intent == INTENT_BACK)
-		go_back(app);
-	else if (intent == INTENT_LAST_VIEW)
-		go_last_view(app);
-	else if (intent == INTENT_HELP)
+/* Where the focused list stands, for intents that need one. */
+static bool list_intent(struct app *app, enum intent intent)
+{
+	struct view *v = app_view(app);
+	struct list_view *l = view_list(v);
+	struct list_context context = view_context(v);
+
+	if (!l)
+		return false;
+	if (intent == INTENT_INVERT)
+		action_sort(app, l->sort, !l->inverted);
+	else if (intent == INTENT_MARK)
+		list_view_mark_toggle(l);
+	else if (intent == INTENT_MARK_ALL)
+		list_view_mark_shown(l);
+	else if (intent == INTENT_MARK_NONE)
+		list_view_mark_none(l);
+	else if (intent == INTENT_MARK_MATCHING)
+		prompt_open(&app->prompt, PROMPT_MARK, "mark what matches: ",
+			    "");
+	else if (intent == INTENT_UNMARK_MATCHING)
+		prompt_open(&app->prompt, PROMPT_UNMARK,
+			    "unmark what matches: ", "");
+	else if (intent == INTENT_LEFT || intent == INTENT_RIGHT)
+		list_view_sideways(l, intent == INTENT_RIGHT ? 1 : -1);
+	else if (intent == INTENT_SEARCH_NEXT ||
+		 intent == INTENT_SEARCH_PREVIOUS) {
+		if (!list_view_find(l, intent == INTENT_SEARCH_PREVIOUS,
+				    &context))
+			app_message(app, false, *l->search ? "Nothing here has "
+				    "\"%s\"." : "/ says what to look for.%s",
+				    l->search);
+	} else
+		return false;
+	if (intent >= INTENT_MARK && intent <= INTENT_MARK_NONE)
+		app_message(app, false, l->mark_count ? "%zu marked: a shows "
+			    "what can be done, U unmarks all, + by pattern." :
+			    "Nothing is marked.", l->mark_count);
+	return true;
+}
+
+static void filter_intent(struct app *app)
+{
+	struct view *v = app_view(app);
+	struct list_view *l = view_list(v);
+
+	if (!l && !v->ops->search)
+		return;
+	TEXT_SET(app->filter_before, l ? l->filter : "");
+	prompt_open(&app->prompt, PROMPT_FILTER, "/", l ? l->filter : "");
+}
+
+static void time_intent(struct app *app)
+{
+	if (app_view(app)->ops->go_time)
+		prompt_open(&app->prompt, PROMPT_TIME, "go to (2h ago, "
+			    "2026-11-22, 2026-11-22T05:30): ", "");
+	else
+		app_message(app, false, "Times are in events (6) and history "
+			    "(8).");
+}
+
+/* About the console itself. */
+static bool console_intent(struct app *app, enum intent intent)
+{
+	if (intent == INTENT_HELP)
 		frame_help(app);
 	else if (intent == INTENT_COMMAND)
 		prompt_open(&app->prompt, PROMPT_COMMAND, ":", "");
-	else if (intent == INTENT_FILTER && l) {
-		TEXT_SET(app->filter_before, l->filter);
-		prompt_open(&app->prompt, PROMPT_FILTER, "/", l->filter);
-	} else if (intent == INTENT_SORT)
-		action_sort_menu(app);
-	else if (intent == INTENT_INVERT && l)
-		list_view_sort(l, l->sort, !l->inverted, &context);
-	else if (intent == INTENT_ACTIONS)
-		action_menu(app);
 	else if (intent == INTENT_PAUSE)
 		toggle_pause(app);
 	else if (intent == INTENT_REDRAW)
@@ -218,23 +275,98 @@ static bool own_intent(struct app *app, enum intent intent)
 		interrupted(app);
 	else if (intent == INTENT_QUIT)
 		action_quit(app);
-	else if (intent == INTENT_RESTART && !app->link.up)
-		link_retry(&app->link, app->mono_ms);
+	else if (intent == INTENT_COPY)
+		export_copy(app);
+	else if (intent == INTENT_WRITE)
+		export_ask(app);
+	else if (intent == INTENT_READ_ONLY)
+		read_only_intent(app);
 	else
 		return false;
 	return true;
 }
 
+/* What the console does itself; false = ask the view and the actions. */
+static bool own_intent(struct app *app, enum intent intent)
+{
+	const struct view_ops *main_view =
+		view_named(intent_table[intent].name);
+
+	if (main_view)
+		app_show(app, main_view, "");
+	else if (intent == INTENT_OPEN)
+		open_selected(app);
+	else if (intent == INTENT_BACK)
+		go_back(app);
+	else if (intent == INTENT_LAST_VIEW)
+		app_place_last(app);
+	else if (intent == INTENT_OLDER || intent == INTENT_NEWER)
+		app_place_step(app, intent == INTENT_NEWER ? 1 : -1);
+	else if (intent == INTENT_FILTER)
+		filter_intent(app);
+	else if (intent == INTENT_SORT)
+		action_sort_menu(app);
+	else if (intent == INTENT_COLUMNS)
+		action_columns_menu(app);
+	else if (intent == INTENT_GO_TIME)
+		time_intent(app);
+	else if (intent == INTENT_ACTIONS)
+		action_menu(app);
+	else if (intent == INTENT_UNDO)
+		work_take_back(app);
+	else if (intent == INTENT_EDIT)
+		edit_site(app);
+	else if (intent == INTENT_RESTART && !app->link.up)
+		link_retry(&app->link, app->mono_ms);
+	else
+		return console_intent(app, intent);
+	return true;
+}
+
 void app_intent(struct app *app, enum intent intent)
 {
+	const struct view *v = app_view(app);
+
 	app->dirty = true;
-	if (intent == INTENT_NONE || own_intent(app, intent) ||
-	    view_intent(app_view(app), intent))
+	if (intent == INTENT_NONE ||
+	    (v->ops->intent && v->ops->intent(app_view(app), intent)) ||
+	    own_intent(app, intent) || list_intent(app, intent) ||
+	    view_intent(app_view(app), intent) || action_look(app, intent))
 		return;
-	action_intent(app, intent);
+	if (!action_intent(app, intent))
+		app_message(app, false, "%s does nothing here.",
+			    intent_table[intent].label);
 }
 
 /* ---- keys ------------------------------------------------------------ */
+
+static void mark_matching(struct app *app, const char *text, bool on)
+{
+	struct view *v = app_view(app);
+	struct list_view *l = view_list(v);
+	struct list_context context = view_context(v);
+	size_t changed;
+
+	if (!l || !*text)
+		return;
+	changed = list_view_mark_matching(l, text, on, &context);
+	app_message(app, false, "%zu %s; %zu marked now.", changed, on ?
+		    "marked" : "unmarked", l->mark_count);
+}
+
+static void go_time(struct app *app, const char *text)
+{
+	struct view *v = app_view(app);
+	int64_t ms = cli_moment(text, false);
+
+	if (!*text || !v->ops->go_time)
+		return;
+	if (ms < 0)
+		app_message(app, true, "\"%s\" is no time; write 2h (ago), "
+			    "2026-11-22 or 2026-11-22T05:30", text);
+	else
+		v->ops->go_time(v, ms);
+}
 
 static void prompt_done(struct app *app)
 {
@@ -243,10 +375,28 @@ static void prompt_done(struct app *app)
 
 	TEXT_SET(text, app->prompt.text);
 	prompt_close(&app->prompt, kind == PROMPT_COMMAND);
-	if (kind == PROMPT_COMMAND)
+	switch (kind) {
+	case PROMPT_COMMAND:
 		command_run(app, text);
-	else if (kind == PROMPT_NUMBER)
+		break;
+	case PROMPT_NUMBER:
 		action_number(app, text);
+		break;
+	case PROMPT_MARK:
+	case PROMPT_UNMARK:
+		mark_matching(app, text, kind == PROMPT_MARK);
+		break;
+	case PROMPT_FILE:
+		if (*text)
+			export_write(app, text);
+		break;
+	case PROMPT_TIME:
+		go_time(app, text);
+		break;
+	case PROMPT_FILTER:
+	case PROMPT_NONE:
+		break;
+	}
 }
 
 static void prompt_input(struct app *app, uint32_t key, bool pasted)
@@ -264,6 +414,8 @@ static void prompt_input(struct app *app, uint32_t key, bool pasted)
 	case PROMPT_CANCELLED:
 		if (app->prompt.kind == PROMPT_FILTER)
 			app_filter(app, app->filter_before);
+		if (app->prompt.kind == PROMPT_NUMBER)
+			action_number(app, "");
 		prompt_close(&app->prompt, false);
 		break;
 	case PROMPT_COMPLETE:

@@ -10,25 +10,32 @@
 #include "console/dialog.h"
 #include "console/intent.h"
 #include "console/link.h"
+#include "console/memory.h"
 #include "console/model.h"
 #include "console/prompt.h"
 #include "console/view.h"
+#include "console/work.h"
 
+struct pager;
 struct script;
 struct term;
 
 enum {
 	APP_STACK_MAX = 8,
+	APP_PLACES_MAX = 32,
 	APP_ENGINE_STARTS_MAX = 3,
 	APP_ENGINE_START_PAUSE_MS = 2000,
 	APP_STALE_MS = 4000,
 	APP_HOURS_MS = 5000,	/* between questions for the counts per hour */
 };
 
-/* A change that waits for the answer to its question. */
-struct pending_action {
-	char shell[160];	/* the command that does the same */
-	json_t *request;	/* owned; NULL = none waits */
+/* A view that was looked at, and where in it. */
+struct place {
+	const struct view_ops *ops;
+	char target[VIEW_TARGET_SIZE];
+	int focus;
+	uint64_t cursor_key;
+	char filter[LIST_FILTER_SIZE];
 };
 
 struct app {
@@ -39,20 +46,25 @@ struct app {
 	struct link link;
 	struct view *stack[APP_STACK_MAX];
 	int depth;
-	const struct view_ops *last_ops;	/* for `-` */
-	char last_target[VIEW_TARGET_SIZE];
+	struct place last;	/* for `-`; ops NULL = none */
+	struct place places[APP_PLACES_MAX];	/* for [ and ], oldest first */
+	int place_count, place_at;
 	struct prompt prompt;
-	char prompt_name[96];	/* PROMPT_NUMBER: the pool to scale */
+	struct memory memory;
 	char filter_before[LIST_FILTER_SIZE];
 	struct dialog dialog;
-	struct pending_action pending;
+	struct work *pending;	/* waits for the answer to its question */
+	struct work *scaling;	/* waits for its number */
+	struct work_undo undo;
 	enum intent menu[DIALOG_CHOICES_MAX];
 	struct script *script;
 	char message[512];
 	bool message_bad;
+	char *pages;		/* what F1 shows of the message, owned */
 	bool pasting;
 	bool holding;
-	bool read_only;
+	bool read_only;		/* the engine lets it look only */
+	bool looks_only;	/* a person said :read-only */
 	bool dirty;		/* the next frame differs */
 	bool redraw;		/* and must be written whole */
 	bool quit, stopping;	/* stopping: engine.stop was asked for */
@@ -73,6 +85,8 @@ struct app {
 
 void app_message(struct app *app, bool bad, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Lines that F1 shows of the message just said; owned from here on. */
+void app_message_pages(struct app *app, char *lines);
 void app_draw(struct app *app);
 /* Reads the clocks. */
 void app_clock(struct app *app);
@@ -86,10 +100,22 @@ bool app_stale(const struct app *app);
 struct view *app_view(struct app *app);
 /* Shows a view: main views start the stack anew, details go on top. */
 void app_show(struct app *app, const struct view_ops *ops, const char *target);
+/* On top of what is shown; `[` does not come back to it. */
+struct view *app_push(struct app *app, const struct view_ops *ops,
+		      const char *target);
 void app_key(struct app *app, uint32_t key);
 void app_intent(struct app *app, enum intent intent);
-/* Changes the filter of the focused list. */
+/* Changes the filter of the focused list, or the search of a text. */
 void app_filter(struct app *app, const char *text);
+/* Only looks from now on, or no longer; the engine is told too. */
+void app_look_only(struct app *app, bool on);
+
+/* ---- app_place.c: where one has been ---------------------------------- */
+
+struct place app_place(struct app *app);
+void app_place_seen(struct app *app);	/* after a view was shown */
+void app_place_last(struct app *app);
+void app_place_step(struct app *app, int step);
 
 /* ---- frame.c: what surrounds the view ------------------------------- */
 
@@ -108,6 +134,12 @@ void action_menu(struct app *app);
 /* A change as a request (its reference is taken) and as a command line.  Asks
  * first when it takes something away from somebody. */
 void action_change(struct app *app, json_t *request, const char *shell);
+/* d and y: the object under the cursor as text; false for other intents. */
+bool action_look(struct app *app, enum intent intent);
+/* An answer's "item" as a page. */
+void action_show_item(struct app *app, const char *shell, const json_t *answer);
+/* A page of text with that title, to be filled. */
+struct pager *view_text_show(struct app *app, const char *title);
 /* The number that was asked for; "" is none. */
 void action_number(struct app *app, const char *text);
 /* Asks something whose answer is shown as pages of text. */
@@ -120,6 +152,24 @@ void action_answer(void *arg, const char *shell, const json_t *answer);
 
 void action_quit(struct app *app);
 void action_sort_menu(struct app *app);
+/* The focused list by that column. */
+void action_sort(struct app *app, int column, bool inverted);
+void action_columns_menu(struct app *app);
+
+/* ---- export.c: what leaves the console -------------------------------- */
+
+/* Y: to the terminal's clipboard. */
+void export_copy(struct app *app);
+/* w: asks for a file; then writes the view into it. */
+void export_ask(struct app *app);
+void export_write(struct app *app, const char *path);
+
+/* ---- edit.c: the site file -------------------------------------------- */
+
+/* e: $EDITOR, then the plan, then the question. */
+void edit_site(struct app *app);
+/* Asks for the plan of a site.apply request and offers to apply it. */
+void edit_plan(struct app *app, json_t *request, const char *shell);
 
 /* ---- command.c ------------------------------------------------------- */
 

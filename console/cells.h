@@ -44,6 +44,7 @@ char role_letter(enum role role);
 enum cell_flag {
 	CELL_SELECTED = 1,	/* the cursor's row, the default button */
 	CELL_OLD = 2,		/* last known, not live */
+	CELL_MARKED = 4,	/* bold, whatever its role */
 };
 
 enum { CELL_TEXT_SIZE = 14 };	/* one character and two marks, with NUL */

@@ -170,6 +170,12 @@ int cli_connect(struct cli *cli)
 		cli_note(cli, "the engine speaks version %d of the control "
 			 "protocol, this program %d: reading only",
 			 cli->client.api, CONTROL_API);
+	/* Refused here already (cli_parse); the engine keeps to it as well.  An
+	 * older one cannot, and that is no reason not to read. */
+	if (cli_has(cli, FLAG_READ_ONLY) &&
+	    client_read_only(&cli->client, cli->timeout_ms, &err) &&
+	    cli->client.trouble != CLIENT_FINE)
+		return cli_fail_client(cli, &err);
 	return CLI_DONE;
 }
 

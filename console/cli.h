@@ -298,6 +298,10 @@ int64_t cli_moment(const char *text, bool utc);
 /* "2026-11": where it begins and ends, by the local clock or UTC; -1 = is none. */
 int cli_month(const char *text, bool utc, int64_t *from_ms, int64_t *until_ms);
 
+/* A plan (kind plan) as one reads it; returns whether there is anything to
+ * apply. */
+bool cli_print_plan(const struct json_t *item, FILE *out);
+
 /* The best of candidates (NULL-terminated) near word, or NULL. */
 const char *cli_suggest(const char *word, const char *const *candidates);
 

@@ -274,11 +274,22 @@ static json_t *local_info(const struct cli *cli)
 {
 	const struct paths *p = &cli->paths;
 
-	return json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s}}",
+	return json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}}",
 			 "version", REMUDA_VERSION, "site", p->site, "paths",
 			 "config", p->config, "run", p->run_dir, "state",
 			 p->state_dir, "cache", p->cache_dir, "control",
-			 cli->socket, "log", p->log);
+			 cli->socket, "log", p->log, "settings",
+			 p->settings_dir, "memory", p->memory);
+}
+
+/* The engine's paths, and those that only this program knows. */
+static void add_paths(const struct cli *cli, json_t *item)
+{
+	json_t *local = local_info(cli);
+
+	json_object_update_missing(json_object_get(item, "paths"),
+				   json_object_get(local, "paths"));
+	json_decref(local);
 }
 
 int cli_run_info(struct cli *cli)
@@ -294,6 +305,7 @@ int cli_run_info(struct cli *cli)
 		return code;
 	}
 	item = json_object_get(answer, "item");
+	add_paths(cli, item);
 	if (json_is_object(item))
 		output_item(&cli->output, NULL, "info", item);
 	else

@@ -27,8 +27,9 @@ static long long number(const json_t *item, const char *key)
 
 /* Everything here came from a file somebody wrote: shown without control
  * characters. */
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
+static void say(FILE *out, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+static void say(FILE *out, const char *fmt, ...)
 {
 	char text[1500], shown[2000];
 	va_list ap;
@@ -37,7 +38,7 @@ static void say(const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	text_display(shown, sizeof(shown), text, strlen(text));
-	printf("%s\n", shown);
+	fprintf(out, "%s\n", shown);
 }
 
 /* A value as the site file would have it, cut to what reads. */
@@ -55,25 +56,25 @@ static void value_text(char *out, size_t size, const json_t *value)
 	free(text);
 }
 
-static void print_change(const json_t *change)
+static void print_change(FILE *out, const json_t *change)
 {
 	const json_t *field;
 	char old[80], fresh[80];
 	size_t i;
 
-	say("%s %s %s", text_of(change, "sign"), text_of(change, "kind"),
+	say(out, "%s %s %s", text_of(change, "sign"), text_of(change, "kind"),
 	    text_of(change, "name"));
 	json_array_foreach(json_object_get(change, "fields"), i, field) {
 		value_text(old, sizeof(old), json_object_get(field, "old"));
 		value_text(fresh, sizeof(fresh), json_object_get(field, "new"));
 		if (strcmp(text_of(field, "key"), "prepared") == 0)
-			say("    the prepare hook does something else");
+			say(out, "    the prepare hook does something else");
 		else
-			say("    %s: %s -> %s", text_of(field, "key"), old, fresh);
+			say(out, "    %s: %s -> %s", text_of(field, "key"), old, fresh);
 	}
 }
 
-static void print_machines(const json_t *pool)
+static void print_machines(FILE *out, const json_t *pool)
 {
 	char line[300] = "";
 	const struct {
@@ -97,12 +98,11 @@ static void print_machines(const json_t *pool)
 			 "; %lld in session go when it ends",
 			 number(pool, "in_session"));
 	}
-	say("  pool/%s: of %lld machines: %s", text_of(pool, "name"),
+	say(out, "  pool/%s: of %lld machines: %s", text_of(pool, "name"),
 	    number(pool, "machines"), line);
 }
 
-/* Returns whether there is anything to apply. */
-static bool print_plan(const json_t *item)
+bool cli_print_plan(const json_t *item, FILE *out)
 {
 	const json_t *changes = json_object_get(item, "changes");
 	const json_t *pools = json_object_get(item, "pools");
@@ -111,21 +111,21 @@ static bool print_plan(const json_t *item)
 	size_t i;
 
 	if (same && !json_array_size(changes) && !json_array_size(pools)) {
-		say("site %s: nothing to change", text_of(item, "site"));
+		say(out, "site %s: nothing to change", text_of(item, "site"));
 		return false;
 	}
-	say("site %s: version %.12s -> %.12s", text_of(item, "site"),
+	say(out, "site %s: version %.12s -> %.12s", text_of(item, "site"),
 	    text_of(item, "in_force"), text_of(item, "version"));
 	json_array_foreach(changes, i, one)
-		print_change(one);
+		print_change(out, one);
 	if (number(item, "more"))
-		say("  and %lld more objects", number(item, "more"));
+		say(out, "  and %lld more objects", number(item, "more"));
 	if (json_array_size(pools))
-		say("machines:");
+		say(out, "machines:");
 	json_array_foreach(pools, i, one)
-		print_machines(one);
+		print_machines(out, one);
 	json_array_foreach(overrides, i, one)
-		say("  %s = %lld, set by %s, %s", text_of(one, "key"),
+		say(out, "  %s = %lld, set by %s, %s", text_of(one, "key"),
 		    number(one, "value"), text_of(one, "who"),
 		    json_is_true(json_object_get(one, "ends")) ?
 			    "ends: the site file changes it" : "holds");
@@ -156,7 +156,7 @@ int cli_run_plan(struct cli *cli)
 	const json_t *item = json_object_get(answer, "item");
 	if (cli_has(cli, FLAG_JSON))
 		output_document(stdout, "plan", "item", item);
-	else if (print_plan(item))
+	else if (cli_print_plan(item, stdout))
 		cli_note(cli, "remuda apply does it");
 	json_decref(answer);
 	return cli_finish(cli, CLI_DONE);
@@ -184,7 +184,7 @@ int cli_run_apply(struct cli *cli)
 		return code;
 	const json_t *item = json_object_get(answer, "item");
 	bool needed = cli_has(cli, FLAG_JSON) || cli_has(cli, FLAG_QUIET) ||
-		      print_plan(item);
+		      cli_print_plan(item, stdout);
 	fflush(stdout);
 	if (!needed || cli_has(cli, FLAG_DRY_RUN))
 		goto out;

@@ -49,6 +49,10 @@ int client_connect(struct client *c, const char *path, int64_t timeout_ms,
 int client_adopt(struct client *c, int fd, int64_t timeout_ms,
 		 struct error *err);
 
+/* Promises to change nothing; the engine then refuses every change from here.
+ * 0, or -1: an engine that does not know the promise keeps none. */
+int client_read_only(struct client *c, int64_t timeout_ms, struct error *err);
+
 /* The engine lets this client change things, and speaks its version. */
 bool client_may_change(const struct client *c);
 

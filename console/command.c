@@ -10,6 +10,7 @@
 
 #include "console/app_internal.h"
 #include "console/cli.h"
+#include "console/cli_run.h"
 #include "console/keys.h"
 #include "console/script.h"
 #include "engine/base/error.h"
@@ -97,48 +98,93 @@ static void show_object(struct app *app, const struct cli_call *call)
 			    "in a shell: remuda %s show %s", noun, noun, name);
 }
 
-static void run_parsed(struct app *app, const struct cli_call *call,
+/* Runs in a shell only: it needs a terminal of its own, or has no verb. */
+static bool shell_only(const struct cli_command *c)
+{
+	return !c->control || strcmp(c->control, "subscribe") == 0 ||
+	       (strchr(c->control, '.') && !c->changes &&
+		strcmp(c->control, "site.plan") != 0 && c->run != cli_run_list);
+}
+
+/* One request for each name; NULL with the reason. */
+static struct work *work_of(struct app *app, const struct cli_call *call,
+			    const char *shell, struct error *err)
+{
+	const struct cli_command *c = call->command;
+	struct work *w = work_new(app);
+	int count = call->word_count > 0 && c->arguments[0].many ?
+		    call->word_count : 1;
+
+	for (int i = 0; i < count; i++) {
+		json_t *request = cli_request(call, i, err);
+		char one[WORK_SHELL_SIZE], object[96];
+		const char *name = call->word_count ? call->words[i] : c->verb;
+
+		if (!request) {
+			work_free(w);
+			return NULL;
+		}
+		snprintf(object, sizeof(object), "%s%s%s", c->noun ? c->noun :
+			 "", c->noun ? "/" : "", name);
+		snprintf(one, sizeof(one), "remuda %s%s%s %s", c->noun ?
+			 c->noun : "", c->noun ? " " : "", c->verb, name);
+		work_add(w, request, count > 1 ? one : shell, object, 0);
+	}
+	return w;
+}
+
+static void run_change(struct app *app, const struct cli_call *call,
 		       const char *shell)
 {
 	const struct cli_command *c = call->command;
 	struct error err = { "" };
-	int count = call->word_count > 0 ? call->word_count : 1;
+	struct work *w;
 
-	if (c->noun && strcmp(c->verb, "list") == 0 && view_named(c->noun)) {
-		app_show(app, view_named(c->noun), "");
-	} else if (c->noun && strcmp(c->verb, "show") == 0) {
-		show_object(app, call);
-	} else if (!c->noun && strcmp(c->verb, "help") == 0) {
-		frame_help(app);
-	} else if (c->control && strcmp(c->control, "engine.stop") == 0) {
+	if (strcmp(c->control, "engine.stop") == 0) {
 		if (app->options->embedded)
 			action_quit(app);
 		else	/* attached: quitting would not stop it */
 			app_message(app, true, "Not from an attached console; "
 				    "in a shell: %s", shell);
-	} else if (!c->control || strchr(c->control, '.') == NULL ||
-		   c->changes) {
-		json_t *request = c->control ? cli_request(call, 0, &err) :
-				  NULL;
-		bool many = count > 1 && c->arguments[0].many;
-
-		if (many || !c->control ||
-		    strcmp(c->control, "subscribe") == 0 ||
-		    strcmp(c->control, "machine.console") == 0) {
-			json_decref(request);
-			app_message(app, true, many ? "One name at a time here; "
-				    "in a shell: %s" : "Not in the console; in "
-				    "a shell: %s", shell);
-		} else if (!request) {
-			app_message(app, true, "%s", err.text);
-		} else if (c->changes) {
-			action_change(app, request, shell);
-		} else {
-			action_question(app, request, shell);
-		}
+		return;
+	}
+	w = work_of(app, call, shell, &err);
+	if (!w) {
+		app_message(app, true, "%s", err.text);
+	} else if (strcmp(c->control, "site.apply") == 0) {
+		edit_plan(app, json_incref(w->deeds[0].request), shell);
+		work_free(w);
 	} else {
+		work_offer(app, w);
+	}
+}
+
+static void run_parsed(struct app *app, const struct cli_call *call,
+		       const char *shell)
+{
+	const struct cli_command *c = call->command;
+	struct error err = { "" };
+	json_t *request;
+
+	if (c->noun && strcmp(c->verb, "list") == 0 && view_named(c->noun)) {
+		app_show(app, view_named(c->noun), "");
+	} else if (c->noun && strcmp(c->verb, "show") == 0 &&
+		   c->run == cli_run_show) {
+		show_object(app, call);
+	} else if (!c->noun && strcmp(c->verb, "help") == 0) {
+		frame_help(app);
+	} else if (shell_only(c) || c->verbatim ||
+		   strcmp(c->control, "machine.console") == 0) {
 		app_message(app, true, "Not in the console; in a shell: %s",
 			    shell);
+	} else if (c->changes) {
+		run_change(app, call, shell);
+	} else if (!(request = cli_request(call, 0, &err))) {
+		app_message(app, true, "%s", err.text);
+	} else if (strcmp(c->control, "site.plan") == 0) {
+		edit_plan(app, request, "remuda plan");
+	} else {
+		action_question(app, request, shell);
 	}
 }
 

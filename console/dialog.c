@@ -47,6 +47,12 @@ void dialog_buttons(struct dialog *d, const char *keep, const char *act)
 	d->at = 0;
 }
 
+void dialog_word(struct dialog *d, const char *label, const char *word)
+{
+	TEXT_SET(d->label, label);
+	TEXT_SET(d->word, word);
+}
+
 static void finish(struct dialog *d, struct app *app, int choice)
 {
 	dialog_done *done = d->done;
@@ -81,10 +87,48 @@ static void text_key(struct dialog *d, struct app *app, uint32_t key)
 	d->scroll = d->scroll < 0 ? 0 : d->scroll;
 }
 
+static bool leaves(uint32_t key)
+{
+	return key == KEYS_ESC || key == KEYS_F1 + 2 || key == KEYS_F12 ||
+	       key == KEYS_CTRL('c');
+}
+
+/* Only the whole word does it; what else is typed waits to be the word. */
+static void name_key(struct dialog *d, struct app *app, uint32_t key)
+{
+	size_t length = strlen(d->typed);
+
+	if (leaves(key)) {
+		finish(d, app, DIALOG_KEPT);
+	} else if (key == KEYS_ENTER || key == '\n') {
+		if (strcmp(d->typed, d->word) == 0)
+			finish(d, app, 1);
+		else if (length == 0)
+			finish(d, app, DIALOG_KEPT);
+	} else if (key == KEYS_BACKSPACE && length > 0) {
+		d->typed[length - 1] = '\0';
+	} else if (key == KEYS_CTRL('u')) {
+		d->typed[0] = '\0';
+	} else if (key > ' ' && key < 0x7f && length + 1 < sizeof(d->typed)) {
+		d->typed[length] = (char)key;
+		d->typed[length + 1] = '\0';
+	}
+}
+
 void dialog_key(struct dialog *d, struct app *app, uint32_t key)
 {
 	if (d->kind == DIALOG_TEXT) {
 		text_key(d, app, key);
+		return;
+	}
+	if (d->kind == DIALOG_NAME) {
+		name_key(d, app, key);
+		return;
+	}
+	if (d->key && d->key(app, d, key))
+		return;
+	if (d->dry && (key == 'd' || key == 'l')) {
+		finish(d, app, key == 'd' ? DIALOG_DRY_RUN : DIALOG_LIST);
 		return;
 	}
 	for (int i = 0; i < d->choice_count; i++)
@@ -113,14 +157,13 @@ void dialog_key(struct dialog *d, struct app *app, uint32_t key)
 		if (d->choice_count && d->choices[d->at].enabled)
 			finish(d, app, d->at);
 		break;
-	case KEYS_ESC:
-	case KEYS_F1 + 2:
-	case KEYS_F12:
-	case KEYS_CTRL('c'):
 	case 'n':
 	case 'q':
 		finish(d, app, DIALOG_KEPT);
 		break;
+	default:
+		if (leaves(key))
+			finish(d, app, DIALOG_KEPT);
 	}
 }
 
@@ -129,6 +172,9 @@ static int widest(const struct dialog *d, const struct grid *g)
 	int width = text_cells(g->ascii, d->title) + 6, cells;
 	int label = 0, note = 0;
 
+	if (d->kind == DIALOG_NAME)
+		width = text_cells(g->ascii, d->label) +
+			text_cells(g->ascii, d->word) + 24;
 	for (int i = 0; i < d->line_count; i++) {
 		cells = text_cells(g->ascii, d->lines[i]) + 4;
 		width = cells > width ? cells : width;
@@ -177,10 +223,15 @@ static void draw_menu(struct dialog *d, struct grid *g, struct rect r)
 
 		label_width = cells > label_width ? cells : label_width;
 	}
-	for (int i = 0; i < d->choice_count && i < r.rows; i++) {
+	if (d->at < d->scroll)
+		d->scroll = d->at;
+	if (d->at >= d->scroll + r.rows)
+		d->scroll = d->at - r.rows + 1;
+	for (int i = d->scroll; i < d->choice_count && i < d->scroll + r.rows;
+	     i++) {
 		const struct dialog_choice *c = &d->choices[i];
 		enum role role = c->enabled ? ROLE_NORMAL : ROLE_OFF;
-		int row = r.row + i;
+		int row = r.row + i - d->scroll;
 
 		grid_printf(g, row, r.col, r.cols, role, "%s %c  %s",
 			    i == d->at ? glyph(g->ascii, GLYPH_CURSOR) : " ",
@@ -213,16 +264,29 @@ static void draw_buttons(struct dialog *d, struct grid *g, struct rect r)
 		}
 		col += used + 4;
 	}
-	grid_printf(g, r.row + 2, r.col, r.cols, ROLE_NORMAL,
-		    "n, Esc, Enter = keep    y = do it");
+	grid_printf(g, r.row + 2, r.col, r.cols, ROLE_NORMAL, "n, Esc, Enter = "
+		    "keep    y = do it%s", d->dry ? "    d = dry run" : "");
+}
+
+static void draw_word(struct dialog *d, struct grid *g, struct rect r)
+{
+	int col = r.col;
+
+	col += grid_printf(g, r.row, col, r.cols, ROLE_STRONG,
+			   "To do it type %s", d->label);
+	col += grid_text(g, r.row, col, r.cols - (col - r.col), ROLE_INPUT,
+			 d->typed);
+	grid_cursor(g, r.row, col);
+	grid_text(g, r.row + 2, r.col, r.cols, ROLE_NORMAL, "Esc = keep    "
+		  "Enter = do it, when the word is right");
 }
 
 void dialog_draw(struct dialog *d, struct grid *g)
 {
 	bool text = d->kind == DIALOG_TEXT;
 	int gap = d->line_count > 0 && !text;
-	int extra = text ? 0 : gap + (d->kind == DIALOG_ASK ? 3 :
-				      d->choice_count + 1);
+	bool ask = d->kind == DIALOG_ASK || d->kind == DIALOG_NAME;
+	int extra = text ? 0 : gap + (ask ? 3 : d->choice_count + 1);
 	int want = d->line_count + extra + 2 + !text;
 	struct rect r = { .rows = want, .cols = widest(d, g) };
 	int body, row;
@@ -232,11 +296,13 @@ void dialog_draw(struct dialog *d, struct grid *g)
 	r.row = 2 + (g->rows - 4 - r.rows) / 2;
 	r.col = (g->cols - r.cols) / 2;
 	draw_box(g, r, d->title);
+	if (extra > r.rows - 2)	/* a long menu in a small window scrolls */
+		extra = r.rows - 2;
 	body = r.rows - 2 - extra;
 	d->scroll_max = d->kind == DIALOG_TEXT && d->line_count > body ?
 			d->line_count - body : 0;
 	row = r.row + 1 + (!text && r.rows == want);
-	for (int i = d->scroll; i < d->line_count &&
+	for (int i = text ? d->scroll : 0; i < d->line_count &&
 	     row < r.row + r.rows - 1 - extra; i++)
 		grid_text(g, row++, r.col + 2, r.cols - 4, ROLE_NORMAL,
 			  d->lines[i]);
@@ -247,6 +313,8 @@ void dialog_draw(struct dialog *d, struct grid *g)
 		draw_menu(d, g, in);
 	else if (d->kind == DIALOG_ASK)
 		draw_buttons(d, g, in);
+	else if (d->kind == DIALOG_NAME)
+		draw_word(d, g, in);
 	else
 		grid_cursor(g, r.row + 1, r.col + 2);
 	if (d->scroll_max)
@@ -259,9 +327,13 @@ const char *dialog_keys(const struct dialog *d)
 {
 	switch (d->kind) {
 	case DIALOG_ASK:
-		return "y Do it   n Enter Esc Keep   Tab Next button";
+		return d->dry ? "y Do it   n Enter Esc Keep   d Dry run   "
+				"l List all   Tab Next button" :
+				"y Do it   n Enter Esc Keep   Tab Next button";
+	case DIALOG_NAME:
+		return "type the word, then Enter   Ctrl-U Clear   Esc Keep";
 	case DIALOG_MENU:
-		return "Enter Choose   letter Choose at once   Esc Close";
+		return d->key_words ? d->key_words : "Enter Choose   letter Choose at once   Esc Close";
 	case DIALOG_TEXT:
 		return "Up Down Scroll   any other key closes";
 	case DIALOG_NONE:

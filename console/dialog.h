@@ -1,7 +1,7 @@
 /*
- * Dialogs: a question with buttons, a menu, and pages of text such as help.
- * One is open at a time and takes every key.  In a question Enter, Esc, n and
- * q keep things as they are; y does what was asked.
+ * Dialogs: a question with buttons or with a word to type, a menu, and pages of
+ * text such as help.  One is open at a time and takes every key.  In a question
+ * Enter, Esc, n and q keep things as they are; y does what was asked.
  */
 #ifndef REMUDA_CONSOLE_DIALOG_H
 #define REMUDA_CONSOLE_DIALOG_H
@@ -13,13 +13,21 @@
 
 struct app;
 
-enum dialog_kind { DIALOG_NONE, DIALOG_ASK, DIALOG_MENU, DIALOG_TEXT };
+enum dialog_kind {
+	DIALOG_NONE,
+	DIALOG_ASK,		/* two buttons */
+	DIALOG_NAME,		/* a word must be typed to do it */
+	DIALOG_MENU,
+	DIALOG_TEXT,
+};
 
 enum {
-	DIALOG_LINES_MAX = 64,
+	DIALOG_LINES_MAX = 256,
 	DIALOG_LINE_SIZE = 160,
-	DIALOG_CHOICES_MAX = 20,
+	DIALOG_CHOICES_MAX = 40,
 	DIALOG_KEPT = -1,	/* nothing was chosen */
+	DIALOG_DRY_RUN = -2,	/* d in a question */
+	DIALOG_LIST = -3,	/* l in a question: all that it touches */
 };
 
 struct dialog_choice {
@@ -29,7 +37,7 @@ struct dialog_choice {
 	bool enabled;
 };
 
-/* choice is an index or DIALOG_KEPT. */
+/* choice is an index, 1 for a typed word, or one of the negative numbers. */
 typedef void dialog_done(struct app *app, int choice);
 
 struct dialog {
@@ -39,7 +47,12 @@ struct dialog {
 	int line_count;
 	struct dialog_choice choices[DIALOG_CHOICES_MAX];
 	int choice_count, at;
-	int scroll, scroll_max;	/* text that does not fit */
+	int scroll, scroll_max;	/* text or menu that does not fit */
+	bool dry;		/* a question that knows d and l */
+	char label[64], word[96], typed[96];	/* DIALOG_NAME */
+	/* Keys of a menu beside those that choose; true = taken. */
+	bool (*key)(struct app *app, struct dialog *d, uint32_t key);
+	const char *key_words;	/* what they do, for the last line */
 	dialog_done *done;
 };
 
@@ -52,6 +65,8 @@ int dialog_choice(struct dialog *d, char key, bool enabled, const char *label,
 		  const char *note);
 /* "Keep" and the action, key y; the default keeps. */
 void dialog_buttons(struct dialog *d, const char *keep, const char *act);
+/* The word that must be typed, and what stands before it: choice 1 then. */
+void dialog_word(struct dialog *d, const char *label, const char *word);
 /* May close the dialog and then call done, which may open the next. */
 void dialog_key(struct dialog *d, struct app *app, uint32_t key);
 void dialog_draw(struct dialog *d, struct grid *g);

@@ -9,6 +9,7 @@
 #include "console/app_internal.h"
 #include "console/format.h"
 #include "console/keys.h"
+#include "console/pager.h"
 #include "console/theme.h"
 #include "engine/base/text.h"
 
@@ -84,13 +85,15 @@ static void draw_crumbs(struct app *app)
 	struct grid *g = &app->grid;
 	const char *arrow = glyph(g->ascii, GLYPH_CRUMB);
 	struct list_view *l = view_list(app_view(app));
-	char right[256], age[96], sort[96] = "", filter[160] = "";
+	char right[512], age[96], sort[96] = "", filter[160] = "";
+	char marked[32] = "";
 	int col = 1, width;
 
 	for (int i = 0; i < app->depth; i++) {
 		const struct view *v = app->stack[i];
-		bool same = i > 0 && strcmp(app->stack[i - 1]->ops->title,
-					    v->ops->title) == 0;
+		bool same = v->ops == &view_text || (i > 0 &&
+			    strcmp(app->stack[i - 1]->ops->title,
+				   v->ops->title) == 0);
 
 		if (!v->ops->detail || !same) {
 			if (i)
@@ -111,10 +114,12 @@ static void draw_crumbs(struct app *app)
 		snprintf(sort, sizeof(sort), "sort %s%s   ",
 			 l->columns[l->sort].title,
 			 glyph(g->ascii, l->inverted ? GLYPH_DOWN : GLYPH_UP));
-	snprintf(right, sizeof(right), "%s%s%s", filter, sort, age);
+	if (l && l->mark_count)
+		snprintf(marked, sizeof(marked), "marked %zu   ", l->mark_count);
+	snprintf(right, sizeof(right), "%s%s%s%s", marked, filter, sort, age);
 	width = text_cells(g->ascii, right);
 	if (col + width + 3 > g->cols)
-		snprintf(right, sizeof(right), "%s", age);
+		snprintf(right, sizeof(right), "%s%s", marked, age);
 	grid_text_right(g, 1, col + 2, g->cols - col - 3,
 			app->link.up && !app_stale(app) ? ROLE_OFF : ROLE_WARN,
 			right);
@@ -123,7 +128,10 @@ static void draw_crumbs(struct app *app)
 /* The one word that says what the console is doing. */
 static enum role status_word(struct app *app, char *out, size_t size)
 {
-	struct list_view *l = view_list(app_view(app));
+	struct view *v = app_view(app);
+	struct list_view *l = view_list(v);
+	size_t below = v->ops->below ? v->ops->below(v) :
+		       l ? list_view_below(l) : 0;
 	int64_t oldest;
 
 	if (app->dialog.kind != DIALOG_NONE) {
@@ -131,8 +139,9 @@ static enum role status_word(struct app *app, char *out, size_t size)
 			 "READING" : "ASKING");
 	} else if (app->prompt.kind != PROMPT_NONE) {
 		snprintf(out, size, "%s", app->prompt.kind == PROMPT_FILTER ?
-			 "FILTER" : app->prompt.kind == PROMPT_NUMBER ?
-			 "ASKING" : "COMMAND");
+			 v->ops->search ? "SEARCH" : "FILTER" :
+			 app->prompt.kind == PROMPT_COMMAND ? "COMMAND" :
+			 "ASKING");
 	} else if (!app->link.up) {
 		snprintf(out, size, "DISCONNECTED %" PRId64 "s",
 			 (app->mono_ms - app->link.lost_ms) / 1000);
@@ -149,11 +158,11 @@ static enum role status_word(struct app *app, char *out, size_t size)
 	} else if (app->holding) {
 		snprintf(out, size, "HOLDING");
 		return ROLE_WARN;
-	} else if (app->options->read_only || app->read_only) {
+	} else if (app->options->read_only || app->read_only ||
+		   app->looks_only) {
 		snprintf(out, size, "READ ONLY");
 	} else {
-		snprintf(out, size, "%s", l && list_view_below(l) ? "MORE..." :
-			 "RUNNING");
+		snprintf(out, size, "%s", below ? "MORE..." : "RUNNING");
 	}
 	return ROLE_STATUS;
 }
@@ -185,7 +194,7 @@ static void draw_message(struct app *app)
 		grid_text(g, row, 1, room, ROLE_FAILED, text);
 		return;
 	}
-	if (text_cells(g->ascii, app->message) > room) {
+	if (text_cells(g->ascii, app->message) > room || app->pages) {
 		room -= 8;
 		grid_text(g, row, room + 2, 7, ROLE_KEY, "F1 more");
 	}
@@ -230,11 +239,18 @@ static void draw_keys(struct app *app)
 	if (app->dialog.kind != DIALOG_NONE)
 		words = dialog_keys(&app->dialog);
 	else if (app->prompt.kind == PROMPT_COMMAND)
-		words = "Enter Run   Tab Complete   Up Down History   "
-			"Ctrl-U Clear   Esc Close";
+		words = "Enter Run  Tab Complete  Up Down History  "
+			"Ctrl-R Search  Ctrl-U Clear  Esc Close";
 	else if (app->prompt.kind == PROMPT_FILTER)
 		words = "Enter Keep filter   Esc Clear   word  !not  ~fuzzy  "
 			"column=text";
+	else if (app->prompt.kind == PROMPT_MARK ||
+		 app->prompt.kind == PROMPT_UNMARK)
+		words = "Enter Go on   word  !not  ~fuzzy  column=text   "
+			"Esc Leave as it is";
+	else if (app->prompt.kind == PROMPT_FILE ||
+		 app->prompt.kind == PROMPT_TIME)
+		words = "Enter Go on   Ctrl-U Clear   Esc Leave as it is";
 	else if (app->prompt.kind == PROMPT_NUMBER)
 		words = "digits   Enter Go on   Esc Leave as it is";
 	if (words) {
@@ -303,6 +319,12 @@ bool frame_message(struct app *app)
 	const char *text = app->message;
 	int cols = app->grid.cols > 100 ? 90 : app->grid.cols - 8;
 
+	if (app->pages) {
+		struct pager *p = view_text_show(app, "Outcome");
+
+		pager_add(p, app->pages, strlen(app->pages));
+		return true;
+	}
 	if (text_cells(app->grid.ascii, text) < app->grid.cols - 20)
 		return false;
 	dialog_open(&app->dialog, DIALOG_TEXT, "Message", NULL);
@@ -338,7 +360,7 @@ static int help_group(enum intent_group group, const char *title,
 	for (int i = INTENT_NONE + 1; i < INTENT_COUNT; i++) {
 		if (intent_table[i].group == group && at < HELP_ROWS_MAX)
 			snprintf(lines[at++], 40, " %-8.9s %.24s",
-				 intent_table[i].keys, intent_table[i].help);
+				 keys_list((enum intent)i), intent_table[i].help);
 	}
 	return at;
 }

@@ -5,7 +5,8 @@
  *
  * INTENT(id, name, keys, label, help, group)
  *   name    what `:` understands and scripts say
- *   keys    separated by blanks; the first is the one shown (keys.h)
+ *   keys    as they are without a keys.lua, separated by blanks; the first is
+ *           the one shown (keys.h)
  *   label   the word in the key line
  *   group   the column in the help overlay
  * No Ctrl-letter changes anything in the engine, and no key changes its
@@ -24,8 +25,10 @@ enum intent_group { GROUP_GO, GROUP_LIST, GROUP_ACT, GROUP_ANY };
 	INTENT(EVENTS, "events", "6", "Events", "Events", GO)                  \
 	INTENT(MACHINES, "machines", "M", "Machines", "all machines", GO)      \
 	INTENT(LAST_VIEW, "last", "- F9", "Last", "last view", GO)             \
+	INTENT(OLDER, "back-in-history", "[", "Older", "back in history", GO)  \
+	INTENT(NEWER, "on-in-history", "]", "Newer", "on in history", GO)      \
 	INTENT(OPEN, "open", "Enter", "Open", "open, go down", GO)             \
-	INTENT(BACK, "back", "Esc F3", "Back", "close, back", GO)\
+	INTENT(BACK, "back", "Esc F3", "Back", "close, back", GO)              \
 	INTENT(UP, "up", "k Up", "Up", "one line up", LIST)                    \
 	INTENT(DOWN, "down", "j Down", "Down", "one line down", LIST)          \
 	INTENT(PAGE_UP, "page-up", "F7 PgUp C-b", "Page up", "page up", LIST)  \
@@ -33,25 +36,49 @@ enum intent_group { GROUP_GO, GROUP_LIST, GROUP_ACT, GROUP_ANY };
 	       "page down", LIST)                                              \
 	INTENT(FIRST, "first", "g Home", "First", "first line", LIST)          \
 	INTENT(LAST, "end", "G End", "Last line", "last line", LIST)           \
-	INTENT(FILTER, "filter", "/", "Filter", "filter  (!not col=x)", LIST) \
+	INTENT(LEFT, "left", "< F10 S-Left", "Left", "columns left", LIST)     \
+	INTENT(RIGHT, "right", "> F11 S-Right", "Right",                       \
+	       "columns right", LIST)                                          \
+	INTENT(MARK, "mark", "Space", "Mark", "mark, next line", LIST)         \
+	INTENT(MARK_ALL, "mark-all", "*", "Mark all", "mark all shown", LIST)  \
+	INTENT(MARK_NONE, "unmark-all", "U", "Unmark", "unmark all", LIST)     \
+	INTENT(MARK_MATCHING, "mark-matching", "+", "Mark by",                 \
+	       "mark by pattern", LIST)                                        \
+	INTENT(UNMARK_MATCHING, "unmark-matching", "\\", "Unmark by",          \
+	       "unmark by pattern", LIST)                                      \
+	INTENT(FILTER, "filter", "/", "Filter", "filter  (!not col=x)", LIST)  \
+	INTENT(SEARCH_NEXT, "next", "n", "Next hit", "next hit", LIST)         \
+	INTENT(SEARCH_PREVIOUS, "previous", "N", "Hit before",                 \
+	       "the hit before", LIST)                                         \
 	INTENT(SORT, "sort", "s F6", "Sort", "sort by a column", LIST)         \
 	INTENT(INVERT, "invert", "I", "Invert", "invert the order", LIST)      \
+	INTENT(COLUMNS, "columns", "C F2", "Columns",                          \
+	       "show, hide columns", LIST)                                     \
 	INTENT(NEXT_TAB, "next-tab", "Tab", "Next", "next tab or pane", LIST)  \
 	INTENT(PREVIOUS_TAB, "previous-tab", "S-Tab", "Previous",              \
-	       "the one before", LIST)                                   \
+	       "the one before", LIST)                                         \
 	INTENT(FOLLOW, "follow", "f", "Follow", "follow the newest", LIST)     \
+	INTENT(GO_TIME, "go-time", "b", "Time", "go to a time", LIST)          \
 	INTENT(ACTIONS, "actions", "a F4", "Actions", "actions menu", ACT)     \
+	INTENT(DESCRIBE, "describe", "d", "Describe",                          \
+	       "describe in words", ACT)                                       \
+	INTENT(RAW, "raw", "y", "JSON", "as JSON", ACT)                        \
 	INTENT(SCALE, "scale", "S", "Scale", "scale the pool", ACT)            \
-	INTENT(HOLD, "hold", "H", "Hold", "hold machine", ACT)             \
-	INTENT(RELEASE, "release", "R", "Release", "release machine", ACT) \
-	INTENT(RESTART, "restart", "r", "Restart", "restart; retry", ACT)  \
-	INTENT(END, "delete", "x", "End", "end, delete", ACT)           \
+	INTENT(HOLD, "hold", "H", "Hold", "hold machine", ACT)                 \
+	INTENT(RELEASE, "release", "R", "Release", "release machine", ACT)     \
+	INTENT(RESTART, "restart", "r", "Restart", "restart; retry", ACT)      \
+	INTENT(END, "delete", "x", "End", "end, delete", ACT)                  \
+	INTENT(UNDO, "undo", "u", "Undo", "undo the last (60 s)", ACT)         \
+	INTENT(EDIT, "edit", "e", "Edit", "edit the site file", ACT)           \
 	INTENT(HELP, "help", "? F1 h", "Help", "this help", ANY)               \
 	INTENT(COMMAND, "command", ":", "Command", "command line", ANY)        \
 	INTENT(PAUSE, "pause", "p", "Pause", "pause the screen", ANY)          \
+	INTENT(COPY, "copy", "Y", "Copy", "copy (OSC 52)", ANY)                \
+	INTENT(WRITE, "write", "w", "Write", "view to a file", ANY)            \
 	INTENT(REDRAW, "redraw", "C-l F5", "Redraw", "draw again", ANY)        \
 	INTENT(SUSPEND, "suspend", "C-z", "Suspend", "suspend", ANY)           \
 	INTENT(CANCEL, "cancel", "F12 C-c", "Cancel", "leave an input", ANY)   \
+	INTENT(READ_ONLY, "read-only", "", "Read only", ":read-only", ANY)     \
 	INTENT(QUIT, "quit", "q", "Quit", "quit (asks)", ANY)
 
 enum intent {
@@ -63,7 +90,7 @@ enum intent {
 };
 
 struct intent_info {
-	const char *name, *keys, *label, *help;
+	const char *name, *keys, *label, *help;	/* keys: the built-in ones */
 	enum intent_group group;
 };
 

@@ -194,6 +194,14 @@ int link_request(struct link *l, json_t *request, const char *shell,
 	return 0;
 }
 
+bool link_room(const struct link *l)
+{
+	for (int i = 0; i < LINK_PENDING_MAX && l->up; i++)
+		if (l->pending[i].id == 0)
+			return true;
+	return false;
+}
+
 int link_waiting(const struct link *l, int64_t *oldest_ms)
 {
 	int count = 0;

@@ -29,7 +29,7 @@ struct link_pending {
 	int64_t sent_ms;
 	link_answer *answer;
 	void *arg;
-	char shell[160];	/* the command that does the same */
+	char shell[192];	/* the command that does the same */
 };
 
 struct link {
@@ -68,6 +68,8 @@ void link_retry(struct link *l, int64_t now_ms);
 int link_request(struct link *l, json_t *request, const char *shell,
 		 link_answer *answer, void *arg, int64_t now_ms,
 		 struct error *err);
+/* Can take another request. */
+bool link_room(const struct link *l);
 /* Requests without answer, and since when the oldest waits (0 = none). */
 int link_waiting(const struct link *l, int64_t *oldest_ms);
 /* When link_step has something to do without input; INT64_MAX = never. */

@@ -1,7 +1,8 @@
 /*
- * List views: see list.h.  Rows are kept sorted whole and filtered by index,
- * so typing in a filter never sorts again.  Sorting reads every item once; a
- * key press moves only numbers and draws only the visible lines.
+ * List views: see list.h; marks are in list_mark.c, drawing in list_draw.c.
+ * Rows are kept sorted whole and filtered by index, so typing in a filter never
+ * sorts again.  Sorting reads every item once; a key press moves only numbers
+ * and draws only the visible lines.
  */
 #include "console/list.h"
 
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "console/theme.h"
 #include "engine/base/check.h"
 #include "engine/base/text.h"
 
@@ -20,6 +20,9 @@ void list_view_init(struct list_view *l, const struct column *columns,
 	*l = (struct list_view){ .columns = columns, .column_count = count,
 				 .sort = sort, .page = 1,
 				 .inverted = columns[sort].newest_first };
+	CHECK("", count <= LIST_COLUMNS_MAX);
+	for (int i = 0; i < count; i++)
+		l->order[i] = (uint8_t)i;
 }
 
 static void drop_rows(struct list_view *l)
@@ -34,6 +37,7 @@ void list_view_fini(struct list_view *l)
 	drop_rows(l);
 	free(l->rows);
 	free(l->shown);
+	free(l->marks);
 	*l = (struct list_view){ 0 };
 }
 
@@ -50,10 +54,11 @@ void list_view_add(struct list_view *l, uint64_t key, json_t *item)
 		l->shown = realloc(l->shown, l->size * sizeof(*l->shown));
 		CHECK("", l->rows && l->shown, "out of memory");
 	}
-	l->rows[l->count++] = (struct list_row){ key, json_incref(item), true };
+	l->rows[l->count++] = (struct list_row){
+		.key = key, .item = json_incref(item), .shown = true };
 }
 
-static void field_of(const struct list_view *l, int column,
+void list_view_field(const struct list_view *l, int column,
 		     const struct list_context *context, const json_t *item,
 		     struct field *out)
 {
@@ -98,7 +103,7 @@ static bool word_matches(const struct list_view *l,
 		if (equals && (strlen(l->columns[i].title) != name ||
 			       strncasecmp(l->columns[i].title, word, name)))
 			continue;
-		field_of(l, i, context, item, &f);
+		list_view_field(l, i, context, item, &f);
 		if (fuzzy ? resembles(f.text, value, n) :
 		    contains(f.text, value, n))
 			return true;
@@ -106,11 +111,10 @@ static bool word_matches(const struct list_view *l,
 	return false;
 }
 
-static bool filter_matches(const struct list_view *l,
-			   const struct list_context *context,
-			   const json_t *item)
+bool list_view_matches(const struct list_view *l, const char *filter,
+		       const struct list_context *context, const json_t *item)
 {
-	const char *word = l->filter;
+	const char *word = filter;
 
 	for (;;) {
 		word += strspn(word, " ");
@@ -155,7 +159,8 @@ static void sort_rows(struct list_view *l, const struct list_context *context)
 
 	CHECK("", keys && order, "out of memory");
 	for (size_t i = 0; i < l->count; i++) {
-		field_of(l, l->sort, context, l->rows[i].item, &keys[i].field);
+		list_view_field(l, l->sort, context, l->rows[i].item,
+				&keys[i].field);
 		keys[i].row = l->rows[i];
 		order[i] = &keys[i];
 	}
@@ -173,7 +178,9 @@ static void refilter(struct list_view *l, const struct list_context *context)
 
 	l->shown_count = 0;
 	for (size_t i = 0; i < l->count; i++) {
-		l->rows[i].shown = filter_matches(l, context, l->rows[i].item);
+		l->rows[i].shown = list_view_matches(l, l->filter,
+						     context,
+						     l->rows[i].item);
 		if (!l->rows[i].shown)
 			continue;
 		if (l->rows[i].key == l->cursor_key && l->cursor_key &&
@@ -195,6 +202,7 @@ static void refilter(struct list_view *l, const struct list_context *context)
 void list_view_end(struct list_view *l, const struct list_context *context)
 {
 	sort_rows(l, context);
+	list_view_mark_refresh(l);
 	refilter(l, context);
 }
 
@@ -202,6 +210,8 @@ void list_view_set_filter(struct list_view *l, const char *filter,
 			  const struct list_context *context)
 {
 	TEXT_SET(l->filter, filter);
+	if (*filter)	/* n and N go on with it when it is cleared */
+		TEXT_SET(l->search, filter);
 	refilter(l, context);
 }
 
@@ -262,6 +272,24 @@ bool list_view_select(struct list_view *l, uint64_t key)
 	return false;
 }
 
+bool list_view_find(struct list_view *l, bool backwards,
+		    const struct list_context *context)
+{
+	size_t n = l->shown_count;
+
+	for (size_t i = 1; i <= n && *l->search; i++) {
+		size_t at = (l->cursor + (backwards ? n - i : i)) % n;
+
+		if (!list_view_matches(l, l->search, context,
+				       l->rows[l->shown[at]].item))
+			continue;
+		l->follow = l->follow && at == 0;
+		move_to(l, (int64_t)at);
+		return true;
+	}
+	return false;
+}
+
 json_t *list_view_selected(const struct list_view *l)
 {
 	return l->cursor < l->shown_count ?
@@ -273,173 +301,4 @@ size_t list_view_below(const struct list_view *l)
 	size_t last = l->top + (size_t)l->page;
 
 	return last < l->shown_count ? l->shown_count - last : 0;
-}
-
-/* ---- drawing --------------------------------------------------------- */
-
-/* Decides the width of every column for cols cells; 0 = left out. */
-static void layout(const struct list_view *l, int cols, int *widths)
-{
-	int used = 0;
-
-	for (int i = 0; i < l->column_count; i++) {
-		widths[i] = l->columns[i].width;
-		used += widths[i] + 1;
-	}
-	used--;
-	while (used > cols) {
-		int worst = -1;
-
-		for (int i = 0; i < l->column_count; i++)
-			if (widths[i] && l->columns[i].drop &&
-			    (worst < 0 ||
-			     l->columns[i].drop > l->columns[worst].drop))
-				worst = i;
-		if (worst < 0)
-			return;	/* what is left is clipped */
-		used -= widths[worst] + 1;
-		widths[worst] = 0;
-	}
-	/* Spare cells go to the columns that can use them, leftmost first. */
-	for (bool grown = true; grown && used < cols;) {
-		grown = false;
-		for (int i = 0; i < l->column_count && used < cols; i++)
-			if (widths[i] && widths[i] < l->columns[i].width_max) {
-				widths[i]++;
-				used++;
-				grown = true;
-			}
-	}
-}
-
-static void draw_titles(const struct list_view *l, struct grid *g,
-			struct rect r, const int *widths)
-{
-	int col = r.col;
-
-	for (int i = 0; i < l->column_count; i++) {
-		const char *title = l->columns[i].title;
-		int room = r.col + r.cols - col;
-		int width = widths[i] < room ? widths[i] : room;
-
-		if (widths[i] == 0 || width <= 0)
-			continue;
-		if (l->columns[i].right)
-			grid_text_right(g, r.row, col, width, ROLE_HEADER,
-					title);
-		else
-			grid_text(g, r.row, col, width, ROLE_HEADER, title);
-		col += widths[i] + 1;
-	}
-}
-
-/* Returns the column where the state word stands, or -1. */
-static int draw_field(struct grid *g, int row, int col, int width,
-		      const struct column *column, const struct field *f)
-{
-	char upper[64];
-	const char *text = f->text;
-	int used = 0;
-
-	if (f->glyph) {
-		used = grid_text(g, row, col, width, f->role,
-				 glyph(g->ascii, role_glyph(f->role)));
-		used += grid_text(g, row, col + used, width - used, f->role,
-				  " ");
-	}
-	if (f->glyph && g->ascii && f->role == ROLE_FAILED) {
-		size_t n = 0;
-
-		for (; text[n] && n < sizeof(upper) - 1; n++)
-			upper[n] = (char)toupper((unsigned char)text[n]);
-		upper[n] = '\0';
-		text = upper;
-	}
-	if (column->right && !f->glyph)
-		grid_text_right(g, row, col, width, f->role, text);
-	else
-		grid_text(g, row, col + used, width - used, f->role, text);
-	return f->glyph ? col + used : -1;
-}
-
-static void draw_row(struct list_view *l, struct grid *g, struct rect r,
-		     const struct list_context *context, const int *widths,
-		     size_t index, bool focused)
-{
-	const json_t *item = l->rows[l->shown[index]].item;
-	bool selected = index == l->cursor;
-	int col = r.col, word = -1;
-
-	if (selected && focused)
-		grid_text(g, r.row, r.col - 2, 1, ROLE_NORMAL,
-			  glyph(g->ascii, GLYPH_CURSOR));
-	for (int i = 0; i < l->column_count; i++) {
-		int room = r.col + r.cols - col, at;
-		int width = widths[i] < room ? widths[i] : room;
-		struct field f;
-
-		if (widths[i] == 0 || width <= 0)
-			continue;
-		if (l->columns[i].paint) {
-			l->columns[i].paint(g, r.row, col, width, item);
-		} else {
-			field_of(l, i, context, item, &f);
-			at = draw_field(g, r.row, col, width, &l->columns[i],
-					&f);
-			if (word < 0)
-				word = at;
-		}
-		col += widths[i] + 1;
-	}
-	if (selected && focused) {
-		grid_flag(g, (struct rect){ r.row, r.col - 2, 1, r.cols + 2 },
-			  CELL_SELECTED);
-		grid_cursor(g, r.row, word >= 0 ? word : r.col);
-	}
-}
-
-void list_view_draw(struct list_view *l, struct grid *g, struct rect r,
-		    const struct list_context *context, bool titles,
-		    bool focused)
-{
-	int widths[LIST_COLUMNS_MAX];
-
-	CHECK("", l->column_count <= LIST_COLUMNS_MAX);
-	r.col += 2;	/* the cursor's glyph and a blank */
-	r.cols -= 2;
-	if (r.rows < 1 || r.cols < 1)
-		return;
-	layout(l, r.cols, widths);
-	if (titles) {
-		draw_titles(l, g, r, widths);
-		r.row++;
-		r.rows--;
-	}
-	l->page = r.rows < 1 ? 1 : r.rows;
-	if (l->cursor < l->top)
-		l->top = l->cursor;
-	if (l->cursor >= l->top + (size_t)l->page)
-		l->top = l->cursor - (size_t)l->page + 1;
-	if (l->top + (size_t)l->page > l->shown_count)
-		l->top = l->shown_count > (size_t)l->page ?
-			 l->shown_count - (size_t)l->page : 0;
-	for (int i = 0; i < r.rows && l->top + (size_t)i < l->shown_count; i++)
-		draw_row(l, g, (struct rect){ r.row + i, r.col, 1, r.cols },
-			 context, widths, l->top + (size_t)i, focused);
-}
-
-const char *list_view_position(const struct list_view *l, bool ascii,
-			       char *out, size_t out_size)
-{
-	size_t below = list_view_below(l);
-	size_t last = l->shown_count - below;
-
-	if (l->shown_count == 0) {
-		snprintf(out, out_size, "0 of %zu", l->count);
-		return out;
-	}
-	snprintf(out, out_size, "%zu-%zu of %zu%s%s%s", l->top + 1, last,
-		 l->count, below ? "  " : "",
-		 below ? glyph(ascii, GLYPH_DOWN) : "", below ? " more" : "");
-	return out;
 }

@@ -1,6 +1,7 @@
 /*
- * A list of objects in a pane: columns, order, filter and a cursor that
- * sticks to the object, not to the line it happens to stand on.
+ * A list of objects in a pane: columns, order, filter, marks and a cursor that
+ * sticks to the object, not to the line it happens to stand on.  Marks stick
+ * to objects too and go with them.
  *
  * The list holds references to the items it was filled with (model.h), so it
  * shows that moment until it is filled again; paused screens rely on it.
@@ -12,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "console/cells.h"
 #include "console/intent.h"
@@ -54,6 +56,7 @@ struct list_row {
 	uint64_t key;
 	json_t *item;		/* owned */
 	bool shown;		/* passes the filter */
+	bool marked;
 };
 
 enum { LIST_FILTER_SIZE = 128, LIST_COLUMNS_MAX = 16 };
@@ -73,6 +76,12 @@ struct list_view {
 	bool follow;		/* the cursor stays on the first line */
 	int page;		/* lines drawn last time */
 	char filter[LIST_FILTER_SIZE];
+	char search[LIST_FILTER_SIZE];	/* what n and N look for */
+	uint64_t *marks;	/* keys, sorted */
+	size_t mark_count, mark_size;
+	uint8_t order[LIST_COLUMNS_MAX];	/* of the columns on the screen */
+	unsigned hidden;	/* bit per column of the table */
+	int skip;		/* columns gone to the left; the first stays */
 };
 
 void list_view_init(struct list_view *l, const struct column *columns,
@@ -99,11 +108,56 @@ json_t *list_view_selected(const struct list_view *l);
 /* Lines below the last one drawn. */
 size_t list_view_below(const struct list_view *l);
 
+/* To the next line that matches the words of the last filter or search, around
+ * the end if need be; false when there is none. */
+bool list_view_find(struct list_view *l, bool backwards,
+		    const struct list_context *context);
+
+/* ---- columns (list_draw.c) -------------------------------------------- */
+
+/* One column to the left (-1) or right; the first one stays. */
+bool list_view_sideways(struct list_view *l, int step);
+/* "NAME|STATE|-HOST": all columns in their order, hidden ones with a dash. */
+void list_view_columns(const struct list_view *l, char *out, size_t out_size);
+/* The reverse: what it does not name comes behind; the first named one is
+ * always shown.  Unknown names are ignored: tables change with versions. */
+void list_view_set_columns(struct list_view *l, const char *text);
+
+/* ---- marks (list_mark.c) --------------------------------------------- */
+
+void list_view_mark(struct list_view *l, uint64_t key, bool on);
+bool list_view_is_marked(const struct list_view *l, uint64_t key);
+/* Space: the cursor's line changes, the cursor goes on. */
+void list_view_mark_toggle(struct list_view *l);
+/* Every line shown. */
+void list_view_mark_shown(struct list_view *l);
+void list_view_mark_none(struct list_view *l);
+/* Lines shown that match the words of a filter; returns how many changed. */
+size_t list_view_mark_matching(struct list_view *l, const char *filter, bool on,
+			       const struct list_context *context);
+/* Marked rows that the filter hides. */
+size_t list_view_marked_hidden(const struct list_view *l);
+/* Of the list itself after a fill: marks of objects that are gone go. */
+void list_view_mark_refresh(struct list_view *l);
+
+/* ---- drawing (list_draw.c) -------------------------------------------- */
+
 /* Draws titles and lines into the rectangle and puts the terminal's cursor on
  * the selected line when focused.  Without titles when titles is false. */
 void list_view_draw(struct list_view *l, struct grid *g, struct rect r,
 		    const struct list_context *context, bool titles,
 		    bool focused);
+/* Every line that passes the filter, with all columns on the screen's list of
+ * columns, as aligned text. */
+void list_view_print(const struct list_view *l,
+		     const struct list_context *context, FILE *out);
+/* What a column says of an item. */
+void list_view_field(const struct list_view *l, int column,
+		     const struct list_context *context, const json_t *item,
+		     struct field *out);
+/* Does the item match the words of a filter? */
+bool list_view_matches(const struct list_view *l, const char *filter,
+		       const struct list_context *context, const json_t *item);
 /* "1-10 of 48", into out; returns out. */
 const char *list_view_position(const struct list_view *l, bool ascii,
 			       char *out, size_t out_size);

@@ -318,6 +318,8 @@ static int start_console(const struct cli_place *place)
 		.read_only = place->read_only,
 		.ascii = place->ascii,
 		.no_color = place->no_color,
+		.site_file = place->paths->config,
+		.memory = place->paths->memory,
 		.script = getenv("REMUDA_SCRIPT"),
 		.fixed_clock_ms = clock ? strtoll(clock, NULL, 10) : 0,
 	};

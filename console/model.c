@@ -50,6 +50,7 @@ void model_fini(struct model *m)
 		map_fini(&m->sets[i].by_key);
 		free(m->sets[i].entries);
 	}
+	json_decref(m->site_item);
 	*m = (struct model){ 0 };
 }
 
@@ -235,7 +236,8 @@ void model_site(struct model *m, const json_t *item)
 	/* An engine that has just started says hello before it knows this. */
 	if (*item_text(safe, "site"))
 		TEXT_SET(m->site, item_text(safe, "site"));
-	json_decref(safe);
+	json_decref(m->site_item);
+	m->site_item = safe;
 	if (json_array_size(hours) == MODEL_HOURS) {
 		for (int i = 0; i < MODEL_HOURS; i++) {
 			int64_t n = json_integer_value(

@@ -61,6 +61,7 @@ struct model {
 	int64_t time_ms;	/* engine's wall clock in its last line; 0 none */
 	int64_t per_hour[MODEL_HOURS];	/* sessions, the oldest hour first */
 	bool per_hour_known;
+	json_t *site_item;	/* the answer to info, safe to show; or NULL */
 };
 
 void model_init(struct model *m);

@@ -177,7 +177,10 @@ int paths_init(struct paths *p, const struct paths_wish *wish,
 	    put(p->control_socket, err, "%s/control.sock", p->run_dir) ||
 	    put(p->whois_socket, err, "%s/whois.sock", p->run_dir) ||
 	    put(p->gateway_socket, err, "%s/native.sock", p->run_dir) ||
-	    put(p->log, err, "%s/engine.log", p->state_dir))
+	    put(p->log, err, "%s/engine.log", p->state_dir) ||
+	    put(p->settings_dir, err, "%s", b.config) ||
+	    put(p->memory, err, "%s/console.json", state_named ? p->state_dir :
+		b.state))
 		return -1;
 	return paths_check_socket(p->control_socket, err);
 }

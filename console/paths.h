@@ -8,6 +8,10 @@
  *                                          or /tmp/remuda-UID/SITE
  *   cache_dir  /var/cache/remuda           $XDG_CACHE_HOME/remuda,
  *                                          or a state_dir that was named
+ *   settings_dir  /etc/remuda              $XDG_CONFIG_HOME/remuda: console.lua,
+ *                                          keys.lua
+ *   memory     /var/lib/remuda/console.json   $XDG_STATE_HOME/remuda/console.json,
+ *                                          or in a state_dir that was named
  *
  * A site other than "default" has its config in remuda/SITE/site.lua.  Each
  * place may be named outright (struct paths_wish: flags before environment
@@ -47,6 +51,8 @@ struct paths {
 	char gateway_socket[PATHS_SIZE];	/* run_dir/native.sock: the
 						 * native door of `connect` */
 	char log[PATHS_SIZE];			/* state_dir/engine.log */
+	char settings_dir[PATHS_SIZE];		/* of the console */
+	char memory[PATHS_SIZE];		/* what it remembers */
 };
 
 /* Fills p; touches nothing.  Fails on a site name that is none, a relative

@@ -18,6 +18,7 @@ void prompt_open(struct prompt *p, enum prompt_kind kind, const char *label,
 	p->candidate_count = 0;
 	p->candidate = -1;
 	p->history_at = 0;
+	p->searching = false;
 }
 
 void prompt_close(struct prompt *p, bool remember)
@@ -35,6 +36,7 @@ void prompt_close(struct prompt *p, bool remember)
 	}
 	TEXT_SET(p->history[p->history_count], p->text);
 	p->history_count++;
+	p->remembered++;
 }
 
 static bool continues(char c)
@@ -126,6 +128,26 @@ static enum prompt_result recall(struct prompt *p, int step)
 	return PROMPT_CHANGED;
 }
 
+/* Ctrl-R: the next older line that has what was typed before the first one. */
+static enum prompt_result search_back(struct prompt *p)
+{
+	if (p->kind != PROMPT_COMMAND)
+		return PROMPT_TYPING;
+	if (!p->searching) {
+		TEXT_SET(p->search, p->text);
+		p->searching = true;
+	}
+	for (int at = p->history_at + 1; at <= p->history_count; at++) {
+		if (!strstr(p->history[p->history_count - at], p->search))
+			continue;
+		p->history_at = at;
+		TEXT_SET(p->text, p->history[p->history_count - at]);
+		p->length = p->at = strlen(p->text);
+		return PROMPT_CHANGED;
+	}
+	return PROMPT_TYPING;
+}
+
 static enum prompt_result erase_word(struct prompt *p)
 {
 	size_t from = p->at;
@@ -194,6 +216,9 @@ enum prompt_result prompt_key(struct prompt *p, uint32_t key, bool pasted)
 		return PROMPT_COMPLETE;
 	p->candidate_count = 0;
 	p->candidate = -1;
+	if (key == KEYS_CTRL('r') && !pasted)
+		return search_back(p);
+	p->searching = false;
 	if (pasted)
 		return insert_key(p, key, true);
 	if (key == KEYS_ENTER || key == '\n')

@@ -1,6 +1,6 @@
 /*
  * The input line: one line of text being typed, with history and candidates
- * for completion.  Ctrl-A E B F U W K, arrows, Backspace and Delete as in
+ * for completion.  Ctrl-R searches the history; Ctrl-A E B F U W K, arrows, Backspace and Delete as in
  * readline.  Pasted text is inserted, its line ends as blanks.
  */
 #ifndef REMUDA_CONSOLE_PROMPT_H
@@ -19,7 +19,16 @@ enum {
 	PROMPT_CANDIDATE_SIZE = 64,
 };
 
-enum prompt_kind { PROMPT_NONE, PROMPT_COMMAND, PROMPT_FILTER, PROMPT_NUMBER };
+enum prompt_kind {
+	PROMPT_NONE,
+	PROMPT_COMMAND,
+	PROMPT_FILTER,		/* or the search in a text */
+	PROMPT_NUMBER,
+	PROMPT_MARK,		/* a pattern for marks */
+	PROMPT_UNMARK,
+	PROMPT_FILE,
+	PROMPT_TIME,
+};
 
 enum prompt_result {
 	PROMPT_TYPING,		/* nothing to do */
@@ -42,6 +51,9 @@ struct prompt {
 	char history[PROMPT_HISTORY_MAX][PROMPT_TEXT_SIZE];
 	int history_count;
 	int history_at;		/* lines back; 0 = the new line */
+	int remembered;		/* lines since the history was read */
+	char search[PROMPT_TEXT_SIZE];	/* Ctrl-R: what it looks for */
+	bool searching;
 };
 
 void prompt_open(struct prompt *p, enum prompt_kind kind, const char *label,

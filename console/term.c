@@ -6,55 +6,20 @@
  * nothing at all for crashes and hangups.  So ours are installed before it
  * starts: it keeps away from signals that are taken.
  */
-#define NCURSES_WIDECHAR 1
-#include "console/term.h"
+#include "console/term_internal.h"
 
-#include <curses.h>
 #include <errno.h>
 #include <langinfo.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <wchar.h>
 
-#include "console/cells.h"
-#include "console/keys.h"
-#include "console/term_signal.h"
 #include "console/theme.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
-
-enum {
-	ESCAPE_MS = 25,
-	PASTE_BEGIN_CODE = KEY_MAX + 10,
-	PASTE_END_CODE,
-	PAIR_OLD = ROLE_COUNT + 1,
-	NOTES_SIZE = 64 * 1024,
-};
-
-struct term {
-	SCREEN *screen;
-	WINDOW *input;		/* a pad: reading from it draws nothing */
-	FILE *out, *in;		/* of a script; NULL = the terminal's */
-	bool script, ascii, paste;
-	int colours;		/* 0 = none */
-	bool light;
-	int forced_rows, forced_cols;	/* by a script; 0 = not */
-	struct grid shown;
-	bool shown_valid;
-	uint32_t pending_key;	/* read ahead after Esc */
-	sigset_t old_mask;	/* before ours: to wait with */
-	char restore[TERM_SIGNAL_RESTORE_MAX];	/* puts the terminal back */
-	size_t restore_length;
-	const char *last_words;
-	char notes[NOTES_SIZE];
-	size_t notes_used;
-};
 
 /* Adds a capability without its padding ("$<5>"). */
 static void add_restore(struct term *t, const char *name)
@@ -84,13 +49,18 @@ static bool knows_paste(const char *name)
 	return true;
 }
 
-static void write_out(struct term *t, const char *text)
+void term_write(struct term *t, const char *bytes, size_t length)
 {
 	if (t->script)
 		return;
-	ssize_t ignored = write(STDOUT_FILENO, text, strlen(text));
+	ssize_t ignored = write(STDOUT_FILENO, bytes, length);
 
 	(void)ignored;	/* a terminal that went away is seen by term_wait */
+}
+
+void term_say(struct term *t, const char *text)
+{
+	term_write(t, text, strlen(text));
 }
 
 static void prepare_restore(struct term *t)
@@ -137,22 +107,6 @@ static void start_colours(struct term *t, bool wanted)
 					       t->colours, t->light).colour, -1);
 }
 
-static void start_input(struct term *t)
-{
-	raw();
-	noecho();
-	nonl();
-	typeahead(-1);
-	t->input = newpad(1, 1);
-	keypad(t->input, TRUE);
-	nodelay(t->input, TRUE);
-	set_escdelay(ESCAPE_MS);
-	define_key("\033[200~", PASTE_BEGIN_CODE);
-	define_key("\033[201~", PASTE_END_CODE);
-	if (t->paste)
-		write_out(t, "\033[?2004h");
-}
-
 static int open_files(struct term *t, struct error *err)
 {
 	if (!t->script)
@@ -189,7 +143,7 @@ static int start_screen(struct term *t, const struct term_options *options,
 	if (!t->script)
 		term_signal_arm(t->restore, t->restore_length, t->last_words);
 	start_colours(t, !options->no_color);
-	start_input(t);
+	term_start_input(t);
 	return 0;
 }
 
@@ -228,7 +182,7 @@ void term_close(struct term *t)
 	if (!t)
 		return;
 	if (t->paste)
-		write_out(t, "\033[?2004l");
+		term_say(t, "\033[?2004l");
 	delwin(t->input);
 	endwin();
 	term_signal_disarm();
@@ -367,119 +321,6 @@ void term_show(struct term *t, const struct grid *grid, bool whole)
 	doupdate();
 }
 
-/* ---- input ----------------------------------------------------------- */
-
-static uint32_t translate(wint_t code)
-{
-	switch (code) {
-	case KEY_UP:
-		return KEYS_UP;
-	case KEY_DOWN:
-		return KEYS_DOWN;
-	case KEY_LEFT:
-		return KEYS_LEFT;
-	case KEY_RIGHT:
-		return KEYS_RIGHT;
-	case KEY_PPAGE:
-		return KEYS_PAGE_UP;
-	case KEY_NPAGE:
-		return KEYS_PAGE_DOWN;
-	case KEY_HOME:
-		return KEYS_HOME;
-	case KEY_END:
-		return KEYS_END;
-	case KEY_BTAB:
-		return KEYS_SHIFT_TAB;
-	case KEY_BACKSPACE:
-		return KEYS_BACKSPACE;
-	case KEY_DC:
-		return KEYS_DELETE;
-	case KEY_ENTER:
-		return KEYS_ENTER;
-	case PASTE_BEGIN_CODE:
-		return KEYS_PASTE_BEGIN;
-	case PASTE_END_CODE:
-		return KEYS_PASTE_END;
-	}
-	if (code >= KEY_F(1) && code <= KEY_F(12))
-		return KEYS_F1 + (code - KEY_F(1));
-	return KEYS_OTHER;
-}
-
-static uint32_t read_key(struct term *t)
-{
-	wint_t code = 0;
-	int got = wget_wch(t->input, &code);
-
-	if (got == ERR)
-		return 0;
-	if (got == KEY_CODE_YES)
-		return translate(code);
-	if (code == 127 || code == 8)
-		return KEYS_BACKSPACE;
-	return code == 0 ? KEYS_OTHER : code;
-}
-
-/* A key that terminfo does not know: the rest of it is not typed text. */
-static uint32_t skip_sequence(struct term *t)
-{
-	uint32_t key;
-
-	do
-		key = read_key(t);
-	while (key && (key < 0x40 || key > 0x7e));
-	return KEYS_OTHER;
-}
-
-uint32_t term_key(struct term *t)
-{
-	uint32_t key = t->pending_key, next;
-
-	t->pending_key = 0;
-	if (t->script)
-		return 0;
-	if (!key)
-		key = read_key(t);
-	if (key != KEYS_ESC)
-		return key;
-	/* Alt is Esc with the next key at once.  Only Alt-1 to Alt-0 mean
-	 * something; over a slow line any two keys may come at once. */
-	next = read_key(t);
-	if (next == 0)
-		return KEYS_ESC;
-	if (next >= '1' && next <= '9')
-		return KEYS_F1 + (next - '1');
-	if (next == '0')
-		return KEYS_F1 + 9;
-	if (next == '[' || next == 'O')
-		return skip_sequence(t);
-	t->pending_key = next;
-	return KEYS_ESC;
-}
-
-int term_wait(struct term *t, int fd, bool writable, int64_t timeout_ms)
-{
-	struct pollfd fds[2] = {
-		{ .fd = t->script ? -1 : 0, .events = POLLIN },
-		{ .fd = fd, .events = (short)(POLLIN |
-					      (writable ? POLLOUT : 0)) },
-	};
-	struct timespec limit = { .tv_sec = timeout_ms / 1000,
-				  .tv_nsec = timeout_ms % 1000 * 1000000 };
-	int bytes = 1;
-
-	if (t->pending_key || term_signal_pending())
-		return 0;
-	if (ppoll(fds, 2, &limit, &t->old_mask) < 0)
-		return errno == EINTR ? 0 : -1;
-	if (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL))
-		return -1;
-	if ((fds[0].revents & POLLIN) && ioctl(0, FIONREAD, &bytes) == 0 &&
-	    bytes == 0)
-		return -1;	/* end of file: nobody will type again */
-	return 0;
-}
-
 /* ---- stopping and going on ------------------------------------------- */
 
 bool term_stop_asked(struct term *t)
@@ -488,20 +329,77 @@ bool term_stop_asked(struct term *t)
 	return term_signal_stop_asked();
 }
 
-void term_suspend(struct term *t)
+void term_leave(struct term *t)
 {
 	if (t->script)
 		return;
 	if (t->paste)
-		write_out(t, "\033[?2004l");
+		term_say(t, "\033[?2004l");
 	endwin();
 	term_signal_modes_back();
 	term_signal_disarm();
-	term_signal_stop();
+	term_signal_lend(true);
+}
+
+void term_return(struct term *t)
+{
+	if (t->script)
+		return;
+	term_signal_lend(false);
 	term_signal_arm(t->restore, t->restore_length, t->last_words);
 	reset_prog_mode();
 	if (t->paste)
-		write_out(t, "\033[?2004h");
+		term_say(t, "\033[?2004h");
 	term_signal_resize();	/* it may have changed meanwhile */
 	t->shown_valid = false;
+}
+
+void term_suspend(struct term *t)
+{
+	if (t->script)
+		return;
+	term_leave(t);
+	term_signal_stop();
+	term_return(t);
+}
+
+/* ---- the clipboard --------------------------------------------------- */
+
+static size_t base64(char *out, const unsigned char *in, size_t length)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t used = 0;
+
+	for (size_t i = 0; i < length; i += 3) {
+		unsigned n = (unsigned)in[i] << 16;
+		size_t left = length - i;
+
+		n |= left > 1 ? (unsigned)in[i + 1] << 8 : 0;
+		n |= left > 2 ? in[i + 2] : 0;
+		out[used++] = digits[n >> 18];
+		out[used++] = digits[n >> 12 & 63];
+		out[used++] = left > 1 ? digits[n >> 6 & 63] : '=';
+		out[used++] = left > 2 ? digits[n & 63] : '=';
+	}
+	return used;
+}
+
+int term_copy(struct term *t, const char *text, size_t length)
+{
+	static const char head[] = "\033]52;c;";
+	char *out;
+	size_t used = sizeof(head) - 1;
+
+	if (length > TERM_COPY_MAX || (!t->script && !t->paste))
+		return -1;
+	out = malloc(used + length * 4 / 3 + 8);
+	if (!out)
+		return -1;
+	memcpy(out, head, used);
+	used += base64(out + used, (const unsigned char *)text, length);
+	out[used++] = '\a';
+	term_write(t, out, used);
+	free(out);
+	return 0;
 }

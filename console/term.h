@@ -1,5 +1,5 @@
 /*
- * The terminal: the only file that knows ncurses.  It takes a grid of cells
+ * The terminal: only term*.c know ncurses.  It takes a grid of cells
  * and gives keys.
  *
  * Whatever ends the process by a signal that can be caught - a crash, a
@@ -39,6 +39,14 @@ uint32_t term_key(struct term *t);
 /* Waits for a key, for fd (-1 = none; writable: also until it takes output),
  * a signal, or timeout_ms.  Returns -1 when the terminal went away. */
 int term_wait(struct term *t, int fd, bool writable, int64_t timeout_ms);
+/* Gives the terminal to another program (an editor) as it was before, with
+ * Ctrl-C, Ctrl-\ and Ctrl-Z for that program; and takes it back. */
+void term_leave(struct term *t);
+void term_return(struct term *t);
+enum { TERM_COPY_MAX = 70000 };
+/* To the clipboard by OSC 52.  -1 when it is too much or the terminal is one
+ * that would show it instead. */
+int term_copy(struct term *t, const char *text, size_t length);
 /* Stops the process as Ctrl-Z does, and comes back. */
 void term_suspend(struct term *t);
 /* True once after somebody else asked for a stop (SIGTSTP). */

@@ -176,14 +176,24 @@ void term_signal_resize(void)
 
 void term_signal_stop(void)
 {
-	struct sigaction standard = { .sa_handler = SIG_DFL }, ours;
+	raise(SIGTSTP);	/* lent: the default action, and not blocked */
+}
+
+void term_signal_lend(bool on)
+{
+	static const int signals[] = { SIGINT, SIGQUIT, SIGTSTP };
+	static struct sigaction ours[3];
+	struct sigaction lent = { .sa_handler = SIG_IGN };
 	sigset_t stop;
 
-	sigaction(SIGTSTP, &standard, &ours);
-	raise(SIGTSTP);
+	for (int i = 0; i < 3; i++) {
+		lent.sa_handler = signals[i] == SIGTSTP ? SIG_DFL : SIG_IGN;
+		if (on)
+			sigaction(signals[i], &lent, &ours[i]);
+		else
+			sigaction(signals[i], &ours[i], NULL);
+	}
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTSTP);
-	sigprocmask(SIG_UNBLOCK, &stop, NULL);	/* stops here */
-	sigprocmask(SIG_BLOCK, &stop, NULL);
-	sigaction(SIGTSTP, &ours, NULL);
+	sigprocmask(on ? SIG_UNBLOCK : SIG_BLOCK, &stop, NULL);
 }

@@ -32,7 +32,11 @@ bool term_signal_stop_asked(void);
 bool term_signal_pending(void);
 /* As if SIGWINCH had come. */
 void term_signal_resize(void);
-/* Stops the process as Ctrl-Z does; returns when it goes on. */
+/* While another program has the terminal its keys' signals are its own: this
+ * process ignores SIGINT and SIGQUIT and stops together with it. */
+void term_signal_lend(bool on);
+/* Stops the process as Ctrl-Z does; returns when it goes on.  Only between
+ * lend(true) and lend(false). */
 void term_signal_stop(void);
 
 #endif

@@ -53,6 +53,8 @@ struct style theme_style(enum role role, unsigned cell_flags, int colours,
 		out.colour = colours >= 256 ? (light ? 243 : 245) : NONE;
 		out.attrs = colours >= 8 && colours < 256 ? STYLE_DIM : 0;
 	}
+	if (cell_flags & CELL_MARKED && !old)
+		out.attrs |= STYLE_BOLD;
 	if (cell_flags & CELL_SELECTED)
 		out.attrs = (out.attrs & ~(unsigned)STYLE_UNDERLINE) ^
 			    STYLE_REVERSE;

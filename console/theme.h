@@ -38,6 +38,7 @@ struct style theme_style(enum role role, unsigned cell_flags, int colours,
 	GLYPH(UNKNOWN, "?", "?")                                               \
 	GLYPH(INFO, "i", "i")                                                  \
 	GLYPH(CURSOR, "▶", ">")                                                \
+	GLYPH(MARK, "*", "+")                                                  \
 	GLYPH(CRUMB, "›", ">")                                                 \
 	GLYPH(ARROW, "→", ">")                                                 \
 	GLYPH(DOT, "·", "-")                                                   \

@@ -19,7 +19,7 @@ enum { REQUEST_KEY_BIT = 62 };
 const struct view_ops *const view_table[] = {
 	&view_overview, &view_pools, &view_sessions, &view_hosts, &view_events,
 	&view_machines, &view_pool, &view_machine, &view_session, &view_host,
-	NULL,
+	&view_text, NULL,
 };
 
 const struct view_ops *view_named(const char *name)
@@ -61,6 +61,8 @@ struct view *view_new(struct app *app, const struct view_ops *ops,
 	v->app = app;
 	TEXT_SET(v->target, target ? target : "");
 	ops->open(v);
+	for (int i = 0; i < ops->lists; i++)
+		memory_recall(&app->memory, ops->name, i, &v->lists[i]);
 	view_update(v);
 	return v;
 }
@@ -71,6 +73,8 @@ void view_free(struct view *v)
 		return;
 	for (int i = 0; i < v->ops->lists; i++)
 		list_view_fini(&v->lists[i]);
+	if (v->ops->close)
+		v->ops->close(v);
 	json_decref(v->item);
 	free(v);
 }
@@ -93,7 +97,7 @@ void view_update(struct view *v)
 	if (v->ops->detail && (v->ops->target == TOPIC_SESSIONS))
 		item = model_find(m, v->ops->target,
 				  strtoull(v->target, NULL, 10));
-	else if (v->ops->detail)
+	else if (v->ops->detail && v->ops->target < TOPIC_COUNT)
 		item = model_named(m, v->ops->target, v->target);
 	if (item) {	/* one that ended stays as it was last seen */
 		json_decref(v->item);
@@ -111,8 +115,6 @@ bool view_intent(struct view *v, enum intent intent)
 {
 	struct list_view *list = view_list(v);
 
-	if (v->ops->intent && v->ops->intent(v, intent))
-		return true;
 	if (v->tabs > 1 && (intent == INTENT_NEXT_TAB ||
 			    intent == INTENT_PREVIOUS_TAB)) {
 		int step = intent == INTENT_NEXT_TAB ? 1 : v->tabs - 1;
@@ -123,16 +125,22 @@ bool view_intent(struct view *v, enum intent intent)
 	return list && list_view_intent(list, intent);
 }
 
+enum topic view_row_topic(const struct view *v, const json_t *item)
+{
+	enum topic topic = v->topics[v->focus];
+
+	return topic == TOPIC_SESSIONS &&
+	       strncmp(item_text(item, "ref"), "request/", 8) == 0 ?
+	       TOPIC_REQUESTS : topic;
+}
+
 json_t *view_object(struct view *v, enum topic *topic)
 {
 	struct list_view *list = view_list(v);
 	json_t *item = list ? list_view_selected(list) : NULL;
 
 	if (item) {
-		*topic = v->topics[v->focus];
-		if (*topic == TOPIC_SESSIONS &&
-		    strncmp(item_text(item, "ref"), "request/", 8) == 0)
-			*topic = TOPIC_REQUESTS;
+		*topic = view_row_topic(v, item);
 		return item;
 	}
 	*topic = v->ops->target;

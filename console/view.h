@@ -33,8 +33,13 @@ struct view_ops {
 	/* Fills the lists from the model. */
 	void (*fill)(struct view *v);
 	void (*draw)(struct view *v, struct grid *g, struct rect body);
-	/* Returns false for what the view does not do itself; NULL = none. */
+	/* Asked first; returns false for what the view does not do itself.
+	 * This and the rest: NULL = none. */
 	bool (*intent)(struct view *v, enum intent intent);
+	void (*close)(struct view *v);	/* frees view->own */
+	void (*search)(struct view *v, const char *text);	/* of a text */
+	size_t (*below)(const struct view *v);	/* lines below a text */
+	void (*go_time)(struct view *v, int64_t wall_ms);	/* b */
 };
 
 struct view {
@@ -48,11 +53,12 @@ struct view {
 	int tabs;		/* Tab walks through the lists */
 	uint64_t seen;		/* model->changes when filled */
 	int scroll;
+	void *own;		/* what only this kind of view has */
 };
 
 extern const struct view_ops view_overview, view_pools, view_pool,
 	view_machines, view_machine, view_sessions, view_session, view_hosts,
-	view_host, view_events;
+	view_host, view_events, view_text;
 
 /* All views, NULL at the end. */
 extern const struct view_ops *const view_table[];
@@ -68,6 +74,8 @@ void view_free(struct view *v);
 /* Fills again when the model changed. */
 void view_update(struct view *v);
 bool view_intent(struct view *v, enum intent intent);
+/* What kind of object a row of the focused list is. */
+enum topic view_row_topic(const struct view *v, const json_t *item);
 struct list_view *view_list(struct view *v);	/* focused; NULL = none */
 /* What actions work on: the object under the cursor, else the detail's. */
 json_t *view_object(struct view *v, enum topic *topic);
@@ -82,6 +90,21 @@ void view_fill_sessions(struct view *v, int i, view_wanted *wanted);
 /* The event's text has the word name, or name-NUMBER when numbered: "ben ->
  * mail-01 for mail" is about the machine and its pool too. */
 bool view_event_names(const json_t *event, const char *name, bool numbered);
+
+/* ---- describing an object (describe.c) -------------------------------- */
+
+enum { FIELDS_MAX = 80 };
+
+/* Names of the members, those everybody asks for first, then by alphabet;
+ * returns how many, at most FIELDS_MAX. */
+int view_field_names(const json_t *item, const char **names);
+/* A member's value in words; "" for what is unknown. */
+void view_value(const json_t *item, const char *name, char *out,
+		size_t out_size);
+struct pager;
+/* Every member with what it means. */
+void view_describe(struct pager *p, const char *noun, const json_t *item,
+		   const struct model *m);
 
 /* ---- drawing -------------------------------------------------------- */
 

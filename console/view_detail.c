@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "console/app_internal.h"
@@ -71,71 +70,6 @@ static void detail_fill(struct view *v)
 		view_fill(v, MACHINES, on_host);
 }
 
-/* A member's value in words; "" for what is unknown. */
-static void value_text(const json_t *item, const char *name, char *out,
-		       size_t out_size)
-{
-	const json_t *value = json_object_get(item, name);
-	int64_t at_ms = item_time_ms(item, name);
-	size_t length = strlen(name);
-
-	out[0] = '\0';
-	if (at_ms > 0) {
-		format_date(out, out_size, at_ms);
-	} else if (json_is_integer(value) && length > 3 &&
-		   strcmp(name + length - 3, "_ms") == 0) {
-		format_took(out, out_size, json_integer_value(value));
-	} else if (json_is_string(value)) {
-		text_copy(out, out_size, json_string_value(value));
-	} else if (json_is_integer(value)) {
-		snprintf(out, out_size, "%" PRId64,
-			 (int64_t)json_integer_value(value));
-	} else if (json_is_boolean(value)) {
-		snprintf(out, out_size, "%s",
-			 json_is_true(value) ? "yes" : "no");
-	} else if (value && !json_is_null(value)) {
-		char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS |
-					JSON_ENCODE_ANY);
-
-		text_copy(out, out_size, text ? text : "");
-		free(text);
-	}
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-enum { FIELDS_MAX = 64 };
-
-/* Names of the members, those everybody asks for first, then by alphabet. */
-static int field_names(const json_t *item, const char **names)
-{
-	static const char *const first[] = { "name", "state", "pool",
-		"application", "user", "machine", "host", "session", "peer",
-		"reason" };
-	int count = 0, head;
-	const char *key;
-	json_t *value;
-
-	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
-		if (json_object_get(item, first[i]))
-			names[count++] = first[i];
-	head = count;
-	json_object_foreach((json_t *)item, key, value) {
-		bool known = false;
-
-		for (int i = 0; i < head; i++)
-			known = known || strcmp(names[i], key) == 0;
-		if (!known && count < FIELDS_MAX)
-			names[count++] = key;
-	}
-	qsort(names + head, (size_t)(count - head), sizeof(*names),
-	      compare_names);
-	return count;
-}
-
 static void draw_field(struct grid *g, struct rect r, const char *kind,
 		       const json_t *item, const char *name)
 {
@@ -144,7 +78,7 @@ static void draw_field(struct grid *g, struct rect r, const char *kind,
 	int used = 0;
 
 	grid_text(g, r.row, r.col, 15, ROLE_OFF, name);
-	value_text(item, name, text, sizeof(text));
+	view_value(item, name, text, sizeof(text));
 	if (strcmp(name, "state") != 0) {
 		grid_text(g, r.row, r.col + 16, r.cols - 16, ROLE_NORMAL,
 			  *text ? text : "-");
@@ -160,9 +94,9 @@ static void draw_field(struct grid *g, struct rect r, const char *kind,
 /* Fields in two columns when there is room; returns rows used. */
 static int draw_fields(struct view *v, struct grid *g, struct rect r)
 {
-	const char *names[FIELDS_MAX + 16];
+	const char *names[FIELDS_MAX];
 	const char *kind = topic_noun(v->ops->target);
-	int count = field_names(v->item, names), half = (count + 1) / 2;
+	int count = view_field_names(v->item, names), half = (count + 1) / 2;
 	int width = r.cols / 2;
 
 	for (int i = 0; i < count; i++) {

@@ -203,6 +203,10 @@ void verbs_run(struct control_client *c, json_int_t id, const char *verb,
 		control_error(c, id, "read_only", NULL,
 			      "only the site's owner and root may change things",
 			      NULL);
+	else if (v->changes && c->read_only && strcmp(verb, "site.plan") != 0)
+		control_error(c, id, "read_only", NULL,
+			      "this connection asked to be read-only",
+			      "client.read_only with on=false ends that");
 	else
 		v->run(&a);
 }

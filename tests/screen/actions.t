@@ -6,6 +6,8 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use File::Temp;
+use JSON::PP;
 use Test::More;
 use Screens;
 
@@ -18,7 +20,7 @@ sub changes {
 	return join '; ', map {
 		my $r = $_;
 		join ' ', grep { defined } $r->{verb}, $r->{name} // $r->{session},
-			$r->{serve};
+			$r->{serve}, $r->{dry_run} ? 'dry' : undef;
 	} @{ $run->{requests} };
 }
 
@@ -57,8 +59,46 @@ my @cases = (
 	[ 'quit asks, n stays', "q n 2\n:wait text Pools", '' ],
 	[ 'a wrong word is explained', ":pol list\n:wait text pool", '' ],
 	[ 'a missing name is explained', ":pool scale\n:wait text NAME", '' ],
-	[ 'several names at once are refused', ":machine hold mail-04 mail-05\n"
-	  . ":wait text 'One name'", '' ],
+	[ 'several names at once', ":machine hold mail-04 mail-05\n"
+	  . ":wait text '2 done'", 'machine.hold mail-04; machine.hold mail-05' ],
+	[ 'several marked at once', "M\n:filter mail\ng j j j Space Space H\n" .
+	  ":wait text '2 done'", 'machine.hold mail-04; machine.hold mail-05' ],
+	[ 'marked ones that cannot are left out', "M\n:filter mail\n* H\n" .
+	  ":wait text 'done'", join('; ', map { "machine.hold mail-0$_" } 1, 2, 4 .. 7) ],
+	[ 'U takes the marks off', "M\n:filter mail\n* U g j j j H", 'machine.hold mail-04' ],
+	[ 'marks by pattern', "M +\n:type state=ready\nEnter H\n:wait text 'done'",
+	  'machine.hold mail-04; machine.hold mail-05; machine.hold statistics-01; '
+	  . 'machine.hold statistics-02' ],
+	[ 'and off by pattern', "M +\n:type state=ready\nEnter \\\n:type mail\nEnter H\n"
+	  . ":wait text 'done'", 'machine.hold statistics-01; machine.hold statistics-02' ],
+	[ 'one question for all marked', "M\n:filter ready\n* x\n:wait text 'Delete 4 machines'\ny\n"
+	  . ":wait text '0 of 4 done'", join('; ', map { "machine.delete $_" }
+	  qw(mail-04 mail-05 statistics-01 statistics-02)) ],
+	[ 'and Enter keeps all', "M\n:filter ready\n* x Enter\n:wait text 'Nothing was'", '' ],
+	[ 'several sessions end by their number', "3 Space Space x\n:wait text 'number of sessions'\n" .
+	  "y Enter\n:wait text ASKING\nC-u 2 Enter\n:wait text 'done'",
+	  'session.end 4711; session.end 4712' ],
+	[ 'a wrong number keeps', "3 Space Space x 3 Enter Esc\n:wait text 'Nothing was'", '' ],
+	[ 'a pool goes by its name', ":pool delete mail\n:wait text 'its name'\n:type mailx\n" .
+	  "Enter Backspace Enter\n:wait text 'pool delete'", 'pool.delete mail' ],
+	[ 'and not by y', ":pool delete mail\ny Enter Esc", '' ],
+	[ 'pools marked are scaled together', "2 Space Space S\n:type 9\nEnter\n:wait text 'done'",
+	  'pool.scale backup 9; pool.scale mail 9' ],
+	[ 'undo of a scale', "2 j S\n:type 8\nEnter\n:wait text 'u undoes'\nu\n:wait text 'serve 5'",
+	  'pool.scale mail 8; pool.scale mail 5' ],
+	[ 'undo of a hold', "M\n:filter mail-04\nH\n:wait text 'u undoes'\nu\n:wait text release",
+	  'machine.hold mail-04; machine.release mail-04' ],
+	[ 'no undo after a minute', "2 j S\n:type 8\nEnter\n:wait text 'u undoes'\n:clock +61\nu\n"
+	  . ":wait text 'Nothing to take back'", 'pool.scale mail 8' ],
+	[ 'no undo of an end', "3 x y\n:wait text ends\nu\n:wait text 'Nothing to'", 'session.end 4711' ],
+	[ 'a dry run asks the engine', "2 j S\n:type 1\nEnter d\n:wait text 'Dry run'\nEsc\n" .
+	  ":wait text 'Scale down'\nEsc", 'pool.scale mail 1 dry' ],
+	[ 'a dry run of what it cannot try', "3 x d\n:wait text 'remuda session end 4711'\nEsc\n"
+	  . ":wait text 'End this session'\nEsc", '' ],
+	[ 'a plan is shown, not applied', ":plan\n:wait text 'version'\nEsc", 'site.plan' ],
+	[ 'apply asks with the plan', ":apply\n:wait text 'Apply the site'\ny\n:wait text applied",
+	  'site.plan; site.apply' ],
+	[ 'and keeps without a yes', ":apply\n:wait text 'Apply the site'\nEnter", 'site.plan' ],
 	[ 'a question', ":info\n:wait text uptime_ms", 'info' ],
 	[ 'pasted keys do nothing', "3\n:paste xyxyxySSSqqqy\n:wait idle", '' ],
 	[ 'pasted text goes into an input line', "2 j S\n:paste 12ab\nEnter",
@@ -97,6 +137,55 @@ is(changes(name => 'another version', script => $all, world => $world), '',
 $world->{hello}{api} = 1;
 isnt(changes(name => 'with rights', script => $all, world => $world), '',
      'and the same script with rights does');
+
+# Reading only is a promise that the engine keeps too.
+my $run = Screens::run(script => ":wait text \"READ ONLY\"\n",
+	options => [ '--socket', '@DIR@/engine.sock', '--read-only' ]);
+is($run->{promises}, 'on', 'a console started read-only tells the engine');
+$run = Screens::run(script => ":read-only\n:wait text \"READ ONLY\"\nM r y x\n" .
+	":read-only\n:wait text RUNNING\n");
+is($run->{promises}, 'on off', 'and so does one that goes read-only and back');
+is(scalar @{ $run->{requests} }, 0, 'and nothing else was asked meanwhile');
+
+# What one sees of an engine that answers some and refuses some.
+$world = Screens::world();
+$world->{answers}{'machine.hold'} = { ok => JSON::PP::false,
+	error => { code => 'refused', message => 'not this one' } };
+$run = Screens::run(world => $world, script => "M\n:filter ready\n* H\n" .
+	":wait text \"0 of 4 done\"\n:wait text \"marked 4\"\nF1\n:wait text \"failed  machine/mail-05: not this one\"\n");
+is($run->{status}, 0, 'what failed stays marked, and F1 shows each') or diag $run->{output};
+
+# What is remembered from one console to the next.
+my $memory = File::Temp->new;
+for my $step ([ "2 s\n:type 4\nC j Space Esc\n:type \":nonsense one\"\nEnter\n", 'order and columns' ],
+	      [ "2\n:wait text \"sort USE\"\n:wait no-text APPLICATION\n:type :\nUp\n:wait text \":nonsense one\"\nEsc\n" .
+	        ":type :no\nC-r\n:wait text \":nonsense one\"\n", 'come back, with the commands' ]) {
+	$run = Screens::run(script => $step->[0],
+		options => [ '--socket', '@DIR@/engine.sock', '--memory', $memory->filename ]);
+	is($run->{status}, 0, $step->[1]) or diag $run->{output};
+}
+is((stat $memory->filename)[2] & 0777, 0600, 'the memory is the person\'s own');
+
+# Into a file, whole, and over nothing.
+my $dir = File::Temp::tempdir(CLEANUP => 1);
+$run = Screens::run(script => "M w C-u\n:type $dir/machines\nEnter\n:wait text Written\n" .
+	"w C-u\n:type $dir/machines\nEnter\n:wait text \"such a file\"\n");
+is($run->{status}, 0, 'a view goes into a file, once') or diag $run->{output};
+like(Screens::slurp("$dir/machines"), qr/^# remuda lab-a  machines .*\nNAME +STATE.*\n(.*\n){11}statistics-02 +ready/,
+	'with every line');
+
+# The editor, then the plan, then the question.
+open my $fh, '>', "$dir/editor" or die;
+print $fh "#!/bin/sh\necho '-- edited' >> \"\$1\"\n";
+close $fh;
+chmod 0755, "$dir/editor";
+open $fh, '>', "$dir/site.lua" or die;
+close $fh;
+$run = Screens::run(env => { EDITOR => "$dir/editor" }, script => "e\n:wait text \"Apply the site\"\nEsc\n",
+	options => [ '--socket', '@DIR@/engine.sock', '--site-file', "$dir/site.lua" ]);
+is($run->{status}, 0, 'e edits, asks for the plan, and asks') or diag $run->{output};
+is(Screens::slurp("$dir/site.lua"), "-- edited\n", 'the editor had the file');
+is(join(' ', map { $_->{verb} } @{ $run->{requests} }), 'site.plan', 'and nothing was applied');
 
 # Quitting with an embedded engine.
 for my $case ([ 'q k', '' ], [ 'q s', 'engine.stop' ], [ 'q n', '' ],

@@ -37,6 +37,17 @@ my @screens = (
 	[ 'error', "Esc Esc M x\ny" ],
 	[ 'error-long', 'F1' ],
 	[ 'paused', "Esc 1 p" ],
+	[ 'marked', "p M\n:filter mail\ng j j Space Space >", 1 ],
+	[ 'bulk', 'r' ],
+	[ 'bulk-actions', 'n a' ],
+	[ 'bulk-outcome', "Esc U Esc M\n:filter ready\n* x y\n:wait text 'of 4 done'\nF1" ],
+	[ 'severe', "Esc Esc U 3 Space Space x\n:type 3", 1 ],
+	[ 'dry-run', "Esc U 2 j S\n:type 1\nEnter d\n:wait text 'serve 5'" ],
+	[ 'columns', "Esc Esc C j j Space" ],
+	[ 'describe', "Space Esc M d" ],
+	[ 'json', "Esc y\n:type /user\nEnter n" ],
+	[ 'plan', "Esc Esc\n:apply\n:wait text 'Apply the site'" ],
+	[ 'events-older', "Esc 6 b\n:type 2024-11-22T10:00\nEnter\n:wait text 'tkhan'" ],
 );
 
 for my $look ([ '120x36', 1 ], [ '80x24', 0 ]) {
@@ -44,7 +55,8 @@ for my $look ([ '120x36', 1 ], [ '80x24', 0 ]) {
 	my $script = '';
 
 	for my $screen (@screens) {
-		$script .= "$screen->[1]\n:save-display \@DIR\@/$screen->[0]\n";
+		(my $keys = $screen->[1]) =~ s/'([^']+)'/"$1"/g;
+		$script .= "$keys\n:save-display \@DIR\@/$screen->[0]\n";
 		$script .= ":save-roles \@DIR\@/$screen->[0].roles\n"
 			if $screen->[2];
 	}

@@ -3,7 +3,8 @@
  * the command line and any engine behind a socket.
  *
  *   console_driver [--socket PATH] [--embedded] [--read-only] [--ascii]
- *       [--no-color] [--script FILE] [--clock SECONDS]
+ *       [--no-color] [--script FILE] [--clock SECONDS] [--memory FILE]
+ *       [--site-file FILE]
  *       [--inherit PATH]     connect first and hand the socket over, as the
  *                            start of an embedded engine does
  *       [--revive PATH]      what "starting the engine again" connects to
@@ -67,6 +68,10 @@ int main(int argc, char **argv)
 			o.socket_path = value;
 		} else if (strcmp(argv[i - 1], "--script") == 0) {
 			o.script = value;
+		} else if (strcmp(argv[i - 1], "--memory") == 0) {
+			o.memory = value;
+		} else if (strcmp(argv[i - 1], "--site-file") == 0) {
+			o.site_file = value;
 		} else if (strcmp(argv[i - 1], "--clock") == 0) {
 			o.fixed_clock_ms = strtoll(value, NULL, 10) * 1000;
 		} else if (strcmp(argv[i - 1], "--inherit") == 0) {

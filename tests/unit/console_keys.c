@@ -4,6 +4,7 @@
 
 #include "console/keys.h"
 #include "console/prompt.h"
+#include "engine/base/error.h"
 #include "tests/tap.h"
 
 static uint32_t key(const char *name)
@@ -35,7 +36,7 @@ static void test_map(void)
 		char keys[64], *rest = keys, *word;
 
 		snprintf(keys, sizeof(keys), "%s", intent_table[i].keys);
-		while ((word = strsep(&rest, " ")) != NULL) {
+		while ((word = strsep(&rest, " ")) != NULL && *word) {
 			if (keys_intent(key(word)) != (enum intent)i)
 				ok(false, "%s means only %s", word,
 				   intent_table[i].name);
@@ -48,7 +49,31 @@ static void test_map(void)
 			ok(false, "%s names one intent", intent_table[i].name);
 	}
 	ok(seen >= 50, "%d keys were looked at", seen);
-	is_int(keys_intent(key("F10")), INTENT_NONE, "F10 is left alone");
+}
+
+/* What keys.lua does: other keys, none, and what two intents both want. */
+static void test_bind(void)
+{
+	struct error err = { "" };
+	char out[16];
+
+	is_int(keys_bind(INTENT_SCALE, "A-s F12", &err), 0, "other keys");
+	is_int(keys_intent(KEYS_ALT('s')), INTENT_SCALE, "mean it now");
+	is_text(keys_print(out, sizeof(out), KEYS_ALT('s')), "A-s", "Alt is printed");
+	is_int(keys_intent('S'), INTENT_NONE, "the built-in one no more");
+	keys_of(INTENT_SCALE, false, out, sizeof(out));
+	is_text(out, "A-s", "and the key line says so");
+	is_int(keys_conflict(INTENT_SCALE, key("F12")), INTENT_CANCEL,
+	       "another wants F12 too");
+	is_int(keys_conflict(INTENT_SCALE, KEYS_ALT('s')), INTENT_NONE,
+	       "nobody else wants Alt-s");
+	is_int(keys_bind(INTENT_END, "", &err), 0, "none");
+	is_int(keys_intent('x'), INTENT_NONE, "x does nothing now");
+	is_int(keys_bind(INTENT_QUIT, "q nokey", &err), -1, "a word that is no key");
+	ok(strstr(err.text, "nokey") != NULL, "is named: %s", err.text);
+	is_int(keys_intent('q'), INTENT_QUIT, "and changes nothing");
+	keys_reset();
+	is_int(keys_intent('x'), INTENT_END, "the built-in keys are back");
 }
 
 static enum prompt_result press(struct prompt *p, const char *names)
@@ -130,6 +155,7 @@ int main(void)
 {
 	test_names();
 	test_map();
+	test_bind();
 	test_editing();
 	test_completion();
 	return tap_done();

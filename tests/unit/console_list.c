@@ -182,6 +182,128 @@ static void test_draw(struct list_view *l)
 	ok(true, "drawing in no space at all does no harm");
 }
 
+static const char *marked(const struct list_view *l)
+{
+	static char out[256];
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < l->count; i++)
+		if (l->rows[i].marked)
+			used += (size_t)snprintf(out + used, sizeof(out) - used,
+						 "%s%s", used ? " " : "",
+						 item_text(l->rows[i].item,
+							   "name"));
+	return out;
+}
+
+static void test_marks(struct list_view *l)
+{
+	fill(l, "1:a:1 2:b:2 3:c:3 4:d:4");
+	list_view_intent(l, INTENT_FIRST);
+	list_view_mark_toggle(l);
+	list_view_mark_toggle(l);
+	is_text(marked(l), "a b", "marking goes on to the next line");
+	is_text(at(l), "c", "where the cursor is now");
+	fill(l, "9:aa:1 1:a:1 3:c:3 4:d:4");
+	is_text(marked(l), "a", "marks stick to objects; that of a gone one goes");
+	is_int(l->mark_count, 1, "and is not counted");
+	fill(l, "9:aa:1 1:a:1 2:b:2 3:c:3 4:d:4");
+	is_text(marked(l), "a", "also when another of that key comes");
+	list_view_set_filter(l, "c", &context);
+	list_view_mark_shown(l);
+	list_view_set_filter(l, "", &context);
+	is_text(marked(l), "a c", "all shown are not all there are");
+	list_view_set_filter(l, "!a", &context);
+	is_int(list_view_marked_hidden(l), 1, "a marked one that is hidden is counted");
+	is_int(list_view_mark_matching(l, "b", true, &context), 1,
+	       "one matches the pattern");
+	is_int(list_view_mark_matching(l, "!c", false, &context), 1,
+	       "and one does not match the other");
+	list_view_set_filter(l, "", &context);
+	is_text(marked(l), "a c", "the hidden one was left alone");
+	list_view_mark(l, 1, false);
+	list_view_mark(l, 77, false);
+	is_text(marked(l), "c", "one mark off by its key");
+	list_view_mark_none(l);
+	is_text(marked(l), "", "none");
+	fill(l, "");
+	list_view_mark_toggle(l);
+	list_view_mark_shown(l);
+	is_int(l->mark_count, 0, "there is nothing to mark in nothing");
+}
+
+static void test_search(struct list_view *l)
+{
+	fill(l, "1:mail-1:1 2:backup:2 3:mail-2:3");
+	list_view_intent(l, INTENT_FIRST);
+	ok(!list_view_find(l, false, &context) || *l->search,
+	   "nothing to look for yet, or what was filtered");
+	list_view_set_filter(l, "mail", &context);
+	list_view_set_filter(l, "", &context);
+	is_text(at(l), "mail-1", "the cursor stayed on a hit");
+	ok(list_view_find(l, false, &context), "the next");
+	is_text(at(l), "mail-2", "hit");
+	ok(list_view_find(l, false, &context), "and around");
+	is_text(at(l), "mail-1", "the end");
+	ok(list_view_find(l, true, &context), "and back");
+	is_text(at(l), "mail-2", "again");
+	list_view_set_filter(l, "xyz", &context);
+	list_view_set_filter(l, "", &context);
+	ok(!list_view_find(l, false, &context), "what is not there is not found");
+}
+
+static void test_columns(struct list_view *l)
+{
+	char text[128];
+	struct grid g;
+	char line[256];
+
+	list_view_columns(l, text, sizeof(text));
+	is_text(text, "NAME|SIZE|AGAIN", "columns in words");
+	list_view_set_columns(l, "NAME|AGAIN|-SIZE");
+	list_view_columns(l, text, sizeof(text));
+	is_text(text, "NAME|AGAIN|-SIZE", "another order, one hidden");
+	list_view_set_columns(l, "-AGAIN|NOSUCH|AGAIN|SIZE");
+	list_view_columns(l, text, sizeof(text));
+	is_text(text, "AGAIN|SIZE|NAME",
+		"unknown and second ones go, missing ones come, the first is seen");
+	list_view_set_columns(l, "");
+	fill(l, "1:a:1");
+	grid_init(&g, 2, 40, true);
+	list_view_sideways(l, 1);
+	list_view_draw(l, &g, (struct rect){ 0, 0, 2, 40 }, &context, true,
+		       true);
+	grid_line(&g, 0, line, sizeof(line));
+	is_text(line, "  NAME       AGAIN", "to the right the first column stays");
+	for (int i = 0; i < 9; i++)
+		list_view_sideways(l, 1);
+	is_int(l->skip, 1, "and one other is always seen");
+	for (int i = 0; i < 9; i++)
+		list_view_sideways(l, -1);
+	is_int(l->skip, 0, "back");
+	grid_fini(&g);
+}
+
+/* Ten thousand rows are marked and filled again at once. */
+static void test_many(struct list_view *l)
+{
+	for (int round = 0; round < 2; round++) {
+		list_view_begin(l);
+		for (int i = 1; i <= 10000; i++) {
+			json_t *item = json_pack("{s:s,s:i}", "name", "x",
+						 "size", i);
+
+			list_view_add(l, (uint64_t)i * 7919, item);
+			json_decref(item);
+		}
+		list_view_end(l, &context);
+		if (round == 0)
+			list_view_mark_shown(l);
+	}
+	is_int(l->mark_count, 10000, "10,000 marks stay");
+}
+
 int main(void)
 {
 	struct list_view l;
@@ -193,6 +315,10 @@ int main(void)
 	test_filter(&l);
 	test_follow(&l);
 	test_draw(&l);
+	test_marks(&l);
+	test_search(&l);
+	test_columns(&l);
+	test_many(&l);
 	list_view_fini(&l);
 	return tap_done();
 }

@@ -43,11 +43,20 @@ sub stop {
 	unlink $self->{path};
 }
 
-# Every request that came, as data, without the subscription.
+# Every request that came, as data, without the subscription and the promise.
 sub requests {
 	my ($self) = @_;
 	open my $fh, '<', $self->{log} or return ();
-	return grep { $_->{verb} ne 'subscribe' } map { decode_json($_) } <$fh>;
+	return grep { $_->{verb} ne 'subscribe' && $_->{verb} ne 'client.read_only' }
+		map { decode_json($_) } <$fh>;
+}
+
+# "on off": what it was promised about reading only.
+sub promises {
+	my ($self) = @_;
+	open my $fh, '<', $self->{log} or return '';
+	return join ' ', map { $_->{on} ? 'on' : 'off' }
+		grep { $_->{verb} eq 'client.read_only' } map { decode_json($_) } <$fh>;
 }
 
 sub DESTROY { $_[0]->stop if $$ == ($_[0]{owner} // $$) && $_[0]{pid} }
@@ -105,6 +114,10 @@ sub answer {
 		return;
 	}
 	exit 0 if ($world->{dies_on} // '') eq $request->{verb};
+	if ($request->{verb} eq 'client.read_only') {
+		send_line($fh, $json, { id => $id, ok => JSON::PP::true, text => 'promised' });
+		return;
+	}
 	my $answer = $world->{answers}{$request->{verb}} //
 		{ ok => JSON::PP::false, error => { code => 'usage',
 		  message => "no verb $request->{verb}" } };

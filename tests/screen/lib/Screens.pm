@@ -20,7 +20,8 @@ sub world {
 }
 
 # run(script => TEXT, world => ..., size => '120x36', utf8 => 1,
-#     options => [...]) gives { status, output, requests, dir }.
+#     options => [...], env => {...}) gives { status, output, requests,
+#     promises ("on off": to read only), dir }.
 sub run {
 	my (%o) = @_;
 	my $dir = tempdir(CLEANUP => 1);
@@ -35,17 +36,18 @@ sub run {
 	local %ENV = (PATH => $ENV{PATH}, TZ => 'UTC', HOME => $dir,
 		      LINES => $rows, COLUMNS => $cols,
 		      LC_ALL => $o{utf8} ? 'C.UTF-8' : 'C',
-		      map { $_ => $ENV{$_} } grep { defined $ENV{$_} }
-		      qw(ASAN_OPTIONS UBSAN_OPTIONS LD_PRELOAD));
+		      (map { $_ => $ENV{$_} } grep { defined $ENV{$_} }
+		      qw(ASAN_OPTIONS UBSAN_OPTIONS LD_PRELOAD)), %{ $o{env} // {} });
 	my @options = map { (my $a = $_) =~ s/\@DIR\@/$dir/g; $a }
 		@{ $o{options} // ['--socket', '@DIR@/engine.sock'] };
 	my $output = qx{timeout 60 $driver @options --clock $clock --script $dir/script 2>&1};
 	my $status = $?;
 
 	my @requests = $engine->requests;
+	my $promises = $engine->promises;
 	$engine->stop;
 	return { status => $status, output => $output, dir => $dir,
-		 requests => \@requests };
+		 requests => \@requests, promises => $promises };
 }
 
 sub slurp {
