@@ -20,7 +20,7 @@ HARDEN   := -fstack-protector-strong -fPIE
 CFLAGS   += -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) $(SANITIZE) $(BUGS)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now $(SANITIZE)
 
-PKGS     := libuv sqlite3 jansson lua5.4 ncursesw libvirt libvirt-qemu libxml-2.0 libisofs-1 libcrypt openssl libseccomp libssh libmnl libcap-ng
+PKGS     := libuv sqlite3 jansson lua5.4 ncursesw libvirt libvirt-qemu libxml-2.0 libisofs-1 libcrypt openssl libseccomp libssh libmnl libcap-ng vterm
 # Looked up once, and not at all for targets that need no libraries.
 ifeq ($(filter deps clean help docs-clean,$(MAKECMDGOALS)),)
 PKG_OK   := $(shell pkg-config --exists $(PKGS) 2>/dev/null && echo yes)
@@ -95,8 +95,8 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/tap.o $(SIM_LIB) $(L
 # A fuzz target with its corpus instead of libFuzzer.
 $(REPLAYS): $(BUILD)/obj/tests/fuzz/replay.o
 
-# The test that plays a terminal.
-$(BUILD)/tests/screen/pty: PKG_LIBS += -lvterm
+# Colours as eyes see them.
+$(BUILD)/tests/unit/console_theme: PKG_LIBS += -lm
 
 # The helper that runs inside guests: static, libc only.
 GUEST_SRC := $(sort $(wildcard share/guest/*.c)) engine/wire/native.c

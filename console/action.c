@@ -253,9 +253,10 @@ static void near_objects(struct app *app, struct objects *o)
 	enum topic topic;
 	json_t *item = view_object(v, &topic);
 
-	if (item && topic != TOPIC_EVENTS)
+	if (item && topic != TOPIC_EVENTS && topic != TOPIC_NONE)
 		objects_add(o, item, topic, 0);
-	if (v->ops->detail && v->item && v->item != item)
+	if (v->ops->detail && v->item && v->item != item &&
+	    v->ops->target != TOPIC_NONE)
 		objects_add(o, v->item, v->ops->target, 0);
 }
 
@@ -435,7 +436,8 @@ bool action_look(struct app *app, enum intent intent)
 	if (*ref)
 		snprintf(title, sizeof(title), "%s", ref);
 	else if (*name)
-		snprintf(title, sizeof(title), "%s/%s", topic_noun(topic), name);
+		snprintf(title, sizeof(title), "%s%s%s", topic_noun(topic),
+			 topic < TOPIC_COUNT ? "/" : "", name);
 	else
 		snprintf(title, sizeof(title), "%s/%" PRId64, topic_noun(topic),
 			 item_int(item, "id", item_int(item, "index", 0)));

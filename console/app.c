@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "console/app_internal.h"
+#include "console/keys.h"
 #include "console/script.h"
 #include "console/term.h"
 #include "engine/base/check.h"
@@ -135,6 +136,18 @@ static void revive(struct app *app)
 			    app->engine_starts, APP_ENGINE_STARTS_MAX);
 }
 
+void app_settings_changed(struct app *app)
+{
+	bool was = term_ascii(app->term);
+
+	term_set(app->term, &app->settings);
+	app->redraw = true;
+	app->dirty = true;
+	app->model.changes++;	/* lists of settings are filled anew */
+	if (was != term_ascii(app->term))
+		app->new_size = true;
+}
+
 static void greet(struct app *app)
 {
 	const struct client *c = &app->link.client;
@@ -145,10 +158,36 @@ static void greet(struct app *app)
 		link_request(&app->link, json_pack("{s:s,s:b}", "verb",
 			     "client.read_only", "on", 1), "", NULL, NULL,
 			     app->mono_ms, &err);
+	settings_for_site(&app->settings, app->model.site);
+	app_settings_changed(app);
 	if (c->api != CONTROL_API)
 		app_message(app, true, "The engine speaks version %d of the "
 			    "protocol, this console %d: it only looks.",
 			    c->api, CONTROL_API);
+}
+
+/* The newest event that failed rings; in quiet mode news are a sentence. */
+static void tell_news(struct app *app)
+{
+	const struct model_set *set = &app->model.sets[TOPIC_EVENTS];
+	uint64_t newest = app->failures;
+	const json_t *event = NULL;
+
+	for (size_t i = 0; i < set->count; i++)
+		if (set->entries[i].key > newest &&
+		    strcmp(item_text(set->entries[i].item, "severity"),
+			   "fail") == 0) {
+			newest = set->entries[i].key;
+			event = set->entries[i].item;
+		}
+	if (app->failures && event && settings_on(&app->settings, SETTING_BELL))
+		term_bell(app->term);
+	if (settings_on(&app->settings, SETTING_QUIET) &&
+	    app_view(app)->seen != app->model.changes + 1)
+		app_message(app, event != NULL, event ? "%s: %s" :
+			    "Something changed; any key shows it.%.0s%.0s",
+			    item_text(event, "object"), item_text(event, "text"));
+	app->failures = newest ? newest : 1;
 }
 
 static void on_news(struct app *app, unsigned news)
@@ -157,6 +196,11 @@ static void on_news(struct app *app, unsigned news)
 
 	if (news)
 		app->dirty = true;
+	if (app->model.complete && !app->complete_seen)
+		app->keyed = true;	/* quiet lists begin full */
+	app->complete_seen = app->model.complete;
+	if (news & LINK_NEWS_MODEL && !app->keyed)
+		tell_news(app);
 	if (news & LINK_NEWS_LOST)
 		app->next_start_ms = app->mono_ms;
 	revive(app);
@@ -206,6 +250,7 @@ void app_draw(struct app *app)
 {
 	frame_draw(app);
 	term_show(app->term, &app->grid, app->redraw);
+	frame_title(app);
 	app->dirty = false;
 	app->redraw = false;
 }
@@ -232,16 +277,19 @@ static int64_t draw_when_due(struct app *app, struct pace *pace)
 	int64_t now = clock_ms(CLOCK_MONOTONIC);
 	int64_t due = pace->drawn_ms + pace->least_ms;
 	int64_t second = app->wall_ms / 1000;
+	bool quiet = settings_on(&app->settings, SETTING_QUIET) && app->link.up;
 
-	if (second != pace->second)
+	if (second != pace->second && !quiet)
 		app->dirty = true;	/* clock and ages */
 	if (!app->dirty)
 		return app->options->fixed_clock_ms ? 1000 :
 		       1000 - app->wall_ms % 1000;
 	if (now < due && !app->script)
 		return due - now;
-	if (!app->holding)
+	if (!app->holding && (!quiet || app->keyed)) {
 		view_update(app_view(app));
+		app->keyed = false;
+	}
 	app_draw(app);
 	pace->drawn_ms = now;
 	pace->second = second;
@@ -257,6 +305,7 @@ static void take_keys(struct app *app, struct pace *pace)
 	while (!app->quit && (key = term_key(app->term)) != 0) {
 		if (!app->pasting)
 			pace->least_ms = FRAME_KEY_MS;
+		app->keyed = true;
 		app_key(app, key);
 	}
 }
@@ -271,7 +320,8 @@ static void loop(struct app *app)
 		app_clock(app);
 		if (term_stop_asked(app->term))
 			term_suspend(app->term);
-		if (term_resized(app->term)) {
+		if (term_resized(app->term) || app->new_size) {
+			app->new_size = false;
 			new_size(app);
 			pace.least_ms = FRAME_RESIZE_MS;
 		}
@@ -308,6 +358,7 @@ static int open_all(struct app *app, struct error *err)
 {
 	const struct console_options *o = app->options;
 	struct term_options term = {
+		.settings = &app->settings,
 		.ascii = o->ascii,
 		.no_color = o->no_color,
 		.script = o->script != NULL,
@@ -326,13 +377,17 @@ static int open_all(struct app *app, struct error *err)
 int console_run(const struct console_options *options)
 {
 	struct app *app = calloc(1, sizeof(*app));
-	struct error err = { "" };
+	struct error err = { "" }, wrong = { "" };
 
 	CHECK("", app, "out of memory");
 	app->options = options;
 	app_clock(app);
 	model_init(&app->model);
 	link_init(&app->link, &app->model, options->socket_path, app->mono_ms);
+	settings_init(&app->settings);
+	if (options->settings_dir &&
+	    settings_load(&app->settings, options->settings_dir, &wrong) == 0)
+		wrong.text[0] = '\0';
 	app->exit_code = open_all(app, &err);
 	if (app->exit_code) {
 		fprintf(stderr, "remuda: %s\n", err.text);
@@ -343,6 +398,8 @@ int console_run(const struct console_options *options)
 	memory_load(&app->memory, options->memory, &app->prompt);
 	app->stack[app->depth++] = view_new(app, &view_overview, "");
 	app_place_seen(app);
+	if (*wrong.text)
+		app_message(app, true, "%s", wrong.text);
 	if (options->control_fd >= 0 &&
 	    link_adopt(&app->link, options->control_fd, app->mono_ms))
 		app_message(app, true, "The engine: %s", app->link.trouble);
@@ -354,6 +411,8 @@ int console_run(const struct console_options *options)
 	memory_save(&app->memory, &app->prompt);
 out:
 	memory_fini(&app->memory);
+	settings_fini(&app->settings);
+	keys_reset();
 	while (app->depth > 0)
 		view_free(app->stack[--app->depth]);
 	term_close(app->term);

@@ -19,6 +19,7 @@ struct console_options {
 	bool ascii;		/* plain ASCII whatever the locale */
 	bool no_color;
 	const char *site_file;	/* to edit when no engine names it; or NULL */
+	const char *settings_dir;	/* of console.lua, keys.lua; NULL = none */
 	const char *memory;	/* file of what it remembers; NULL = none */
 	const char *script;	/* file of keys and commands; NULL = a person */
 	int64_t fixed_clock_ms;	/* wall clock that stands still; 0 = real */

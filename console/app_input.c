@@ -187,6 +187,15 @@ static void interrupted(struct app *app)
 	app->interrupt_ms = app->mono_ms;
 }
 
+static void mouse_intent(struct app *app)
+{
+	settings_next(&app->settings, SETTING_MOUSE);
+	app_settings_changed(app);
+	app_message(app, false, settings_on(&app->settings, SETTING_MOUSE) ?
+		    "Mouse on: clicks and the wheel work here; Alt-m off, to "
+		    "select text." : "Mouse off: the terminal selects text.");
+}
+
 static void read_only_intent(struct app *app)
 {
 	if (app->options->read_only)
@@ -262,7 +271,7 @@ static void time_intent(struct app *app)
 static bool console_intent(struct app *app, enum intent intent)
 {
 	if (intent == INTENT_HELP)
-		frame_help(app);
+		help_show(app);
 	else if (intent == INTENT_COMMAND)
 		prompt_open(&app->prompt, PROMPT_COMMAND, ":", "");
 	else if (intent == INTENT_PAUSE)
@@ -281,6 +290,8 @@ static bool console_intent(struct app *app, enum intent intent)
 		export_ask(app);
 	else if (intent == INTENT_READ_ONLY)
 		read_only_intent(app);
+	else if (intent == INTENT_MOUSE)
+		mouse_intent(app);
 	else
 		return false;
 	return true;
@@ -452,6 +463,49 @@ static bool paste_input(struct app *app, uint32_t key)
 	return true;
 }
 
+/* ---- the mouse ------------------------------------------------------- */
+
+enum { CLICK_TWICE_MS = 400, WHEEL_LINES = 3 };
+
+/* The list whose line was hit has the cursor then; false when none was. */
+static bool click_list(struct view *v, int row, int col)
+{
+	int lists = v->ops->lists;
+
+	for (int i = 0; i < lists; i++) {
+		struct list_view *l = &v->lists[i];
+		int at = row - l->drawn.row;
+
+		if (at < 0 || at >= l->drawn.rows || col < l->drawn.col ||
+		    col >= l->drawn.col + l->drawn.cols ||
+		    (v->tabs > 1 && l->drawn.rows == 0))
+			continue;
+		v->focus = v->tabs > 1 ? i : v->focus;
+		return list_view_select_line(l, l->top + (size_t)at);
+	}
+	return false;
+}
+
+static void mouse_input(struct app *app)
+{
+	struct term_mouse m = term_mouse(app->term);
+	bool twice = m.kind == TERM_CLICK && app->click_row == m.row &&
+		     app->mono_ms - app->click_ms <= CLICK_TWICE_MS;
+
+	if (m.kind != TERM_CLICK) {
+		for (int i = 0; i < WHEEL_LINES; i++)
+			app_intent(app, m.kind == TERM_WHEEL_UP ? INTENT_UP :
+				   INTENT_DOWN);
+		return;
+	}
+	app->click_row = m.row;
+	app->click_ms = app->mono_ms;
+	if (m.row == app->grid.rows - 1)
+		app_intent(app, frame_key_at(app, m.col));
+	else if (click_list(app_view(app), m.row, m.col) && twice)
+		app_intent(app, INTENT_OPEN);
+}
+
 static bool too_small(const struct app *app)
 {
 	return app->grid.rows < 8 || app->grid.cols < 40;
@@ -469,6 +523,10 @@ void app_key(struct app *app, uint32_t key)
 		app_intent(app, intent);
 	} else if (too_small(app)) {
 		app->quit = intent == INTENT_QUIT;	/* keeps the engine */
+	} else if (key == KEYS_MOUSE) {
+		if (app->dialog.kind == DIALOG_NONE &&
+		    app->prompt.kind == PROMPT_NONE)
+			mouse_input(app);
 	} else if (app->dialog.kind != DIALOG_NONE) {
 		dialog_key(&app->dialog, app, key);
 	} else if (app->prompt.kind != PROMPT_NONE) {

@@ -13,6 +13,7 @@
 #include "console/memory.h"
 #include "console/model.h"
 #include "console/prompt.h"
+#include "console/settings.h"
 #include "console/view.h"
 #include "console/work.h"
 
@@ -38,6 +39,14 @@ struct place {
 	char filter[LIST_FILTER_SIZE];
 };
 
+/* A key in the last line, for the mouse. */
+struct key_box {
+	enum intent intent;
+	int from, to;
+};
+
+enum { APP_KEY_BOXES_MAX = 24 };
+
 struct app {
 	const struct console_options *options;
 	struct term *term;
@@ -51,6 +60,7 @@ struct app {
 	int place_count, place_at;
 	struct prompt prompt;
 	struct memory memory;
+	struct settings settings;
 	char filter_before[LIST_FILTER_SIZE];
 	struct dialog dialog;
 	struct work *pending;	/* waits for the answer to its question */
@@ -67,6 +77,14 @@ struct app {
 	bool looks_only;	/* a person said :read-only */
 	bool dirty;		/* the next frame differs */
 	bool redraw;		/* and must be written whole */
+	bool new_size;		/* the grid must be made anew */
+	bool complete_seen;	/* of model.complete */
+	bool keyed;		/* a key came since the lists were filled */
+	uint64_t failures;	/* highest id of an event that failed */
+	struct key_box key_boxes[APP_KEY_BOXES_MAX];
+	int key_box_count;
+	int click_row;
+	int64_t click_ms;	/* of the last click */
 	bool quit, stopping;	/* stopping: engine.stop was asked for */
 	int exit_code;
 	int engine_starts;
@@ -90,6 +108,8 @@ void app_message_pages(struct app *app, char *lines);
 void app_draw(struct app *app);
 /* Reads the clocks. */
 void app_clock(struct app *app);
+/* Takes over the settings as they are now. */
+void app_settings_changed(struct app *app);
 /* The monotonic clock, also when that of the console is fixed. */
 int64_t app_real_ms(void);
 bool app_idle(const struct app *app);
@@ -120,7 +140,10 @@ void app_place_step(struct app *app, int step);
 /* ---- frame.c: what surrounds the view ------------------------------- */
 
 void frame_draw(struct app *app);
-void frame_help(struct app *app);
+/* The status word for the window's title. */
+void frame_title(struct app *app);
+/* The intent whose key stands there in the last line; INTENT_NONE. */
+enum intent frame_key_at(struct app *app, int col);
 /* Opens the message as text; false when the line shows all of it. */
 bool frame_message(struct app *app);
 
@@ -170,6 +193,13 @@ void export_write(struct app *app, const char *path);
 void edit_site(struct app *app);
 /* Asks for the plan of a site.apply request and offers to apply it. */
 void edit_plan(struct app *app, json_t *request, const char *shell);
+
+/* ---- help.c ---------------------------------------------------------- */
+
+/* `?`: this view, every key, what the words mean, how things are done. */
+void help_show(struct app *app);
+/* `:help WORD`; false when nothing is known under it. */
+bool help_word(struct app *app, const char *word);
 
 /* ---- command.c ------------------------------------------------------- */
 

@@ -30,7 +30,8 @@
 	ROLE(UNKNOWN, '?')	/* not known now */                            \
 	ROLE(STATUS, 'S')	/* the status word */                          \
 	ROLE(KEY, 'k')		/* a key in the key line */                    \
-	ROLE(INPUT, 'i')	/* text being typed */
+	ROLE(INPUT, 'i')	/* text being typed */                        \
+	ROLE(ACCENT, 'a')	/* the site's word in line 1 */
 
 enum role {
 #define ROLE(id, letter) ROLE_##id,

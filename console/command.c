@@ -172,7 +172,12 @@ static void run_parsed(struct app *app, const struct cli_call *call,
 		   c->run == cli_run_show) {
 		show_object(app, call);
 	} else if (!c->noun && strcmp(c->verb, "help") == 0) {
-		frame_help(app);
+		if (call->word_count == 0)
+			help_show(app);
+		else if (!help_word(app, call->words[0]))
+			app_message(app, true, "There is no help on \"%s\"; "
+				    "try a noun, a key's action, states, keys.",
+				    call->words[0]);
 	} else if (shell_only(c) || c->verbatim ||
 		   strcmp(c->control, "machine.console") == 0) {
 		app_message(app, true, "Not in the console; in a shell: %s",
@@ -186,6 +191,31 @@ static void run_parsed(struct app *app, const struct cli_call *call,
 	} else {
 		action_question(app, request, shell);
 	}
+}
+
+/* `:set NAME VALUE`, `:set NAME=VALUE`, `:set save`. */
+static void set_command(struct app *app, int count, char **words)
+{
+	char *equals = strchr(words[0], '=');
+	struct error err = { "" };
+
+	if (count == 1 && strcmp(words[0], "save") == 0) {
+		if (settings_save(&app->settings, &err))
+			app_message(app, true, "Not saved: %s", err.text);
+		else
+			app_message(app, false, "Saved: %s", app->settings.path);
+		return;
+	}
+	if (equals)
+		*equals = '\0';
+	if (settings_set(&app->settings, words[0], equals ? equals + 1 :
+			 count > 1 ? words[1] : "", SETTING_SAID, &err)) {
+		app_message(app, true, "%s", err.text);
+		return;
+	}
+	app_settings_changed(app);
+	app_message(app, false, "%s is %s now; :set save  keeps it.", words[0],
+		    equals ? equals + 1 : count > 1 ? words[1] : "nothing");
 }
 
 void command_run(struct app *app, const char *line)
@@ -206,6 +236,10 @@ void command_run(struct app *app, const char *line)
 	}
 	if (count == 0)
 		return;
+	if (strcmp(words[1], "set") == 0 && count > 1) {
+		set_command(app, count - 1, words + 2);
+		return;
+	}
 	if (script_command(app, count, words + 1))
 		return;
 	if (count == 1 && one_word(app, words[1]))
@@ -218,7 +252,7 @@ void command_run(struct app *app, const char *line)
 	if (cli_parse(&call, count + 1, words, &err))
 		app_message(app, true, "%s", err.text);
 	else if (!call.command || call.noun_help || call.value[FLAG_HELP])
-		frame_help(app);
+		help_show(app);
 	else
 		run_parsed(app, &call, shell);
 	cli_call_fini(&call);

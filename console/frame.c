@@ -1,6 +1,6 @@
 /*
  * What surrounds a view: two lines above, the message or input line with the
- * status word, the key line; and the help that is made from the intents.
+ * status word, the key line.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "console/format.h"
 #include "console/keys.h"
 #include "console/pager.h"
+#include "console/term.h"
 #include "console/theme.h"
 #include "engine/base/text.h"
 
@@ -24,16 +25,31 @@ static const char *engine_words(const struct app *app)
 	return embedded ? "embedded" : "attached";
 }
 
+/* A word such as PROD before everything else; returns its cells. */
+static int draw_word(struct app *app)
+{
+	const char *word = settings_text(&app->settings, SETTING_WORD);
+	bool accent = !settings_is(&app->settings, SETTING_ACCENT, "none");
+	char text[SETTING_SIZE + 4];
+
+	if (!*word && !accent)
+		return 0;
+	snprintf(text, sizeof(text), " %.40s ", *word ? word : app->model.site);
+	return grid_text(&app->grid, 0, 1, app->grid.cols / 3, ROLE_ACCENT,
+			 text) + 1;
+}
+
 /* Line 1: who and where on the left, the totals and the time on the right. */
 static void draw_header(struct app *app)
 {
 	struct grid *g = &app->grid;
 	struct model_totals t = model_totals(&app->model);
 	bool wide = view_wide(g), change = !action_refusal(app);
+	bool quiet = settings_on(&app->settings, SETTING_QUIET);
 	char clock[16], right[160], bad[32] = "", hosts[32];
 	int used, room;
 
-	format_clock(clock, sizeof(clock), app->wall_ms);
+	format_clock(clock, sizeof(clock), quiet ? 0 : app->wall_ms);
 	if (t.bad)
 		snprintf(bad, sizeof(bad), "  %s%" PRId64 " bad",
 			 glyph(g->ascii, GLYPH_WARN), t.bad);
@@ -41,11 +57,12 @@ static void draw_header(struct app *app)
 		snprintf(hosts, sizeof(hosts), "%d/%d", t.hosts_up, t.hosts);
 	else
 		TEXT_SET(hosts, "?");
-	used = grid_printf(g, 0, 1, g->cols - 2, ROLE_HEADER,
-			   wide ? "remuda  %s   %s   %s" : "remuda %s  %s %s",
-			   *app->model.site ? app->model.site : "-",
-			   engine_words(app),
-			   change ? "rw" : app->link.up ? "READ ONLY" : "-");
+	used = draw_word(app);
+	used += grid_printf(g, 0, 1 + used, g->cols - 2 - used, ROLE_HEADER,
+			    wide ? "remuda  %s   %s   %s" : "remuda %s  %s %s",
+			    *app->model.site ? app->model.site : "-",
+			    engine_words(app),
+			    change ? "rw" : app->link.up ? "READ ONLY" : "-");
 	/* What there is room for: all, the short form, the time. */
 	room = g->cols - used - 3;
 	snprintf(right, sizeof(right), "hosts %s  pools %d  machines %d  "
@@ -54,6 +71,8 @@ static void draw_header(struct app *app)
 	if (!wide || text_cells(g->ascii, right) >= room)
 		snprintf(right, sizeof(right), "hosts %s sess %d wait %d%s"
 			 "  %s", hosts, t.sessions, t.waiting, bad, clock);
+	if (quiet)	/* short, and without what always changes */
+		snprintf(right, sizeof(right), "sessions %d%s", t.sessions, bad);
 	if (text_cells(g->ascii, right) >= room)
 		snprintf(right, sizeof(right), "%s", clock);
 	grid_text_right(g, 0, used + 2, room, ROLE_NORMAL, right);
@@ -202,29 +221,60 @@ static void draw_message(struct app *app)
 		  app->message);
 }
 
+/* The keys of an intent as the key line shows them. */
+static void key_names(struct app *app, enum intent intent, char *out,
+		      size_t size)
+{
+	const struct settings *s = &app->settings;
+	bool wide = view_wide(&app->grid);
+	char fkey[16], key[16];
+
+	keys_of(intent, true, fkey, sizeof(fkey));
+	keys_of(intent, false, key, sizeof(key));
+	if (settings_is(s, SETTING_KEYLINE, "letters") ||
+	    (settings_is(s, SETTING_KEYLINE, "both") && !wide))
+		fkey[0] = *key ? '\0' : fkey[0];
+	if (settings_is(s, SETTING_KEYLINE, "fkeys") && *fkey)
+		key[0] = '\0';
+	snprintf(out, size, "%s%s%s", fkey, *fkey && *key ? " " : "", key);
+}
+
 /* One intent of the key line; returns the cells used, 0 when it does not
  * fit before end. */
-static int draw_key(struct grid *g, int row, int col, int end,
+static int draw_key(struct app *app, int row, int col, int end,
 		    enum intent intent)
 {
-	char fkey[16], key[16], keys[40];
+	struct grid *g = &app->grid;
+	char keys[40];
 	bool wide = view_wide(g);
 	const char *label = intent_table[intent].label;
 	int used;
 
-	keys_of(intent, true, fkey, sizeof(fkey));
-	keys_of(intent, false, key, sizeof(key));
-	snprintf(keys, sizeof(keys), "%s%s%s", wide ? fkey : "",
-		 wide && *fkey && *key ? " " : "", key);
+	if (intent == INTENT_FILTER && app_view(app)->ops->search)
+		label = "Search";
+	key_names(app, intent, keys, sizeof(keys));
+	if (!*keys)
+		return 0;	/* unbound */
 	used = (int)(strlen(keys) + strlen(label)) + 1;
-	if (!wide && strlen(key) == 1 && strchr("?/:", key[0]))
+	if (!wide && strlen(keys) == 1 && strchr("?/:", keys[0]))
 		used--;
 	if (col + used > end)
 		return 0;
 	grid_text(g, row, col, end - col, ROLE_KEY, keys);
 	grid_text(g, row, col + used - (int)strlen(label), end - col,
 		  ROLE_NORMAL, label);
+	if (app->key_box_count < APP_KEY_BOXES_MAX)
+		app->key_boxes[app->key_box_count++] = (struct key_box){
+			.intent = intent, .from = col, .to = col + used };
 	return used + (wide ? 3 : 1);
+}
+
+enum intent frame_key_at(struct app *app, int col)
+{
+	for (int i = 0; i < app->key_box_count; i++)
+		if (col >= app->key_boxes[i].from && col < app->key_boxes[i].to)
+			return app->key_boxes[i].intent;
+	return INTENT_NONE;
 }
 
 static void draw_keys(struct app *app)
@@ -236,6 +286,7 @@ static void draw_keys(struct app *app)
 	int row = g->rows - 1, col = 1, quit = g->cols - 8;
 	const char *words = NULL;
 
+	app->key_box_count = 0;
 	if (app->dialog.kind != DIALOG_NONE)
 		words = dialog_keys(&app->dialog);
 	else if (app->prompt.kind == PROMPT_COMMAND)
@@ -257,7 +308,7 @@ static void draw_keys(struct app *app)
 		grid_text(g, row, 1, g->cols - 2, ROLE_NORMAL, words);
 		return;
 	}
-	col += draw_key(g, row, col, quit, INTENT_HELP);
+	col += draw_key(app, row, col, quit, INTENT_HELP);
 	for (; *keys != INTENT_NONE; keys++) {
 		if (!app->link.up && *keys == INTENT_RESTART) {
 			col += grid_text(g, row, col, quit - col, ROLE_KEY,
@@ -266,9 +317,18 @@ static void draw_keys(struct app *app)
 					 " Retry now   ");
 			continue;
 		}
-		col += draw_key(g, row, col, quit, *keys);
+		col += draw_key(app, row, col, quit, *keys);
 	}
-	draw_key(g, row, col, g->cols, INTENT_QUIT);
+	draw_key(app, row, col, g->cols, INTENT_QUIT);
+}
+
+void frame_title(struct app *app)
+{
+	char word[32], text[128];
+
+	status_word(app, word, sizeof(word));
+	snprintf(text, sizeof(text), "remuda %s: %s", app->model.site, word);
+	term_title(app->term, text);
 }
 
 /* Less than the smallest size: say the most important on a line or three. */
@@ -345,85 +405,4 @@ bool frame_message(struct app *app)
 		text += strspn(text, " ");
 	}
 	return true;
-}
-
-/* ---- help ------------------------------------------------------------ */
-
-enum { HELP_ROWS_MAX = 48 };
-
-/* Writes "  keys     help" lines of a group; returns how many. */
-static int help_group(enum intent_group group, const char *title,
-		      char lines[][40], int at)
-{
-	if (at < HELP_ROWS_MAX)
-		snprintf(lines[at++], 40, "%s", title);
-	for (int i = INTENT_NONE + 1; i < INTENT_COUNT; i++) {
-		if (intent_table[i].group == group && at < HELP_ROWS_MAX)
-			snprintf(lines[at++], 40, " %-8.9s %.24s",
-				 keys_list((enum intent)i), intent_table[i].help);
-	}
-	return at;
-}
-
-static void help_states(struct app *app)
-{
-	static const struct {
-		enum role role;
-		const char *word;
-	} states[] = {
-		{ ROLE_USED, "in use" }, { ROLE_FREE, "ready" },
-		{ ROLE_CHANGING, "changing" }, { ROLE_LEAVING, "held, leaving" },
-		{ ROLE_FAILED, "failed" }, { ROLE_OFF, "off" },
-		{ ROLE_UNKNOWN, "unknown" },
-	};
-	char line[DIALOG_LINE_SIZE] = "STATES";
-	size_t used = strlen(line);
-
-	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		used += (size_t)snprintf(line + used, sizeof(line) - used,
-					 "  %s %s", glyph(app->grid.ascii,
-					 role_glyph(states[i].role)),
-					 states[i].word);
-	dialog_line(&app->dialog, "%s", line);
-}
-
-void frame_help(struct app *app)
-{
-	static char columns[4][HELP_ROWS_MAX][40];
-	char title[96];
-	int counts[4], rows = 0, width = view_wide(&app->grid) ? 4 : 2;
-
-	memset(columns, 0, sizeof(columns));
-	counts[0] = help_group(GROUP_GO, "GO", columns[0], 0);
-	counts[1] = help_group(GROUP_LIST, "LIST", columns[1], 0);
-	if (width == 4) {
-		counts[2] = help_group(GROUP_ACT, "ACT", columns[2], 0);
-		counts[3] = help_group(GROUP_ANY, "ANYWHERE", columns[3], 0);
-	} else {
-		counts[0] = help_group(GROUP_ACT, "ACT", columns[0], counts[0]);
-		counts[1] = help_group(GROUP_ANY, "ANYWHERE", columns[1],
-				       counts[1]);
-	}
-	snprintf(title, sizeof(title), "Help: %s", app_view(app)->ops->title);
-	dialog_open(&app->dialog, DIALOG_TEXT, title, NULL);
-	for (int c = 0; c < width; c++)
-		rows = counts[c] > rows ? counts[c] : rows;
-	for (int i = 0; i < rows; i++) {
-		if (width == 4)
-			dialog_line(&app->dialog, "%-26.26s %-29.29s %-27.27s %s",
-				    columns[0][i], columns[1][i],
-				    columns[2][i], columns[3][i]);
-		else
-			dialog_line(&app->dialog, "%-33.33s %s", columns[0][i],
-				    columns[1][i]);
-	}
-	dialog_line(&app->dialog, "%s", "");
-	help_states(app);
-	dialog_line(&app->dialog, "Words after : are those of the shell: "
-		    ":pool scale mail 5 is  remuda pool scale mail 5");
-	dialog_line(&app->dialog, "%s", app->options->embedded ?
-		    "The engine runs beside this console; quitting asks "
-		    "whether it goes on." :
-		    "The engine is not part of this console; quitting stops "
-		    "nothing.");
 }

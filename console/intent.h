@@ -22,7 +22,13 @@ enum intent_group { GROUP_GO, GROUP_LIST, GROUP_ACT, GROUP_ANY };
 	INTENT(POOLS, "pools", "2", "Pools", "Pools", GO)                      \
 	INTENT(SESSIONS, "sessions", "3", "Sessions", "Sessions", GO)          \
 	INTENT(HOSTS, "hosts", "4", "Hosts", "Hosts, gateways", GO)            \
+	INTENT(CLUSTERS, "clusters", "5", "Clusters", "Clusters", GO)          \
 	INTENT(EVENTS, "events", "6", "Events", "Events", GO)                  \
+	INTENT(RULES, "rules", "7", "Rules", "Rules", GO)                      \
+	INTENT(HISTORY, "history", "8", "History", "History, usage", GO)       \
+	INTENT(USERS, "users", "9", "Users", "Users, access", GO)              \
+	INTENT(APPS, "apps", "0", "Apps", "applications", GO)                  \
+	INTENT(ALARMS, "alarms", "!", "Alarms", "open alarms", GO)             \
 	INTENT(MACHINES, "machines", "M", "Machines", "all machines", GO)      \
 	INTENT(LAST_VIEW, "last", "- F9", "Last", "last view", GO)             \
 	INTENT(OLDER, "back-in-history", "[", "Older", "back in history", GO)  \
@@ -63,19 +69,22 @@ enum intent_group { GROUP_GO, GROUP_LIST, GROUP_ACT, GROUP_ANY };
 	INTENT(DESCRIBE, "describe", "d", "Describe",                          \
 	       "describe in words", ACT)                                       \
 	INTENT(RAW, "raw", "y", "JSON", "as JSON", ACT)                        \
+	INTENT(CONSOLE, "console", "c", "Console", "console of machine", ACT)  \
+	INTENT(LOG, "log", "L", "Log", "engine's log", ACT)                    \
 	INTENT(SCALE, "scale", "S", "Scale", "scale the pool", ACT)            \
 	INTENT(HOLD, "hold", "H", "Hold", "hold machine", ACT)                 \
 	INTENT(RELEASE, "release", "R", "Release", "release machine", ACT)     \
 	INTENT(RESTART, "restart", "r", "Restart", "restart; retry", ACT)      \
 	INTENT(END, "delete", "x", "End", "end, delete", ACT)                  \
-	INTENT(UNDO, "undo", "u", "Undo", "undo the last (60 s)", ACT)         \
+	INTENT(UNDO, "undo", "u", "Undo", "undo, for 60 s", ACT)         \
 	INTENT(EDIT, "edit", "e", "Edit", "edit the site file", ACT)           \
 	INTENT(HELP, "help", "? F1 h", "Help", "this help", ANY)               \
 	INTENT(COMMAND, "command", ":", "Command", "command line", ANY)        \
-	INTENT(PAUSE, "pause", "p", "Pause", "pause the screen", ANY)          \
+	INTENT(PAUSE, "pause", "p", "Pause", "pause, go on", ANY)              \
 	INTENT(COPY, "copy", "Y", "Copy", "copy (OSC 52)", ANY)                \
 	INTENT(WRITE, "write", "w", "Write", "view to a file", ANY)            \
 	INTENT(REDRAW, "redraw", "C-l F5", "Redraw", "draw again", ANY)        \
+	INTENT(MOUSE, "mouse", "A-m", "Mouse", "mouse on, off", ANY)           \
 	INTENT(SUSPEND, "suspend", "C-z", "Suspend", "suspend", ANY)           \
 	INTENT(CANCEL, "cancel", "F12 C-c", "Cancel", "leave an input", ANY)   \
 	INTENT(READ_ONLY, "read-only", "", "Read only", ":read-only", ANY)     \

@@ -42,6 +42,7 @@ enum {
 	KEYS_F12 = KEYS_F1 + 11,
 	KEYS_PASTE_BEGIN,	/* what follows was pasted, not typed */
 	KEYS_PASTE_END,
+	KEYS_MOUSE,		/* term_mouse() says where */
 	KEYS_OTHER,		/* something the terminal sent; does nothing */
 };
 

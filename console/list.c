@@ -262,6 +262,15 @@ bool list_view_intent(struct list_view *l, enum intent intent)
 	return true;
 }
 
+bool list_view_select_line(struct list_view *l, size_t line)
+{
+	if (line >= l->shown_count)
+		return false;
+	l->follow = l->follow && line == 0;
+	move_to(l, (int64_t)line);
+	return true;
+}
+
 bool list_view_select(struct list_view *l, uint64_t key)
 {
 	for (size_t i = 0; i < l->shown_count; i++)

@@ -81,6 +81,7 @@ struct list_view {
 	size_t mark_count, mark_size;
 	uint8_t order[LIST_COLUMNS_MAX];	/* of the columns on the screen */
 	unsigned hidden;	/* bit per column of the table */
+	struct rect drawn;	/* its lines on the screen, for the mouse */
 	int skip;		/* columns gone to the left; the first stays */
 };
 
@@ -103,6 +104,8 @@ void list_view_sort(struct list_view *l, int column, bool inverted,
 /* Moves the cursor; false when the intent is none of the list's. */
 bool list_view_intent(struct list_view *l, enum intent intent);
 bool list_view_select(struct list_view *l, uint64_t key);
+/* The shown line of that number; false when there is none. */
+bool list_view_select_line(struct list_view *l, size_t line);
 /* Borrowed; NULL when no line is shown. */
 json_t *list_view_selected(const struct list_view *l);
 /* Lines below the last one drawn. */

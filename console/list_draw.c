@@ -267,6 +267,7 @@ void list_view_draw(struct list_view *l, struct grid *g, struct rect r,
 		r.rows--;
 	}
 	l->page = r.rows < 1 ? 1 : r.rows;
+	l->drawn = (struct rect){ r.row, r.col - 2, r.rows, r.cols + 2 };
 	if (l->cursor < l->top)
 		l->top = l->cursor;
 	if (l->cursor >= l->top + (size_t)l->page)

@@ -319,6 +319,7 @@ static int start_console(const struct cli_place *place)
 		.ascii = place->ascii,
 		.no_color = place->no_color,
 		.site_file = place->paths->config,
+		.settings_dir = place->paths->settings_dir,
 		.memory = place->paths->memory,
 		.script = getenv("REMUDA_SCRIPT"),
 		.fixed_clock_ms = clock ? strtoll(clock, NULL, 10) : 0,

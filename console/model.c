@@ -23,7 +23,7 @@ static const struct {
 
 const char *topic_noun(enum topic topic)
 {
-	return topics[topic].noun;
+	return topic < TOPIC_COUNT ? topics[topic].noun : "";
 }
 
 void model_init(struct model *m)

@@ -31,7 +31,8 @@ enum topic {
 #define TOPIC(id, name, key, noun) TOPIC_##id,
 	TOPICS(TOPIC)
 #undef TOPIC
-	TOPIC_COUNT
+	TOPIC_COUNT,
+	TOPIC_NONE = TOPIC_COUNT,	/* of lists that are not the engine's */
 };
 
 enum {
@@ -77,6 +78,7 @@ void model_site(struct model *m, const json_t *item);
 /* Adds items of a list answer (older events). */
 void model_add_items(struct model *m, enum topic topic, const json_t *items);
 
+/* "" for TOPIC_NONE. */
 const char *topic_noun(enum topic topic);
 /* Borrowed items; NULL when there is none. */
 json_t *model_find(const struct model *m, enum topic topic, uint64_t key);

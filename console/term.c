@@ -17,7 +17,8 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#include "console/theme.h"
+#include "console/probe.h"
+#include "console/settings.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
@@ -37,8 +38,8 @@ static void add_restore(struct term *t, const char *name)
 	}
 }
 
-/* Terminals that know bracketed paste at all. */
-static bool knows_paste(const char *name)
+/* Terminals that know bracketed paste, OSC and private modes at all. */
+static bool is_modern(const char *name)
 {
 	static const char *const not[] = { "dumb", "vt", "linux", "ansi",
 					   "cons", "wsvt", "cygwin" };
@@ -63,21 +64,25 @@ void term_say(struct term *t, const char *text)
 	term_write(t, text, strlen(text));
 }
 
+/* Whatever was switched on, also what is switched on later. */
 static void prepare_restore(struct term *t)
 {
-	static const char paste_off[] = "\033[?2004l";
+	static const char off[] = "\033[?2026l\033[?1006l\033[?1000l\033[?2004l";
 
-	if (t->paste) {
-		memcpy(t->restore, paste_off, sizeof(paste_off) - 1);
-		t->restore_length = sizeof(paste_off) - 1;
+	if (t->modern) {
+		memcpy(t->restore, off, sizeof(off) - 1);
+		t->restore_length = sizeof(off) - 1;
 	}
 	add_restore(t, "rmkx");
+	add_restore(t, "rmacs");
 	add_restore(t, "sgr0");
 	add_restore(t, "cnorm");
 	add_restore(t, "rmcup");
 }
 
-static bool light_background(void)
+/* ---- looks ----------------------------------------------------------- */
+
+static bool light_by_environment(void)
 {
 	const char *value = getenv("COLORFGBG");
 	const char *last = value ? strrchr(value, ';') : NULL;
@@ -85,26 +90,101 @@ static bool light_background(void)
 	return last && (strcmp(last, ";7") == 0 || strcmp(last, ";15") == 0);
 }
 
-static void start_colours(struct term *t, bool wanted)
+static void set_pairs(struct term *t)
+{
+	if (t->look.colours == 0)
+		return;
+	for (int role = 0; role < ROLE_COUNT; role++)
+		init_pair((short)(role + 1), (short)theme_style(
+			  (enum role)role, 0, &t->look).colour, -1);
+	init_pair(PAIR_OLD, (short)theme_style(ROLE_NORMAL, CELL_OLD,
+					       &t->look).colour, -1);
+}
+
+static void start_colours(struct term *t)
 {
 	const char *no = getenv("NO_COLOR");
 
-	if (!wanted || (no && *no) || !has_colors() ||
+	if (!t->colour_wanted || (no && *no) || !has_colors() ||
 	    tigetnum((char *)(uintptr_t)"colors") < 8)
 		return;
 	start_color();
-	if (use_default_colors() == ERR)
-		return;
-	t->colours = COLORS;
-	t->light = light_background();
-	for (int role = 0; role < ROLE_COUNT; role++) {
-		struct style s = theme_style((enum role)role, 0, t->colours,
-					     t->light);
+	if (use_default_colors() != ERR)
+		t->look.colours = COLORS;
+}
 
-		init_pair((short)(role + 1), (short)s.colour, -1);
-	}
-	init_pair(PAIR_OLD, (short)theme_style(ROLE_NORMAL, CELL_OLD,
-					       t->colours, t->light).colour, -1);
+/* What it is asked depends on what nobody said. */
+static void ask(struct term *t, const struct settings *s)
+{
+	struct probe p = {
+		.ask_background = t->modern && t->look.colours &&
+				  settings_is(s, SETTING_BACKGROUND, "auto") &&
+				  !settings_is(s, SETTING_THEME, "light"),
+		.ask_width = !t->ascii_forced &&
+			     settings_is(s, SETTING_GLYPHS, "auto"),
+	};
+
+	t->asked_light = light_by_environment();
+	if (t->script)
+		return;
+	term_probe(t, &p);
+	if (p.background != PROBE_UNKNOWN)
+		t->asked_light = p.background == PROBE_LIGHT;
+	t->wide_signs = p.cells > 1;
+}
+
+void term_set(struct term *t, const struct settings *s)
+{
+	bool was = t->ascii;
+
+	t->look.theme = theme_named(settings_text(s, SETTING_THEME));
+	t->look.light = settings_is(s, SETTING_THEME, "light") ||
+			settings_is(s, SETTING_BACKGROUND, "light") ||
+			(settings_is(s, SETTING_BACKGROUND, "auto") &&
+			 t->asked_light);
+	t->look.accent = theme_accent(settings_text(s, SETTING_ACCENT));
+	t->ascii = t->ascii_forced || settings_is(s, SETTING_GLYPHS, "ascii") ||
+		   (settings_is(s, SETTING_GLYPHS, "auto") && t->wide_signs);
+	t->title = settings_on(s, SETTING_TITLE) && t->modern;
+	t->sync = settings_on(s, SETTING_SYNC) && t->modern;
+	term_start_mouse(t, settings_on(s, SETTING_MOUSE) && !t->script);
+	set_escdelay((int)settings_number(s, SETTING_ESCAPE_MS));
+	set_pairs(t);
+	t->shown_valid = t->shown_valid && was == t->ascii;
+}
+
+void term_describe(const struct term *t, char *out, size_t out_size)
+{
+	const char *name = getenv("TERM");
+	char colours[32] = "no colours";
+	int rows, cols;
+
+	if (t->look.colours)
+		snprintf(colours, sizeof(colours), "%d colours, %s",
+			 t->look.colours, t->look.light ? "light" : "dark");
+	term_size(t, &rows, &cols);
+	snprintf(out, out_size, "TERM %s  %s  %s  %dx%d", name ? name : "-",
+		 colours, t->ascii ? t->acs ? "ASCII with its lines" : "ASCII" :
+		 "UTF-8", cols, rows);
+}
+
+void term_title(struct term *t, const char *text)
+{
+	char safe[sizeof(t->title_text)], line[sizeof(safe) + 8];
+
+	if (!t->title)
+		return;
+	text_display(safe, sizeof(safe), text, strlen(text));
+	if (strcmp(safe, t->title_text) == 0)
+		return;
+	TEXT_SET(t->title_text, safe);
+	snprintf(line, sizeof(line), "\033]2;%s\a", safe);
+	term_say(t, line);
+}
+
+void term_bell(struct term *t)
+{
+	term_say(t, "\a");
 }
 
 static int open_files(struct term *t, struct error *err)
@@ -114,6 +194,20 @@ static int open_files(struct term *t, struct error *err)
 	t->out = fopen("/dev/null", "we");
 	t->in = fopen("/dev/null", "re");
 	return t->out && t->in ? 0 : error_errno(err, "/dev/null");
+}
+
+static bool has_acs(void)
+{
+	const char *acs = tigetstr((char *)(uintptr_t)"acsc");
+
+	/* Pairs of sign and character; some consoles have 8-bit ones, which are
+	 * not theirs to have here. */
+	if (!acs || acs == (char *)-1 || !*acs)
+		return false;
+	for (; *acs; acs++)
+		if (*acs & 0x80)
+			return false;
+	return true;
 }
 
 static int start_screen(struct term *t, const struct term_options *options,
@@ -137,13 +231,23 @@ static int start_screen(struct term *t, const struct term_options *options,
 				 name);
 	}
 	set_term(t->screen);
-	t->paste = !t->script && knows_paste(name);
+	t->modern = t->paste = !t->script && is_modern(name);
+	t->ascii_forced = options->ascii ||
+			  strcmp(nl_langinfo(CODESET), "UTF-8") != 0 ||
+			  (!t->script && strcmp(name, "dumb") == 0);
+	/* A terminal that has lines of its own draws them in any locale. */
+	t->acs = t->ascii_forced && !options->ascii && !t->script &&
+		 strcmp(nl_langinfo(CODESET), "UTF-8") != 0 && has_acs();
+	t->colour_wanted = !options->no_color;
 	prepare_restore(t);
 	t->last_words = options->last_words;
 	if (!t->script)
 		term_signal_arm(t->restore, t->restore_length, t->last_words);
-	start_colours(t, !options->no_color);
-	term_start_input(t);
+	start_colours(t);
+	term_start_input(t, (int)settings_number(options->settings,
+						 SETTING_ESCAPE_MS));
+	ask(t, options->settings);
+	term_set(t, options->settings);
 	return 0;
 }
 
@@ -163,8 +267,6 @@ struct term *term_open(const struct term_options *options, struct error *err)
 		return NULL;
 	}
 	t->script = options->script;
-	t->ascii = options->ascii ||
-		   strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	if (start_screen(t, options, err)) {
 		if (t->out)
 			fclose(t->out);
@@ -183,6 +285,7 @@ void term_close(struct term *t)
 		return;
 	if (t->paste)
 		term_say(t, "\033[?2004l");
+	term_start_mouse(t, false);
 	delwin(t->input);
 	endwin();
 	term_signal_disarm();
@@ -251,11 +354,35 @@ bool term_resized(struct term *t)
 
 /* ---- output ---------------------------------------------------------- */
 
-static void put_cell(const struct term *t, int row, int col,
-		     const struct cell *c)
+/* A piece of a frame at (row, col), as its ASCII sign; 0 = none. */
+static char line_at(const struct grid *g, int row, int col)
 {
-	struct style s = theme_style((enum role)c->role, c->flags, t->colours,
-				     t->light);
+	const struct cell *c = grid_cell(g, row, col);
+
+	return c && c->role == ROLE_FRAME && strchr("-|+", c->text[0]) &&
+	       c->text[1] == '\0' ? c->text[0] : 0;
+}
+
+/* The terminal's own line for it; which corner shows in what is beside it. */
+static chtype line_of(const struct grid *g, int row, int col)
+{
+	char sign = line_at(g, row, col);
+	bool right = line_at(g, row, col + 1) == '-';
+	char under = line_at(g, row + 1, col);
+
+	if (sign == '-')
+		return ACS_HLINE;
+	if (sign == '|')
+		return ACS_VLINE;
+	if (under == '|')
+		return right ? ACS_ULCORNER : ACS_URCORNER;
+	return right ? ACS_LLCORNER : ACS_LRCORNER;
+}
+
+static void put_cell(const struct term *t, const struct grid *grid, int row,
+		     int col, const struct cell *c)
+{
+	struct style s = theme_style((enum role)c->role, c->flags, &t->look);
 	wchar_t wide[8] = L" ";
 	attr_t attrs = A_NORMAL;
 	short pair = 0;
@@ -273,6 +400,11 @@ static void put_cell(const struct term *t, int row, int col,
 		attrs |= A_REVERSE;
 	if (s.colour >= 0)
 		pair = c->flags & CELL_OLD ? PAIR_OLD : (short)(c->role + 1);
+	if (t->acs && line_at(grid, row, col)) {
+		mvaddch(row, col, line_of(grid, row, col) | attrs |
+			COLOR_PAIR(pair));
+		return;
+	}
 	setcchar(&cc, wide, attrs, pair, NULL);
 	mvadd_wch(row, col, &cc);	/* the last corner says ERR and draws */
 }
@@ -303,7 +435,7 @@ void term_show(struct term *t, const struct grid *grid, bool whole)
 			continue;
 		for (int col = 0; col < grid->cols; col++)
 			if (want[col].width)
-				put_cell(t, row, col, &want[col]);
+				put_cell(t, grid, row, col, &want[col]);
 		memcpy(have, want, line);
 		changed = true;
 	}
@@ -318,7 +450,12 @@ void term_show(struct term *t, const struct grid *grid, bool whole)
 		clearok(curscr, TRUE);
 	move(grid->cursor_row, grid->cursor_col);
 	wnoutrefresh(stdscr);
+	/* Around what doupdate() writes and flushes; nothing waits in it now. */
+	if (t->sync)
+		term_say(t, "\033[?2026h");
 	doupdate();
+	if (t->sync)
+		term_say(t, "\033[?2026l");
 }
 
 /* ---- stopping and going on ------------------------------------------- */

@@ -11,13 +11,17 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct error;
 struct grid;
 struct term;
 
+struct settings;
+
 struct term_options {
+	const struct settings *settings;	/* borrowed while opening */
 	bool ascii, no_color;
 	bool script;		/* no terminal: output goes nowhere */
 	const char *last_words;	/* said after a crash; borrowed */
@@ -29,6 +33,22 @@ struct term *term_open(const struct term_options *options, struct error *err);
 void term_close(struct term *t);
 void term_size(const struct term *t, int *rows, int *cols);
 bool term_ascii(const struct term *t);
+/* Takes over theme, background, glyphs, mouse, title and sync; everything is
+ * drawn anew then. */
+void term_set(struct term *t, const struct settings *settings);
+/* What is known of it, for `:set` and the first start: "xterm, 256 colours". */
+void term_describe(const struct term *t, char *out, size_t out_size);
+/* The window's title, when the setting wants one. */
+void term_title(struct term *t, const char *text);
+void term_bell(struct term *t);
+
+/* Where the mouse was, after a key KEYS_MOUSE. */
+struct term_mouse {
+	int row, col;
+	enum { TERM_CLICK, TERM_WHEEL_UP, TERM_WHEEL_DOWN } kind;
+};
+
+struct term_mouse term_mouse(const struct term *t);
 /* Takes over a new size; true when there was one. */
 bool term_resized(struct term *t);
 void term_force_size(struct term *t, int rows, int cols);

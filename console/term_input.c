@@ -12,7 +12,7 @@
 
 #include "console/keys.h"
 
-void term_start_input(struct term *t)
+void term_start_input(struct term *t, int escape_ms)
 {
 	raw();
 	noecho();
@@ -21,7 +21,7 @@ void term_start_input(struct term *t)
 	t->input = newpad(1, 1);
 	keypad(t->input, TRUE);
 	nodelay(t->input, TRUE);
-	set_escdelay(ESCAPE_MS);
+	set_escdelay(escape_ms);
 	define_key("\033[200~", PASTE_BEGIN_CODE);
 	define_key("\033[201~", PASTE_END_CODE);
 	if (t->paste)
@@ -55,6 +55,20 @@ static uint32_t translate(wint_t code)
 		return KEYS_BACKSPACE;
 	case KEY_DC:
 		return KEYS_DELETE;
+	case KEY_IC:
+		return KEYS_INSERT;
+	case KEY_SLEFT:
+		return KEYS_SHIFT_LEFT;
+	case KEY_SRIGHT:
+		return KEYS_SHIFT_RIGHT;
+	case KEY_SR:
+		return KEYS_SHIFT_UP;
+	case KEY_SF:
+		return KEYS_SHIFT_DOWN;
+	case KEY_SPREVIOUS:
+		return KEYS_SHIFT_PAGE_UP;
+	case KEY_SNEXT:
+		return KEYS_SHIFT_PAGE_DOWN;
 	case KEY_ENTER:
 		return KEYS_ENTER;
 	case PASTE_BEGIN_CODE:
@@ -67,6 +81,43 @@ static uint32_t translate(wint_t code)
 	return KEYS_OTHER;
 }
 
+/* ---- the mouse ------------------------------------------------------- */
+
+void term_start_mouse(struct term *t, bool on)
+{
+	if (on == t->mouse)
+		return;
+	t->mouse = on;
+	mouseinterval(0);	/* else ncurses waits for a second click */
+	mousemask(on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0,
+		  NULL);
+}
+
+struct term_mouse term_mouse(const struct term *t)
+{
+	return t->mouse_event;
+}
+
+static uint32_t take_mouse(struct term *t)
+{
+	MEVENT e;
+
+	if (getmouse(&e) != OK)
+		return KEYS_OTHER;
+	t->mouse_event = (struct term_mouse){ .row = e.y, .col = e.x };
+	if (e.bstate & BUTTON4_PRESSED)
+		t->mouse_event.kind = TERM_WHEEL_UP;
+	else if (e.bstate & BUTTON5_PRESSED)
+		t->mouse_event.kind = TERM_WHEEL_DOWN;
+	else if (e.bstate & BUTTON1_PRESSED)
+		t->mouse_event.kind = TERM_CLICK;
+	else
+		return KEYS_OTHER;
+	return KEYS_MOUSE;
+}
+
+/* ---- keys ------------------------------------------------------------ */
+
 static uint32_t read_key(struct term *t)
 {
 	wint_t code = 0;
@@ -74,11 +125,26 @@ static uint32_t read_key(struct term *t)
 
 	if (got == ERR)
 		return 0;
+	if (got == KEY_CODE_YES && code == KEY_MOUSE)
+		return take_mouse(t);
 	if (got == KEY_CODE_YES)
 		return translate(code);
 	if (code == 127 || code == 8)
 		return KEYS_BACKSPACE;
 	return code == 0 ? KEYS_OTHER : code;
+}
+
+/* An answer of the terminal that came late, up to BEL or ESC \\. */
+static uint32_t skip_string(struct term *t)
+{
+	uint32_t key, before = 0;
+
+	while ((key = read_key(t)) != 0) {
+		if (key == 7 || (before == KEYS_ESC && key == '\\'))
+			break;
+		before = key;
+	}
+	return KEYS_OTHER;
 }
 
 /* A key that terminfo does not know: the rest of it is not typed text. */
@@ -103,8 +169,9 @@ uint32_t term_key(struct term *t)
 		key = read_key(t);
 	if (key != KEYS_ESC)
 		return key;
-	/* Alt is Esc with the next key at once.  Only Alt-1 to Alt-0 mean
-	 * something; over a slow line any two keys may come at once. */
+	/* Alt is Esc with the next key at once.  Only Alt-1 to Alt-0 and what
+	 * is bound mean something; over a slow line any two keys may come at
+	 * once. */
 	next = read_key(t);
 	if (next == 0)
 		return KEYS_ESC;
@@ -114,6 +181,10 @@ uint32_t term_key(struct term *t)
 		return KEYS_F1 + 9;
 	if (next == '[' || next == 'O')
 		return skip_sequence(t);
+	if (next == ']')
+		return skip_string(t);
+	if (next < 0x7f && keys_intent(KEYS_ALT(next)) != INTENT_NONE)
+		return KEYS_ALT(next);
 	t->pending_key = next;
 	return KEYS_ESC;
 }

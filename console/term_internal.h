@@ -12,9 +12,11 @@
 #include "console/cells.h"
 #include "console/term.h"
 #include "console/term_signal.h"
+#include "console/theme.h"
+
+struct probe;
 
 enum {
-	ESCAPE_MS = 25,
 	PASTE_BEGIN_CODE = KEY_MAX + 10,
 	PASTE_END_CODE,
 	PAIR_OLD = ROLE_COUNT + 1,
@@ -26,8 +28,16 @@ struct term {
 	WINDOW *input;		/* a pad: reading from it draws nothing */
 	FILE *out, *in;		/* of a script; NULL = the terminal's */
 	bool script, ascii, paste;
-	int colours;		/* 0 = none */
-	bool light;
+	bool acs;		/* lines from the terminal's other characters */
+	bool mouse, sync, title;
+	bool modern;		/* knows OSC and private modes, as xterm does */
+	bool ascii_forced;	/* by an option, the locale or the terminal */
+	bool wide_signs;	/* it draws signs in two cells */
+	bool asked_light;	/* what it said of its background */
+	bool colour_wanted;
+	struct look look;
+	struct term_mouse mouse_event;
+	char title_text[96];
 	int forced_rows, forced_cols;	/* by a script; 0 = not */
 	struct grid shown;
 	bool shown_valid;
@@ -44,6 +54,10 @@ struct term {
 void term_write(struct term *t, const char *bytes, size_t length);
 void term_say(struct term *t, const char *text);
 /* What ncurses needs to know to read keys. */
-void term_start_input(struct term *t);
+void term_start_input(struct term *t, int escape_ms);
+/* Reports of the mouse, or none. */
+void term_start_mouse(struct term *t, bool on);
+/* Fills in the answers, those that come in time. */
+void term_probe(struct term *t, struct probe *p);
 
 #endif

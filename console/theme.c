@@ -35,22 +35,93 @@ static const struct role_style styles[ROLE_COUNT] = {
 	[ROLE_STATUS] = { NONE, NONE, NONE, NONE, STYLE_BOLD, STYLE_BOLD },
 	[ROLE_KEY] = { NONE, NONE, NONE, NONE, STYLE_BOLD, STYLE_BOLD },
 	[ROLE_INPUT] = { NONE, NONE, NONE, NONE, 0, 0 },
+	[ROLE_ACCENT] = { NONE, NONE, NONE, NONE, STYLE_BOLD | STYLE_REVERSE,
+			  STYLE_BOLD | STYLE_REVERSE },
 };
 
-struct style theme_style(enum role role, unsigned cell_flags, int colours,
-			 bool light)
+/*
+ * Colours that stay apart for eyes that do not see red and green (deutan, and
+ * protan too) or blue and yellow (tritan): chosen from the 256 so that the least
+ * distance of any two, as such eyes see them, is largest, at a contrast of 4.5
+ * (dark) and 4 (light); tests/unit/console_theme.c computes it again.
+ */
+static const struct {
+	enum role role;
+	struct {
+		int dark256, light256, dark8, light8;
+	} deutan, tritan;
+} blind[] = {
+	{ ROLE_USED, { 87, 17, CYAN, BLUE }, { 30, 17, NONE, NONE } },
+	{ ROLE_FREE, { 63, 98, BLUE, CYAN }, { 49, 28, GREEN, GREEN } },
+	{ ROLE_CHANGING, { 226, 130, YELLOW, YELLOW },
+	  { 226, 94, YELLOW, YELLOW } },
+	{ ROLE_LEAVING, { 132, 93, MAGENTA, MAGENTA }, { 135, 93, BLUE, BLUE } },
+	{ ROLE_WARN, { 180, 132, YELLOW, MAGENTA },
+	  { 172, 126, MAGENTA, MAGENTA } },
+	{ ROLE_FAILED, { 196, 52, RED, RED }, { 196, 160, RED, RED } },
+};
+
+enum theme theme_named(const char *name)
+{
+	return strcmp(name, "mono") == 0 ? THEME_MONO :
+	       strcmp(name, "deutan") == 0 ? THEME_DEUTAN :
+	       strcmp(name, "tritan") == 0 ? THEME_TRITAN : THEME_DEFAULT;
+}
+
+int theme_accent(const char *name)
+{
+	static const char *const names[] = { "black", "red", "green", "yellow",
+					     "blue", "magenta", "cyan" };
+
+	for (int i = 0; i < 7; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	return NONE;
+}
+
+/* Four colours of a role: dark and light of 256, dark and light of 8. */
+static void role_colours(enum role role, enum theme theme, int out[4])
+{
+	const struct role_style *s = &styles[role];
+
+	out[0] = s->dark256;
+	out[1] = s->light256;
+	out[2] = s->dark8;
+	out[3] = s->light8;
+	if (theme != THEME_DEUTAN && theme != THEME_TRITAN)
+		return;
+	for (size_t i = 0; i < sizeof(blind) / sizeof(blind[0]); i++) {
+		bool deutan = theme == THEME_DEUTAN;
+
+		if (blind[i].role != role)
+			continue;
+		out[0] = deutan ? blind[i].deutan.dark256 : blind[i].tritan.dark256;
+		out[1] = deutan ? blind[i].deutan.light256 :
+			 blind[i].tritan.light256;
+		out[2] = deutan ? blind[i].deutan.dark8 : blind[i].tritan.dark8;
+		out[3] = deutan ? blind[i].deutan.light8 : blind[i].tritan.light8;
+	}
+}
+
+struct style theme_style(enum role role, unsigned cell_flags,
+			 const struct look *look)
 {
 	const struct role_style *s = &styles[role];
 	bool old = cell_flags & CELL_OLD;
+	int colours = look->theme == THEME_MONO ? 0 : look->colours;
 	struct style out = { .colour = NONE };
+	int four[4];
 
-	if (colours >= 256)
-		out.colour = light ? s->light256 : s->dark256;
-	else if (colours >= 8)
-		out.colour = light ? s->light8 : s->dark8;
+	role_colours(role, look->theme, four);
+	if (colours >= 8)
+		out.colour = four[(colours < 256) * 2 + look->light];
+	if (colours >= 8 && role == ROLE_ACCENT)
+		out.colour = look->accent;
 	out.attrs = colours >= 8 ? s->attrs : s->mono;
+	if (role == ROLE_OFF && colours >= 8 && colours < 256)
+		out.attrs = STYLE_DIM;	/* no grey among 8 */
 	if (old) {
-		out.colour = colours >= 256 ? (light ? 243 : 245) : NONE;
+		out.colour = colours >= 256 ? (look->light ? 243 : 245) : NONE;
 		out.attrs = colours >= 8 && colours < 256 ? STYLE_DIM : 0;
 	}
 	if (cell_flags & CELL_MARKED && !old)
@@ -98,6 +169,7 @@ enum glyph role_glyph(enum role role)
 	case ROLE_STATUS:
 	case ROLE_KEY:
 	case ROLE_INPUT:
+	case ROLE_ACCENT:
 	case ROLE_COUNT:
 		break;
 	}

@@ -22,9 +22,22 @@ struct style {
 	unsigned attrs;
 };
 
-/* colours: what the terminal has; below 8 means none. */
-struct style theme_style(enum role role, unsigned cell_flags, int colours,
-			 bool light_background);
+enum theme { THEME_DEFAULT, THEME_MONO, THEME_DEUTAN, THEME_TRITAN };
+
+/* What decides how roles look. */
+struct look {
+	int colours;		/* of the terminal; below 8 means none */
+	bool light;		/* background */
+	enum theme theme;
+	int accent;		/* colour 0 to 7 of line 1, -1 = none */
+};
+
+struct style theme_style(enum role role, unsigned cell_flags,
+			 const struct look *look);
+/* The setting's word; THEME_DEFAULT for any other. */
+enum theme theme_named(const char *name);
+/* "red" is 1, "none" -1. */
+int theme_accent(const char *name);
 
 /* GLYPH(id, UTF-8, ASCII): one cell each. */
 #define GLYPHS(GLYPH)                                                          \

@@ -19,7 +19,7 @@ enum { REQUEST_KEY_BIT = 62 };
 const struct view_ops *const view_table[] = {
 	&view_overview, &view_pools, &view_sessions, &view_hosts, &view_events,
 	&view_machines, &view_pool, &view_machine, &view_session, &view_host,
-	&view_text, NULL,
+	&view_set, &view_keys, &view_text, NULL,
 };
 
 const struct view_ops *view_named(const char *name)
@@ -45,7 +45,7 @@ const struct view_ops *view_named(const char *name)
 
 const struct view_ops *view_of(enum topic topic)
 {
-	for (int i = 0; view_table[i]; i++)
+	for (int i = 0; view_table[i] && topic < TOPIC_COUNT; i++)
 		if (view_table[i]->detail && view_table[i]->target == topic)
 			return view_table[i];
 	return NULL;

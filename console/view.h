@@ -25,6 +25,7 @@ struct view_ops {
 	const char *name;	/* of `:` and of its intent */
 	const char *aliases;	/* separated by blanks */
 	const char *title;	/* in the breadcrumbs */
+	const char *about;	/* what one sees here, for help; NULL = none */
 	enum topic target;	/* kind of object a detail view is about */
 	bool detail;		/* is about one object, view->target */
 	int lists;		/* how many of view->lists it uses */
@@ -58,7 +59,7 @@ struct view {
 
 extern const struct view_ops view_overview, view_pools, view_pool,
 	view_machines, view_machine, view_sessions, view_session, view_hosts,
-	view_host, view_events, view_text;
+	view_host, view_events, view_set, view_keys, view_text;
 
 /* All views, NULL at the end. */
 extern const struct view_ops *const view_table[];

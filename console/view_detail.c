@@ -155,6 +155,8 @@ const struct view_ops view_machine = {
 	.name = "machine",
 	.aliases = "",
 	.title = "Machines",
+	.about = "One machine: all that is known of it, and what happened "
+		 "to it, the newest first.",
 	.target = TOPIC_MACHINES,
 	.detail = true,
 	.lists = 1,
@@ -168,6 +170,8 @@ const struct view_ops view_session = {
 	.name = "session",
 	.aliases = "",
 	.title = "Sessions",
+	.about = "One session: who, on which machine, since when, how much "
+		 "went through.",
 	.target = TOPIC_SESSIONS,
 	.detail = true,
 	.lists = 1,
@@ -181,6 +185,7 @@ const struct view_ops view_host = {
 	.name = "host",
 	.aliases = "",
 	.title = "Hosts",
+	.about = "One host and its machines.",
 	.target = TOPIC_HOSTS,
 	.detail = true,
 	.lists = 2,

@@ -233,6 +233,9 @@ const struct view_ops view_events = {
 	.name = "events",
 	.aliases = "ev event",
 	.title = "Events",
+	.about = "What happened, the newest first; the pane below has the "
+		 "whole text. Enter opens what it is about. Going below "
+		 "the last line brings older ones, b goes to a time.",
 	.lists = 1,
 	.keys = events_keys,
 	.open = events_open,

@@ -48,6 +48,9 @@ const struct view_ops view_hosts = {
 	.name = "hosts",
 	.aliases = "ho host gateways gw gateway",
 	.title = "Hosts",
+	.about = "Where machines run, and below the gateways that carry "
+		 "the sessions. A host that does not answer is unknown, "
+		 "not dead. Tab goes to the gateways.",
 	.lists = 2,
 	.keys = hosts_keys,
 	.open = hosts_open,

@@ -33,6 +33,9 @@ const struct view_ops view_machines = {
 	.name = "machines",
 	.aliases = "vm machine",
 	.title = "Machines",
+	.about = "Every machine of every pool. Its state says what is true "
+		 "now, NOTE why. Enter opens one, d describes it, c is its "
+		 "console.",
 	.lists = 1,
 	.keys = machines_keys,
 	.open = machines_open,

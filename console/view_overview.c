@@ -199,6 +199,9 @@ const struct view_ops view_overview = {
 	.name = "overview",
 	.aliases = "ov",
 	.title = "Overview",
+	.about = "The whole site at a glance: pools with their bars, "
+		 "hosts, who works now, what happened. Tab goes from pane "
+		 "to pane, Enter opens what the cursor is on.",
 	.lists = LISTS,
 	.keys = overview_keys,
 	.open = overview_open,

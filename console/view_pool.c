@@ -160,6 +160,9 @@ const struct view_ops view_pool = {
 	.name = "pool",
 	.aliases = "",
 	.title = "Pools",
+	.about = "One pool: its settings and numbers above, then its "
+		 "machines, sessions and events in tabs. NOTE and why tell "
+		 "what stands in the way.",
 	.target = TOPIC_POOLS,
 	.detail = true,
 	.lists = LISTS,

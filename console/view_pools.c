@@ -33,6 +33,9 @@ const struct view_ops view_pools = {
 	.name = "pools",
 	.aliases = "po pool",
 	.title = "Pools",
+	.about = "Each line is a pool: like machines that are kept ready. "
+		 "USE works, RDY waits for a user, STA is on its way, BAD "
+		 "needs somebody. Enter opens one.",
 	.lists = 1,
 	.keys = pools_keys,
 	.open = pools_open,

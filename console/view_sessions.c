@@ -82,6 +82,8 @@ const struct view_ops view_sessions = {
 	.name = "sessions",
 	.aliases = "ss session",
 	.title = "Sessions",
+	.about = "Who works on which machine now, and who waits for one. "
+		 "Enter opens the session; x ends it, after a question.",
 	.lists = 1,
 	.keys = sessions_keys,
 	.open = sessions_open,

@@ -5,10 +5,10 @@ set -eu
 
 build="gcc clang make pkg-config libc6-dev musl-tools libuv1-dev libsqlite3-dev libjansson-dev
  liblua5.4-dev libncurses-dev libvirt-dev libxml2-dev libisofs-dev libcrypt-dev libssl-dev libseccomp-dev libssh-dev
- libmnl-dev libcap-ng-dev"
+ libmnl-dev libcap-ng-dev libvterm-dev"
 run="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils
  linux-image-cloud-amd64 busybox-static cpio qemu-guest-agent"
-tests="perl procps libvterm-dev tmux haproxy valgrind iproute2 util-linux
+tests="perl procps tmux haproxy valgrind iproute2 util-linux
  libclang-rt-14-dev openssh-client netcat-openbsd git curl nginx-light postgresql-15"
 
 missing=

@@ -47,7 +47,11 @@ my @screens = (
 	[ 'describe', "Space Esc M d" ],
 	[ 'json', "Esc y\n:type /user\nEnter n" ],
 	[ 'plan', "Esc Esc\n:apply\n:wait text 'Apply the site'" ],
-	[ 'events-older', "Esc 6 b\n:type 2024-11-22T10:00\nEnter\n:wait text 'tkhan'" ],
+	[ 'settings', "Esc\n:set" ],
+	[ 'keys', ":keys\n:filter mark" ],
+	[ 'help-states', ":help states" ],
+	[ 'help-word', ":help pool" ],
+	[ 'events-older', "Esc Esc 6 b\n:type 2024-11-22T10:00\nEnter\n:wait text 'tkhan'" ],
 );
 
 for my $look ([ '120x36', 1 ], [ '80x24', 0 ]) {

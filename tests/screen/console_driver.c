@@ -4,7 +4,7 @@
  *
  *   console_driver [--socket PATH] [--embedded] [--read-only] [--ascii]
  *       [--no-color] [--script FILE] [--clock SECONDS] [--memory FILE]
- *       [--site-file FILE]
+ *       [--site-file FILE] [--settings FOLDER]
  *       [--inherit PATH]     connect first and hand the socket over, as the
  *                            start of an embedded engine does
  *       [--revive PATH]      what "starting the engine again" connects to
@@ -70,6 +70,8 @@ int main(int argc, char **argv)
 			o.script = value;
 		} else if (strcmp(argv[i - 1], "--memory") == 0) {
 			o.memory = value;
+		} else if (strcmp(argv[i - 1], "--settings") == 0) {
+			o.settings_dir = value;
 		} else if (strcmp(argv[i - 1], "--site-file") == 0) {
 			o.site_file = value;
 		} else if (strcmp(argv[i - 1], "--clock") == 0) {

@@ -69,6 +69,8 @@ struct harness {
 	VTermScreen *screen;
 	int rows, cols;
 	bool alternate, cursor_visible, titled;
+	const char *background;	/* answer to OSC 11, NULL = none */
+	const char *width;	/* answers to cursor reports, NULL = its own */
 	uint64_t bytes;		/* written by the console */
 	char *log;		/* all of them */
 	size_t log_used, log_size;
@@ -325,6 +327,14 @@ static inline void on_output(struct harness *h)
 	memcpy(h->log + h->log_used, buf, (size_t)n);
 	h->log_used += (size_t)n;
 	vterm_input_write(h->vt, buf, (size_t)n);
+	if (h->background && memmem(buf, (size_t)n, "\033]11;?", 6) &&
+	    write(h->master, h->background, strlen(h->background)) < 0)
+		tap_note("terminal answer was not taken");
+	if (h->width && memmem(buf, (size_t)n, "\033[6n", 4)) {
+		vterm_output_read(h->vt, buf, sizeof(buf));
+		if (write(h->master, h->width, strlen(h->width)) < 0)
+			tap_note("terminal answer was not taken");
+	}
 	answer = vterm_output_read(h->vt, buf, sizeof(buf));
 	if (answer && write(h->master, buf, answer) < 0)
 		tap_note("terminal answer was not taken");

@@ -144,7 +144,8 @@ sub while_rules_stand {
 # ---- the pool fills ---------------------------------------------------------------------------
 my $engine = lab_engine('--gateways', 2);
 my @names = sort keys %terminals;	# small, wide
-window($_, $terminals{$_}{size}, "env $terminals{$_}{env} $remuda attach") for @names;
+window($_, $terminals{$_}{size}, "env $terminals{$_}{env} $remuda attach" .
+	($_ eq 'small' ? ' --ascii' : '')) for @names;
 press($_, 'M') for @names;
 shows($_, 'machines boot', qr/mail-01 +~ booting/, 30) for @names;
 wait_for('the rules are there', 10, sub { my @rules = pids_of_role('rules'); scalar @rules });

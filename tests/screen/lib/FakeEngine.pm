@@ -16,8 +16,8 @@ use IO::Select;
 use IO::Socket::UNIX;
 use JSON::PP;
 
-our @topics = qw(pools machines sessions requests hosts gateways events
-	site);
+# The site first: what comes after a full state is no longer waited for.
+our @topics = qw(site pools machines sessions requests hosts gateways events);
 
 sub start {
 	my ($class, $path, $world, $log) = @_;
