@@ -156,7 +156,7 @@ static void greet(struct app *app)
 	app->read_only = !client_may_change(c);
 	if (app->options->read_only || app->looks_only)
 		link_request(&app->link, json_pack("{s:s,s:b}", "verb",
-			     "client.read_only", "on", 1), "", NULL, NULL,
+			     "read_only", "on", 1), "", NULL, NULL,
 			     app->mono_ms, &err);
 	settings_for_site(&app->settings, app->model.site);
 	app_settings_changed(app);

@@ -162,7 +162,7 @@ void app_look_only(struct app *app, bool on)
 	/* The engine keeps to it too, whatever this program does wrong. */
 	if (app->link.up &&
 	    link_request(&app->link, json_pack("{s:s,s:b}", "verb",
-			 "client.read_only", "on", on), "", NULL, NULL,
+			 "read_only", "on", on), "", NULL, NULL,
 			 app->mono_ms, &err))
 		app_message(app, true, "%s", err.text);
 }

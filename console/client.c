@@ -349,7 +349,7 @@ json_t *client_call(struct client *c, json_t *request, int64_t timeout_ms,
 int client_read_only(struct client *c, int64_t timeout_ms, struct error *err)
 {
 	json_t *answer = client_call(c, json_pack("{s:s, s:b}", "verb",
-						  "client.read_only", "on", 1),
+						  "read_only", "on", 1),
 				     timeout_ms, err);
 	bool promised = json_is_true(json_object_get(answer, "ok"));
 

@@ -153,7 +153,7 @@ void serial_input(struct control_client *c, json_t *o)
 		say_closed(c, "left");
 		return;
 	}
-	if (!c->console || c->read_only || !json_is_string(data))
+	if (!c->console || c->reads_only || !json_is_string(data))
 		return;
 	size_t length = json_string_length(data);
 	struct console_write *w = malloc(sizeof(*w) + length + 1);

@@ -169,11 +169,29 @@ static bool arguments_known(const struct verb_call *a, const struct verb *v)
 	return true;
 }
 
+/* A promise of the client that the engine keeps for it: a console that only
+ * looks cannot change anything by mistake. */
+static void run_read_only(const struct verb_call *a)
+{
+	a->c->reads_only = json_object_get(a->request, "on") == NULL ||
+			  verb_true(a, "on");
+	control_send(a->c, json_pack("{s:I, s:b, s:s}", "id", a->id, "ok", 1,
+				     "text", a->c->reads_only ?
+				     "this connection only reads" :
+				     "this connection may change things"));
+}
+
+static const struct verb verbs_self[] = {
+	{ "read_only", run_read_only, false, "on " },
+	{ 0 },
+};
+
 static const struct verb *find(const char *name)
 {
 	static const struct verb *const tables[] = {
 		verbs_pool, verbs_session, verbs_site, verbs_user, verbs_token,
 		verbs_resource, verbs_gc, verbs_cluster, verbs_rule, verbs_usage,
+		verbs_resource, verbs_gc, verbs_self,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
@@ -203,10 +221,10 @@ void verbs_run(struct control_client *c, json_int_t id, const char *verb,
 		control_error(c, id, "read_only", NULL,
 			      "only the site's owner and root may change things",
 			      NULL);
-	else if (v->changes && c->read_only && strcmp(verb, "site.plan") != 0)
+	else if (v->changes && c->reads_only && strcmp(verb, "site.plan") != 0)
 		control_error(c, id, "read_only", NULL,
 			      "this connection asked to be read-only",
-			      "client.read_only with on=false ends that");
+			      "read_only with on=false ends that");
 	else
 		v->run(&a);
 }

@@ -13,18 +13,6 @@ static void run_info(const struct verb_call *a)
 	verb_item(a, "info", show_info(a->sh));
 }
 
-/* A promise of the client that the engine keeps for it: a console that only
- * looks cannot change anything by mistake. */
-static void run_client_read_only(const struct verb_call *a)
-{
-	a->c->read_only = json_object_get(a->request, "on") == NULL ||
-			  verb_true(a, "on");
-	control_send(a->c, json_pack("{s:I, s:b, s:s}", "id", a->id, "ok", 1,
-				     "text", a->c->read_only ?
-				     "this connection only reads" :
-				     "this connection may change things"));
-}
-
 static void run_listener_list(const struct verb_call *a)
 {
 	json_t *items = json_array();
@@ -272,7 +260,6 @@ static void run_subscribe(const struct verb_call *a)
 
 const struct verb verbs_site[] = {
 	{ "info", run_info, false, "" },
-	{ "client.read_only", run_client_read_only, false, "on " },
 	{ "listener.list", run_listener_list, false, "" },
 	{ "application.list", run_application_list, false, "" },
 	{ "gateway.list", run_gateway_list, false, "" },

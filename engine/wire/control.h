@@ -21,7 +21,7 @@
  *
  * Verbs (arguments in brackets are optional):
  *   info                                     kind info
- *   client.read_only [on]                    changes from this connection are refused from now on
+ *   read_only [on]                    changes from this connection are refused from now on
  *     (code read_only), whatever its rights; on=false ends that.  site.plan still works
  *   host.list  pool.list  machine.list [pool]  listener.list  application.list  resource.list
  *     resource.show name  gateway.list

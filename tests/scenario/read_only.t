@@ -36,7 +36,7 @@ sub ask {
 	die 'the engine went away';
 }
 
-ok(ask(verb => 'client.read_only', on => JSON::PP::true)->{ok}, 'it promises to read only');
+ok(ask(verb => 'read_only', on => JSON::PP::true)->{ok}, 'it promises to read only');
 my @verbs = map { /^\t\{ "([a-z._]+)",(?:\s*)run_\w+, true,|^\t\{ "([a-z._]+)", \w+, true,/ ? $1 // $2 : () }
 	map { split /\n/, slurp($_) } glob "$Lab::top/engine/loop/verbs_*.c $Lab::top/engine/loop/gc.c";
 cmp_ok(scalar @verbs, '>', 20, 'the engine has many verbs that change: ' . @verbs);
@@ -48,7 +48,7 @@ for my $verb (sort @verbs) {
 ok(ask(verb => 'pool.list')->{ok}, 'what only reads is answered');
 ok(ask(verb => 'site.plan')->{ok}, 'and so is a plan');
 is(ask(verb => 'pool.show', name => 'echo')->{item}{serve}, 1, 'nothing was changed');
-ok(ask(verb => 'client.read_only', on => JSON::PP::false)->{ok}, 'the promise is taken back');
+ok(ask(verb => 'read_only', on => JSON::PP::false)->{ok}, 'the promise is taken back');
 ok(ask(verb => 'pool.scale', name => 'echo', serve => 2)->{ok}, 'and changes are possible again');
 
 my ($rc, $out) = remuda('--read-only', 'pool', 'scale', 'echo', '3');

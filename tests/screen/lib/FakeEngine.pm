@@ -47,7 +47,7 @@ sub stop {
 sub requests {
 	my ($self) = @_;
 	open my $fh, '<', $self->{log} or return ();
-	return grep { $_->{verb} ne 'subscribe' && $_->{verb} ne 'client.read_only' }
+	return grep { $_->{verb} ne 'subscribe' && $_->{verb} ne 'read_only' }
 		map { decode_json($_) } <$fh>;
 }
 
@@ -56,7 +56,7 @@ sub promises {
 	my ($self) = @_;
 	open my $fh, '<', $self->{log} or return '';
 	return join ' ', map { $_->{on} ? 'on' : 'off' }
-		grep { $_->{verb} eq 'client.read_only' } map { decode_json($_) } <$fh>;
+		grep { $_->{verb} eq 'read_only' } map { decode_json($_) } <$fh>;
 }
 
 sub DESTROY { $_[0]->stop if $$ == ($_[0]{owner} // $$) && $_[0]{pid} }
@@ -114,7 +114,7 @@ sub answer {
 		return;
 	}
 	exit 0 if ($world->{dies_on} // '') eq $request->{verb};
-	if ($request->{verb} eq 'client.read_only') {
+	if ($request->{verb} eq 'read_only') {
 		send_line($fh, $json, { id => $id, ok => JSON::PP::true, text => 'promised' });
 		return;
 	}
