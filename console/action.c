@@ -61,6 +61,26 @@ static const char *why_waiting(const json_t *request)
 	return "it waits and has no session yet";
 }
 
+static const char *why_disabled(const json_t *user)
+{
+	return state_is(user, "disabled") ? "the user is disabled" : NULL;
+}
+
+static const char *why_enabled(const json_t *user)
+{
+	return state_is(user, "disabled") ? NULL : "the user is enabled";
+}
+
+static const char *why_paused(const json_t *pool)
+{
+	return item_bool(pool, "paused") ? "it is paused" : NULL;
+}
+
+static const char *why_not_paused(const json_t *pool)
+{
+	return item_bool(pool, "paused") ? NULL : "it is not paused";
+}
+
 static const struct action {
 	enum intent intent;
 	enum topic topic;
@@ -83,6 +103,16 @@ static const struct action {
 	  "session end", why_over },
 	{ INTENT_END, TOPIC_REQUESTS, "End the session", "session.end",
 	  "session end", why_waiting },
+	{ INTENT_SWITCH, TOPIC_USER, "Disable: refuse from now on",
+	  "user.disable", "user disable", why_disabled },
+	{ INTENT_SWITCH, TOPIC_USER, "Enable: let in again", "user.enable",
+	  "user enable", why_enabled },
+	{ INTENT_SWITCH, TOPIC_POOLS, "Pause replacing outdated machines",
+	  "pool.pause", "pool pause", why_paused },
+	{ INTENT_SWITCH, TOPIC_POOLS, "Replace outdated machines again",
+	  "pool.resume", "pool resume", why_not_paused },
+	{ INTENT_END, TOPIC_TOKEN, "Delete the token", "token.delete",
+	  "token delete", NULL },
 };
 
 enum { ACTION_COUNT = sizeof(actions) / sizeof(actions[0]) };
@@ -260,12 +290,38 @@ static void near_objects(struct app *app, struct objects *o)
 		objects_add(o, v->item, v->ops->target, 0);
 }
 
-static const struct action *action_for(enum intent intent, enum topic topic)
+static bool action_for(enum intent intent, enum topic topic)
 {
 	for (int i = 0; i < ACTION_COUNT; i++)
 		if (actions[i].intent == intent && actions[i].topic == topic)
-			return &actions[i];
-	return NULL;
+			return true;
+	return false;
+}
+
+/* Of a pair such as disable and enable the one that can be done now; *why is
+ * the reason when none can. */
+static const struct action *action_on(enum intent intent, enum topic topic,
+				      const json_t *item, const char **why)
+{
+	const struct action *first = NULL;
+
+	*why = NULL;
+	for (int i = 0; i < ACTION_COUNT; i++) {
+		const struct action *a = &actions[i];
+		const char *reason;
+
+		if (a->intent != intent || a->topic != topic)
+			continue;
+		reason = a->why ? a->why(item) : NULL;
+		if (!reason) {
+			*why = NULL;
+			return a;
+		}
+		if (!first)
+			*why = reason;
+		first = first ? first : a;
+	}
+	return first;
 }
 
 /* The objects that an intent is about: all marked ones it can be about, else
@@ -302,6 +358,8 @@ static void add_deed(struct work *w, const struct action *a,
 	const char *name = item_text(item, "name");
 	json_t *request;
 
+	if (!*name)	/* a token has an id only */
+		name = item_text(item, "id");
 	if (a->topic == TOPIC_SESSIONS) {
 		int64_t id = item_int(item, "id", 0);
 
@@ -328,8 +386,9 @@ static struct work *work_on(struct app *app, enum intent intent,
 	*why = action_refusal(app);
 	w->hidden = o->hidden;
 	for (size_t i = 0; i < o->count && !*why; i++) {
-		const struct action *a = action_for(intent, o->topics[i]);
-		const char *reason = a->why(o->items[i]);
+		const char *reason;
+		const struct action *a = action_on(intent, o->topics[i],
+						   o->items[i], &reason);
 
 		if (!reason) {
 			add_deed(w, a, o->items[i], o->keys[i]);
@@ -437,7 +496,7 @@ bool action_look(struct app *app, enum intent intent)
 		snprintf(title, sizeof(title), "%s", ref);
 	else if (*name)
 		snprintf(title, sizeof(title), "%s%s%s", topic_noun(topic),
-			 topic < TOPIC_COUNT ? "/" : "", name);
+			 topic != TOPIC_NONE ? "/" : "", name);
 	else
 		snprintf(title, sizeof(title), "%s/%" PRId64, topic_noun(topic),
 			 item_int(item, "id", item_int(item, "index", 0)));
@@ -490,11 +549,12 @@ static const char *menu_reason(struct app *app, const struct action *a,
 	const char *why = action_refusal(app), *first = NULL;
 
 	for (size_t i = 0; i < o->count && !why; i++) {
-		const char *reason = o->topics[i] == a->topic ?
-				     a->why(o->items[i]) : NULL;
+		const char *reason;
 
 		if (o->topics[i] != a->topic)
 			continue;
+		if (action_on(a->intent, a->topic, o->items[i], &reason) != a)
+			return "";	/* its counterpart is what can be done */
 		if (!reason)
 			return NULL;
 		first = first ? first : reason;
@@ -538,6 +598,8 @@ void action_menu(struct app *app)
 		if (!about(&o, a->topic) || in_menu(app, at, a->intent))
 			continue;
 		why = menu_reason(app, a, &o);
+		if (why && !*why)
+			continue;
 		keys_of(a->intent, false, key, sizeof(key));
 		dialog_choice(&app->dialog, key[0], !why, a->label, why);
 		app->menu[at++] = a->intent;

@@ -327,6 +327,8 @@ static void loop(struct app *app)
 		}
 		on_news(app, link_step(&app->link, app->mono_ms));
 		ask_hours(app);
+		if (app->link.up)
+			view_ask(app);
 		wait = draw_when_due(app, &pace);
 		if (app->script && !app->quit) {
 			if (script_step(app, clock_ms(CLOCK_MONOTONIC)))

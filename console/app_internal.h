@@ -55,6 +55,7 @@ struct app {
 	struct link link;
 	struct view *stack[APP_STACK_MAX];
 	int depth;
+	unsigned views_made;	/* numbers them */
 	struct place last;	/* for `-`; ops NULL = none */
 	struct place places[APP_PLACES_MAX];	/* for [ and ], oldest first */
 	int place_count, place_at;

@@ -76,6 +76,7 @@ enum intent_group { GROUP_GO, GROUP_LIST, GROUP_ACT, GROUP_ANY };
 	INTENT(RELEASE, "release", "R", "Release", "release machine", ACT)     \
 	INTENT(RESTART, "restart", "r", "Restart", "restart; retry", ACT)      \
 	INTENT(END, "delete", "x", "End", "end, delete", ACT)                  \
+	INTENT(SWITCH, "switch", "o", "On/off", "on, off", ACT)                \
 	INTENT(UNDO, "undo", "u", "Undo", "undo, for 60 s", ACT)         \
 	INTENT(EDIT, "edit", "e", "Edit", "edit the site file", ACT)           \
 	INTENT(HELP, "help", "? F1 h", "Help", "this help", ANY)               \

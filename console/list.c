@@ -62,8 +62,13 @@ void list_view_field(const struct list_view *l, int column,
 		     const struct list_context *context, const json_t *item,
 		     struct field *out)
 {
+	const struct column *c = &l->columns[column];
+
 	*out = (struct field){ .text = "" };
-	l->columns[column].get(context, item, out);
+	if (c->get)
+		c->get(context, item, out);
+	else
+		field_get(c->as, c->member, c->kind, context, item, out);
 }
 
 /* ---- filter ---------------------------------------------------------- */

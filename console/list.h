@@ -16,27 +16,10 @@
 #include <stdio.h>
 
 #include "console/cells.h"
+#include "console/field.h"
 #include "console/intent.h"
 
 struct model;
-
-/* What a column says of an item.  text points into buf, the item or a
- * constant; a number, when has_number, is what sorting compares. */
-struct field {
-	const char *text;
-	char buf[64];
-	enum role role;
-	bool glyph;		/* the role's glyph goes before the text */
-	bool has_number;
-	int64_t number;
-};
-
-/* What columns may look at beside the item. */
-struct list_context {
-	const struct model *model;
-	int64_t now_ms;		/* wall clock for ages */
-	bool ascii;
-};
 
 struct column {
 	const char *title;	/* also its name in filters and for sorting */
@@ -45,6 +28,9 @@ struct column {
 	int drop;		/* 0 stays; the highest number goes first */
 	bool right;
 	bool newest_first;	/* the order it starts with */
+	const char *member;	/* of the item, when get is NULL */
+	enum field_as as;
+	const char *kind;	/* of its states */
 	void (*get)(const struct list_context *context, const json_t *item,
 		    struct field *out);
 	/* Draws instead of the text; NULL for most. */

@@ -23,7 +23,11 @@ static const struct {
 
 const char *topic_noun(enum topic topic)
 {
-	return topic < TOPIC_COUNT ? topics[topic].noun : "";
+	static const char *const asked[] = { "", "user", "group", "token",
+		"application", "listener", "resource", "audit" };
+
+	return topic < TOPIC_COUNT ? topics[topic].noun :
+	       asked[topic - TOPIC_COUNT];
 }
 
 void model_init(struct model *m)
@@ -120,7 +124,7 @@ json_t *model_display_copy(const json_t *value)
 }
 
 /* FNV-1a: a key that survives a reconnect for objects known by name. */
-static uint64_t name_key(const char *name)
+uint64_t model_name_key(const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325u;
 
@@ -137,7 +141,7 @@ static uint64_t item_key(enum topic topic, const json_t *item)
 	if (strcmp(member, "name") == 0) {
 		const char *name = item_text(item, "name");
 
-		return *name ? name_key(name) : 0;
+		return *name ? model_name_key(name) : 0;
 	}
 	/* Gateways count from 0, ids from 1; anything below is no key. */
 	int64_t number = *member ? item_int(item, member, -1) + 1 :
@@ -288,7 +292,7 @@ json_t *model_named(const struct model *m, enum topic topic, const char *name)
 	const struct model_set *set = &m->sets[topic];
 
 	if (strcmp(topics[topic].key, "name") == 0)
-		return *name ? model_find(m, topic, name_key(name)) : NULL;
+		return *name ? model_find(m, topic, model_name_key(name)) : NULL;
 	for (size_t i = 0; i < set->count; i++)
 		if (strcmp(item_text(set->entries[i].item, "name"), name) == 0)
 			return set->entries[i].item;

@@ -33,6 +33,14 @@ enum topic {
 #undef TOPIC
 	TOPIC_COUNT,
 	TOPIC_NONE = TOPIC_COUNT,	/* of lists that are not the engine's */
+	/* What the engine tells when it is asked (view_ask.c). */
+	TOPIC_USER,
+	TOPIC_GROUP,
+	TOPIC_TOKEN,
+	TOPIC_APPLICATION,
+	TOPIC_LISTENER,
+	TOPIC_RESOURCE,
+	TOPIC_AUDIT,
 };
 
 enum {
@@ -80,6 +88,8 @@ void model_add_items(struct model *m, enum topic topic, const json_t *items);
 
 /* "" for TOPIC_NONE. */
 const char *topic_noun(enum topic topic);
+/* A key that is the same for the same name, never 0. */
+uint64_t model_name_key(const char *name);
 /* Borrowed items; NULL when there is none. */
 json_t *model_find(const struct model *m, enum topic topic, uint64_t key);
 json_t *model_named(const struct model *m, enum topic topic, const char *name);

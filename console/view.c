@@ -19,7 +19,8 @@ enum { REQUEST_KEY_BIT = 62 };
 const struct view_ops *const view_table[] = {
 	&view_overview, &view_pools, &view_sessions, &view_hosts, &view_events,
 	&view_machines, &view_pool, &view_machine, &view_session, &view_host,
-	&view_set, &view_keys, &view_text, NULL,
+	&view_users, &view_user, &view_apps, &view_listeners, &view_resources,
+	&view_audit, &view_set, &view_keys, &view_text, NULL,
 };
 
 const struct view_ops *view_named(const char *name)
@@ -45,7 +46,7 @@ const struct view_ops *view_named(const char *name)
 
 const struct view_ops *view_of(enum topic topic)
 {
-	for (int i = 0; view_table[i] && topic < TOPIC_COUNT; i++)
+	for (int i = 0; view_table[i] && topic != TOPIC_NONE; i++)
 		if (view_table[i]->detail && view_table[i]->target == topic)
 			return view_table[i];
 	return NULL;
@@ -59,6 +60,7 @@ struct view *view_new(struct app *app, const struct view_ops *ops,
 	CHECK("", v, "out of memory");
 	v->ops = ops;
 	v->app = app;
+	v->number = ++app->views_made;
 	TEXT_SET(v->target, target ? target : "");
 	ops->open(v);
 	for (int i = 0; i < ops->lists; i++)
@@ -75,6 +77,7 @@ void view_free(struct view *v)
 		list_view_fini(&v->lists[i]);
 	if (v->ops->close)
 		v->ops->close(v);
+	view_ask_forget(v);
 	json_decref(v->item);
 	free(v);
 }
@@ -145,6 +148,14 @@ json_t *view_object(struct view *v, enum topic *topic)
 	}
 	*topic = v->ops->target;
 	return v->ops->detail ? v->item : NULL;
+}
+
+void view_open_list(struct view *v, int i, const struct columns *columns,
+		    enum topic topic)
+{
+	list_view_init(&v->lists[i], columns->columns, columns->count,
+		       columns->sort);
+	v->topics[i] = topic;
 }
 
 static void add_all(struct view *v, int i, enum topic topic, uint64_t bit,
@@ -275,6 +286,8 @@ static void draw_empty(struct view *v, int i, struct grid *g, struct rect r,
 		snprintf(text, sizeof(text),
 			 "0 of %zu match \"/%s\".  Esc clears the filter.",
 			 l->count, l->filter);
+	else if (v->ops->ask && i < v->ops->asks && view_ask_trouble(v, i))
+		snprintf(text, sizeof(text), "%s", view_ask_trouble(v, i));
 	else if (!app->model.complete)
 		snprintf(text, sizeof(text), "%s",
 			 app->link.up ? "The engine has not sent this yet." :

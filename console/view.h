@@ -41,6 +41,22 @@ struct view_ops {
 	void (*search)(struct view *v, const char *text);	/* of a text */
 	size_t (*below)(const struct view *v);	/* lines below a text */
 	void (*go_time)(struct view *v, int64_t wall_ms);	/* b */
+	/* What the engine does not tell by itself: the request of each of the
+	 * asks slots, NULL for one that asks nothing now. */
+	int asks;
+	json_t *(*ask)(struct view *v, int slot);
+};
+
+enum { VIEW_ASKS_MAX = 24, VIEW_ASK_MS = 5000 };
+
+/* The last answer to a slot's question. */
+struct asked {
+	json_t *items;		/* an array, or NULL: never answered */
+	json_t *item;		/* of an answer with one object */
+	json_t *parts;		/* an answer that is coming */
+	int64_t next_ms;	/* when it is asked again */
+	bool asking;
+	char trouble[160];	/* why there is no answer; "" = there is one */
 };
 
 struct view {
@@ -54,12 +70,16 @@ struct view {
 	int tabs;		/* Tab walks through the lists */
 	uint64_t seen;		/* model->changes when filled */
 	int scroll;
+	unsigned number;	/* of this view; its answers find it by that */
+	struct asked asked[VIEW_ASKS_MAX];
 	void *own;		/* what only this kind of view has */
 };
 
 extern const struct view_ops view_overview, view_pools, view_pool,
 	view_machines, view_machine, view_sessions, view_session, view_hosts,
-	view_host, view_events, view_set, view_keys, view_text;
+	view_host, view_events, view_users, view_user, view_apps,
+	view_listeners, view_resources, view_audit, view_set, view_keys,
+	view_text;
 
 /* All views, NULL at the end. */
 extern const struct view_ops *const view_table[];
@@ -82,6 +102,10 @@ struct list_view *view_list(struct view *v);	/* focused; NULL = none */
 json_t *view_object(struct view *v, enum topic *topic);
 struct list_context view_context(const struct view *v);
 
+struct columns;
+/* Makes list i of those columns. */
+void view_open_list(struct view *v, int i, const struct columns *columns,
+		    enum topic topic);
 /* Fills list i with every object of its topic for which wanted says yes. */
 typedef bool view_wanted(const struct view *v, const json_t *item);
 void view_fill(struct view *v, int i, view_wanted *wanted);
@@ -91,6 +115,18 @@ void view_fill_sessions(struct view *v, int i, view_wanted *wanted);
 /* The event's text has the word name, or name-NUMBER when numbered: "ben ->
  * mail-01 for mail" is about the machine and its pool too. */
 bool view_event_names(const json_t *event, const char *name, bool numbered);
+
+/* ---- asking the engine (view_ask.c) ------------------------------------ */
+
+/* Asks what is due for the view on top; called by the loop. */
+void view_ask(struct app *app);
+/* The slot's question changed: ask again at once. */
+void view_ask_again(struct view *v, int slot);
+void view_ask_forget(struct view *v);	/* before it is freed */
+/* Fills a list with a slot's items; those without a name or id count. */
+void view_fill_asked(struct view *v, int list, int slot, view_wanted *wanted);
+/* Why a slot has nothing to show, in words; NULL when it has. */
+const char *view_ask_trouble(const struct view *v, int slot);
 
 /* ---- describing an object (describe.c) -------------------------------- */
 
@@ -143,6 +179,9 @@ struct columns {
 	const struct column *columns;
 	int count, sort;
 };
+
+/* { COLUMNS(table, column it is sorted by) } */
+#define COLUMNS(table, by) { table, sizeof(table) / sizeof(table[0]), by }
 
 extern const struct columns columns_pools, columns_machines,
 	columns_sessions, columns_hosts, columns_gateways, columns_events,

@@ -15,106 +15,27 @@
 	static void get_##name(const struct list_context *context,             \
 			       const json_t *item, struct field *out)
 
-/* A column that shows a member as it is, "-" when there is none. */
-#define GET_TEXT(name, member)                                                 \
-	GET(name)                                                              \
-	{                                                                      \
-		const char *text = item_text(item, member);                    \
-		(void)context;                                                 \
-		out->text = *text ? text : "-";                                \
-	}
-
-#define GET_NUMBER(name, member)                                               \
-	GET(name)                                                              \
-	{                                                                      \
-		(void)context;                                                 \
-		number(out, item, member);                                     \
-	}
-
-static void number(struct field *out, const json_t *item, const char *member)
-{
-	out->number = item_int(item, member, INT64_MIN);
-	out->has_number = true;
-	out->text = "-";
-	if (out->number == INT64_MIN)
-		return;
-	snprintf(out->buf, sizeof(out->buf), "%" PRId64, out->number);
-	out->text = out->buf;
-}
-
-static void state(struct field *out, const char *kind, const json_t *item)
-{
-	struct state_look look = state_look(kind, item_text(item, "state"));
-
-	out->text = look.word;
-	out->role = look.role;
-	out->glyph = true;
-}
-
-/* Age of the first time of the two that is known. */
-static void age(struct field *out, const struct list_context *context,
-		const json_t *item, const char *first, const char *second)
-{
-	int64_t at = item_time_ms(item, first);
-
-	if (at == 0)
-		at = item_time_ms(item, second);
-	out->has_number = true;
-	out->number = at ? context->now_ms - at : -1;
-	if (at && out->number < 0)	/* clocks differ a little */
-		out->number = 0;
-	out->text = format_age(out->buf, sizeof(out->buf), out->number);
-}
-
-GET_TEXT(name, "name")
-GET_TEXT(application, "application")
-GET_TEXT(host, "host")
-GET_TEXT(pool, "pool")
-GET_TEXT(machine, "machine")
-GET_TEXT(peer, "peer")
-GET_TEXT(uri, "uri")
-GET_TEXT(version, "version")
-GET_TEXT(text, "text")
-GET_TEXT(object, "object")
-GET_NUMBER(in_use, "in_use")
-GET_NUMBER(ready, "ready")
-GET_NUMBER(starting, "starting")
-GET_NUMBER(bad, "bad")
-GET_NUMBER(serve, "serve")
-GET_NUMBER(spare, "spare")
-GET_NUMBER(max, "max")
-GET_NUMBER(waiting, "waiting")
-GET_NUMBER(machines, "machines")
-GET_NUMBER(cpus, "cpus")
-GET_NUMBER(sessions, "sessions")
-GET_NUMBER(pid, "pid")
-
 /* ---- pools ----------------------------------------------------------- */
 
 GET(pool_name)
 {
-	get_name(context, item, out);
+	field_get(AS_TEXT, "name", NULL, context, item, out);
 	if (item_int(item, "bad", 0) > 0)
 		out->role = ROLE_STRONG;
 }
 
 GET(pool_bad)
 {
-	get_bad(context, item, out);
+	field_get(AS_NUMBER, "bad", NULL, context, item, out);
 	if (out->number > 0)
 		out->role = ROLE_FAILED;
 }
 
 GET(pool_waiting)
 {
-	get_waiting(context, item, out);
+	field_get(AS_NUMBER, "waiting", NULL, context, item, out);
 	if (out->number > 0)
 		out->role = ROLE_CHANGING;
-}
-
-GET(pool_bar)
-{
-	get_in_use(context, item, out);
 }
 
 GET(pool_note)
@@ -126,16 +47,16 @@ GET(pool_note)
 
 static const struct column pool_columns[] = {
 	{ "POOL", 10, 14, 0, .get = get_pool_name },
-	{ "APPLICATION", 11, 12, 6, .get = get_application },
-	{ "USED / READY / MAX", 18, 26, 0, .get = get_pool_bar,
+	{ "APPLICATION", 11, 12, 6, .member = "application" },
+	{ "USED / READY / MAX", 18, 26, 0, .member = "in_use", .as = AS_NUMBER,
 	  .paint = view_pool_bar },
-	{ "USE", 4, 0, 0, true, .get = get_in_use },
-	{ "RDY", 4, 0, 0, true, .get = get_ready },
-	{ "STA", 4, 0, 0, true, .get = get_starting },
+	{ "USE", 4, 0, 0, true, .member = "in_use", .as = AS_NUMBER },
+	{ "RDY", 4, 0, 0, true, .member = "ready", .as = AS_NUMBER },
+	{ "STA", 4, 0, 0, true, .member = "starting", .as = AS_NUMBER },
 	{ "BAD", 4, 0, 0, true, .get = get_pool_bad },
-	{ "SERVE", 5, 0, 3, true, .get = get_serve },
-	{ "SPARE", 5, 0, 4, true, .get = get_spare },
-	{ "MAX", 4, 0, 2, true, .get = get_max },
+	{ "SERVE", 5, 0, 3, true, .member = "serve", .as = AS_NUMBER },
+	{ "SPARE", 5, 0, 4, true, .member = "spare", .as = AS_NUMBER },
+	{ "MAX", 4, 0, 2, true, .member = "max", .as = AS_NUMBER },
 	{ "WAIT", 4, 0, 1, true, .get = get_pool_waiting },
 	{ "NOTE", 6, 60, 7, .get = get_pool_note },
 };
@@ -144,7 +65,7 @@ static const struct column pool_columns[] = {
 
 GET(machine_state)
 {
-	state(out, "machine", item);
+	field_get(AS_STATE, "state", "machine", context, item, out);
 	if (model_machine_unknown(context->model, item))
 		out->role = ROLE_UNKNOWN;
 }
@@ -164,11 +85,6 @@ GET(machine_session)
 	}
 }
 
-GET(machine_age)
-{
-	age(out, context, item, "since", "since");
-}
-
 GET(machine_note)
 {
 	const char *reason = item_text(item, "reason");
@@ -182,23 +98,15 @@ GET(machine_note)
 		out->text = job;
 }
 
-GET(machine_boot)
-{
-	(void)context;
-	out->has_number = true;
-	out->number = item_int(item, "boot_ms", -1);
-	out->text = format_took(out->buf, sizeof(out->buf), out->number);
-}
-
 static const struct column machine_columns[] = {
-	{ "NAME", 14, 18, 0, .get = get_name },
+	{ "NAME", 14, 18, 0, .member = "name" },
 	{ "STATE", 13, 0, 0, .get = get_machine_state },
-	{ "POOL", 10, 12, 3, .get = get_pool },
-	{ "HOST", 6, 8, 2, .get = get_host },
+	{ "POOL", 10, 12, 3, .member = "pool" },
+	{ "HOST", 6, 8, 2, .member = "host" },
 	{ "SESSION", 11, 14, 1, .get = get_machine_session },
-	{ "AGE", 5, 0, 0, true, .get = get_machine_age },
-	{ "BOOT", 7, 0, 5, true, .get = get_machine_boot },
-	{ "SERVED", 6, 0, 6, true, .get = get_sessions },
+	{ "AGE", 5, 0, 0, true, .member = "since", .as = AS_SINCE },
+	{ "BOOT", 7, 0, 5, true, .member = "boot_ms", .as = AS_TOOK },
+	{ "SERVED", 6, 0, 6, true, .member = "sessions", .as = AS_NUMBER },
 	{ "NOTE", 11, 60, 4, .get = get_machine_note },
 };
 
@@ -209,53 +117,17 @@ static bool is_request(const json_t *item)
 	return strncmp(item_text(item, "ref"), "request/", 8) == 0;
 }
 
-GET(session_user)
-{
-	const char *user = item_text(item, "user");
-
-	(void)context;
-	out->text = *user ? user : "-";
-}
-
 GET(session_state)
 {
-	(void)context;
-	state(out, is_request(item) ? "request" : "session", item);
+	field_get(AS_STATE, "state", is_request(item) ? "request" : "session",
+		  context, item, out);
 }
 
 GET(session_age)
 {
-	age(out, context, item, "accepted", "requested");
+	field_age(out, context, item, "accepted", "requested");
 	if (item_time_ms(item, "accepted") == 0)
-		age(out, context, item, "assigned", "requested");
-}
-
-GET(session_wait)
-{
-	(void)context;
-	out->has_number = true;
-	out->number = item_int(item, "wait_ms", -1);
-	out->text = format_took(out->buf, sizeof(out->buf), out->number);
-}
-
-static void bytes(struct field *out, const json_t *item, const char *member)
-{
-	out->has_number = true;
-	out->number = item_int(item, member, -1);
-	out->text = out->number < 0 ? "-" :
-		    format_bytes(out->buf, sizeof(out->buf), out->number);
-}
-
-GET(session_in)
-{
-	(void)context;
-	bytes(out, item, "bytes_in");
-}
-
-GET(session_out)
-{
-	(void)context;
-	bytes(out, item, "bytes_out");
+		field_age(out, context, item, "assigned", "requested");
 }
 
 GET(session_id)
@@ -270,14 +142,7 @@ GET(session_id)
 
 GET(session_gateway)
 {
-	const json_t *value = json_object_get(item, "gateway");
-
-	(void)context;
-	out->text = "-";
-	if (json_is_integer(value))
-		number(out, item, "gateway");
-	else if (json_is_string(value))
-		out->text = json_string_value(value);
+	field_get(AS_TEXT, "gateway", NULL, context, item, out);
 }
 
 GET(session_note)
@@ -294,23 +159,23 @@ GET(session_note)
 }
 
 static const struct column session_columns[] = {
-	{ "USER", 10, 18, 0, .get = get_session_user },
-	{ "FROM", 16, 22, 4, .get = get_peer },
-	{ "MACHINE", 12, 18, 0, .get = get_machine },
+	{ "USER", 10, 18, 0, .member = "user", .as = AS_TEXT },
+	{ "FROM", 16, 22, 4, .member = "peer" },
+	{ "MACHINE", 12, 18, 0, .member = "machine" },
 	{ "STATE", 11, 0, 0, .get = get_session_state },
-	{ "POOL", 8, 12, 6, .get = get_pool },
+	{ "POOL", 8, 12, 6, .member = "pool" },
 	{ "SINCE", 5, 0, 0, true, .get = get_session_age },
-	{ "WAITED", 7, 0, 3, true, .get = get_session_wait },
-	{ "IN", 5, 0, 2, true, .get = get_session_in },
-	{ "OUT", 5, 0, 2, true, .get = get_session_out },
+	{ "WAITED", 7, 0, 3, true, .member = "wait_ms", .as = AS_TOOK },
+	{ "IN", 5, 0, 2, true, .member = "bytes_in", .as = AS_BYTES },
+	{ "OUT", 5, 0, 2, true, .member = "bytes_out", .as = AS_BYTES },
 	{ "GW", 3, 0, 5, true, .get = get_session_gateway },
 	{ "ID", 12, 14, 7, .get = get_session_id },
 	{ "NOTE", 8, 30, 8, .get = get_session_note },
 };
 
 static const struct column overview_session_columns[] = {
-	{ "USER", 12, 18, 0, .get = get_session_user },
-	{ "MACHINE", 12, 18, 0, .get = get_machine },
+	{ "USER", 12, 18, 0, .member = "user", .as = AS_TEXT },
+	{ "MACHINE", 12, 18, 0, .member = "machine" },
 	{ "STATE", 11, 0, 0, .get = get_session_state },
 	{ "SINCE", 5, 0, 0, true, .newest_first = true,
 	  .get = get_session_age },
@@ -318,91 +183,48 @@ static const struct column overview_session_columns[] = {
 
 /* ---- hosts and gateways ---------------------------------------------- */
 
-GET(host_state)
-{
-	(void)context;
-	state(out, "host", item);
-}
-
-GET(host_memory)
-{
-	(void)context;
-	out->has_number = true;
-	out->number = item_int(item, "memory_mib", -1);
-	out->text = "-";
-	if (out->number < 0)
-		return;
-	snprintf(out->buf, sizeof(out->buf), "%" PRId64 ".%" PRId64 "G",
-		 out->number / 1024, out->number % 1024 * 10 / 1024);
-	out->text = out->buf;
-}
-
-GET(host_kvm)
-{
-	const json_t *kvm = json_object_get(item, "kvm");
-
-	(void)context;
-	out->text = json_is_true(kvm) ? "yes" : json_is_false(kvm) ? "no" : "-";
-}
-
 GET(gateway_name)
 {
-	number(out, item, "index");
+	field_get(AS_NUMBER, "index", NULL, context, item, out);
 	snprintf(out->buf, sizeof(out->buf), "gateway %" PRId64, out->number);
-	(void)context;
-}
-
-GET(gateway_adopted)
-{
-	(void)context;
-	out->text = item_bool(item, "adopted") ? "yes" : "no";
-}
-
-GET(gateway_state)
-{
-	(void)context;
-	state(out, "gateway", item);
 }
 
 static const struct column host_columns[] = {
-	{ "HOST", 8, 14, 0, .get = get_name },
-	{ "STATE", 15, 0, 0, .get = get_host_state },
-	{ "MACHINES", 8, 0, 0, true, .get = get_machines },
-	{ "CPUS", 4, 0, 1, true, .get = get_cpus },
-	{ "MEMORY", 7, 0, 1, true, .get = get_host_memory },
-	{ "KVM", 3, 0, 2, .get = get_host_kvm },
-	{ "SINCE", 5, 0, 3, true, .get = get_machine_age },
-	{ "URI", 14, 28, 4, .get = get_uri },
-	{ "VERSION", 7, 14, 6, .get = get_version },
-	{ "NOTE", 8, 40, 5, .get = get_text },
+	{ "HOST", 8, 14, 0, .member = "name" },
+	{ "STATE", 15, 0, 0, .member = "state", .as = AS_STATE, .kind = "host" },
+	{ "MACHINES", 8, 0, 0, true, .member = "machines", .as = AS_NUMBER },
+	{ "CPUS", 4, 0, 1, true, .member = "cpus", .as = AS_NUMBER },
+	{ "MEMORY", 7, 0, 1, true, .member = "memory_mib", .as = AS_MIB },
+	{ "KVM", 3, 0, 2, .member = "kvm", .as = AS_YES },
+	{ "SINCE", 5, 0, 3, true, .member = "since", .as = AS_SINCE },
+	{ "URI", 14, 28, 4, .member = "uri" },
+	{ "VERSION", 7, 14, 6, .member = "version" },
+	{ "NOTE", 8, 40, 5, .member = "text" },
 };
 
 static const struct column overview_host_columns[] = {
-	{ "HOST", 8, 14, 0, .get = get_name },
-	{ "STATE", 15, 0, 0, .get = get_host_state },
-	{ "CPUS", 4, 0, 1, true, .get = get_cpus },
-	{ "MEMORY", 7, 0, 1, true, .get = get_host_memory },
-	{ "MACHINES", 8, 0, 0, true, .get = get_machines },
+	{ "HOST", 8, 14, 0, .member = "name" },
+	{ "STATE", 15, 0, 0, .member = "state", .as = AS_STATE, .kind = "host" },
+	{ "CPUS", 4, 0, 1, true, .member = "cpus", .as = AS_NUMBER },
+	{ "MEMORY", 7, 0, 1, true, .member = "memory_mib", .as = AS_MIB },
+	{ "MACHINES", 8, 0, 0, true, .member = "machines", .as = AS_NUMBER },
 };
 
 static const struct column gateway_columns[] = {
 	{ "GATEWAY", 10, 14, 0, .get = get_gateway_name },
-	{ "STATE", 10, 0, 0, .get = get_gateway_state },
-	{ "SESSIONS", 8, 0, 0, true, .get = get_sessions },
-	{ "ADOPTED", 7, 0, 1, .get = get_gateway_adopted },
-	{ "SINCE", 5, 0, 3, true, .get = get_machine_age },
-	{ "PID", 7, 0, 2, true, .get = get_pid },
+	{ "STATE", 10, 0, 0, .member = "state", .as = AS_STATE, .kind = "gateway" },
+	{ "SESSIONS", 8, 0, 0, true, .member = "sessions", .as = AS_NUMBER },
+	{ "ADOPTED", 7, 0, 1, .member = "adopted", .as = AS_YES },
+	{ "SINCE", 5, 0, 3, true, .member = "since", .as = AS_SINCE },
+	{ "PID", 7, 0, 2, true, .member = "pid", .as = AS_NUMBER },
 };
 
 /* ---- events ---------------------------------------------------------- */
 
 GET(event_time)
 {
-	out->has_number = true;
+	field_get(AS_CLOCK, "time", NULL, context, item, out);
 	out->number = item_int(item, "id", 0);
-	out->text = format_clock(out->buf, sizeof(out->buf),
-				 item_time_ms(item, "time"));
-	(void)context;
 }
 
 GET(event_kind)
@@ -422,11 +244,9 @@ GET(event_kind)
 static const struct column event_columns[] = {
 	{ "TIME", 8, 0, 0, .newest_first = true, .get = get_event_time },
 	{ "KIND", 10, 0, 0, .get = get_event_kind },
-	{ "OBJECT", 16, 22, 0, .get = get_object },
-	{ "TEXT", 20, 200, 0, .get = get_text },
+	{ "OBJECT", 16, 22, 0, .member = "object" },
+	{ "TEXT", 20, 200, 0, .member = "text" },
 };
-
-#define COLUMNS(table, by) { table, sizeof(table) / sizeof(table[0]), by }
 
 const struct columns columns_pools = COLUMNS(pool_columns, 0);
 const struct columns columns_machines = COLUMNS(machine_columns, 0);

@@ -9,19 +9,6 @@
 #include "console/keys.h"
 #include "console/view.h"
 
-#define GET(name, member)                                                      \
-	static void get_##name(const struct list_context *context,             \
-			       const json_t *item, struct field *out)          \
-	{                                                                      \
-		const char *text = item_text(item, member);                    \
-		(void)context;                                                 \
-		out->text = *text ? text : "-";                                \
-	}
-
-GET(name, "name")
-GET(built_in, "built_in")
-GET(help, "help")
-
 static void get_keys(const struct list_context *context, const json_t *item,
 		     struct field *out)
 {
@@ -42,11 +29,11 @@ static void get_conflict(const struct list_context *context,
 }
 
 static const struct column columns[] = {
-	{ "ACTION", 16, 18, 0, .get = get_name },
+	{ "ACTION", 16, 18, 0, .member = "name" },
 	{ "KEYS", 12, 16, 0, .get = get_keys },
-	{ "DOES", 20, 26, 0, .get = get_help },
+	{ "DOES", 20, 26, 0, .member = "help" },
 	{ "CONFLICT", 22, 44, 0, .get = get_conflict },
-	{ "BUILT IN", 12, 16, 1, .get = get_built_in },
+	{ "BUILT IN", 12, 16, 1, .member = "built_in" },
 };
 
 static void keys_open(struct view *v)

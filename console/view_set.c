@@ -17,20 +17,6 @@ static const char *const origins[] = {
 	[SETTING_SAID] = "said now",
 };
 
-#define GET(name, member)                                                      \
-	static void get_##name(const struct list_context *context,             \
-			       const json_t *item, struct field *out)          \
-	{                                                                      \
-		const char *text = item_text(item, member);                    \
-		(void)context;                                                 \
-		out->text = *text ? text : "-";                                \
-	}
-
-GET(name, "name")
-GET(origin, "from")
-GET(choices, "choices")
-GET(help, "help")
-
 static void get_value(const struct list_context *context, const json_t *item,
 		      struct field *out)
 {
@@ -43,11 +29,11 @@ static void get_value(const struct list_context *context, const json_t *item,
 }
 
 static const struct column columns[] = {
-	{ "NAME", 10, 12, 0, .get = get_name },
+	{ "NAME", 10, 12, 0, .member = "name" },
 	{ "VALUE", 10, 14, 0, .get = get_value },
-	{ "FROM", 11, 12, 2, .get = get_origin },
-	{ "WHAT", 44, 70, 0, .get = get_help },
-	{ "CHOICES", 22, 50, 1, .get = get_choices },
+	{ "FROM", 11, 12, 2, .member = "from" },
+	{ "WHAT", 44, 70, 0, .member = "help" },
+	{ "CHOICES", 22, 50, 1, .member = "choices" },
 };
 
 static void set_open(struct view *v)

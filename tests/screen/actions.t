@@ -21,7 +21,7 @@ sub changes {
 		my $r = $_;
 		join ' ', grep { defined } $r->{verb}, $r->{name} // $r->{session},
 			$r->{serve}, $r->{dry_run} ? 'dry' : undef;
-	} @{ $run->{requests} };
+	} grep { $_->{verb} !~ /[.](list|show|why|hours)$/ } @{ $run->{requests} };
 }
 
 my @cases = (
@@ -86,6 +86,14 @@ my @cases = (
 	  'pool.scale backup 9; pool.scale mail 9' ],
 	[ 'undo of a scale', "2 j S\n:type 8\nEnter\n:wait text 'u undoes'\nu\n:wait text 'serve 5'",
 	  'pool.scale mail 8; pool.scale mail 5' ],
+	[ 'a user is disabled and enabled', "9 o\n:wait text 'u undoes'\nu\n:wait text enabled",
+	  'user.disable asato; user.enable asato' ],
+	[ 'one that is disabled is enabled', "9\n:filter kiosk\no\n:wait text enabled", 'user.enable kiosk' ],
+	[ 'several at once, each its own', "9 * o\n:wait text done", join('; ', 'user.disable asato',
+	  'user.disable bnguyen', 'user.enable kiosk', 'user.disable pchen') ],
+	[ 'a token is deleted after a question', "9 Tab Tab x\n:wait text ASKING\ny\n:wait text deleted",
+	  'token.delete a91f03' ],
+	[ 'replacing is paused', "2 j o\n:wait text paused", 'pool.pause mail' ],
 	[ 'undo of a hold', "M\n:filter mail-04\nH\n:wait text 'u undoes'\nu\n:wait text release",
 	  'machine.hold mail-04; machine.release mail-04' ],
 	[ 'no undo after a minute', "2 j S\n:type 8\nEnter\n:wait text 'u undoes'\n:clock +61\nu\n"

@@ -51,6 +51,15 @@ my @screens = (
 	[ 'keys', ":keys\n:filter mark" ],
 	[ 'help-states', ":help states" ],
 	[ 'help-word', ":help pool" ],
+	[ 'users', "Esc Esc 9", 1 ],
+	[ 'groups', 'Tab' ],
+	[ 'tokens', 'Tab' ],
+	[ 'user', "S-Tab S-Tab Enter", 1 ],
+	[ 'user-actions', 'a' ],
+	[ 'apps', "Esc 0 j" ],
+	[ 'listeners', ":listeners" ],
+	[ 'resources', ":resources\nj" ],
+	[ 'audit', ":audit" ],
 	[ 'events-older', "Esc Esc 6 b\n:type 2024-11-22T10:00\nEnter\n:wait text 'tkhan'" ],
 );
 

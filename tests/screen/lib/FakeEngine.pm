@@ -6,7 +6,8 @@
 #   $engine->stop;
 #
 # world: { hello => {...}, topics => { pools => [...], ... },
-#          answers => { "pool.scale" => {...} },   what it says to a verb
+#          answers => { "pool.scale" => {...} },   what it says to a verb, or to
+#             "user.why mail": to a verb about that application, pool or name
 #          after => { "session.end" => { sessions => [...] } },  then changes
 #          dies_on => "site.reload" }              ends without an answer
 package FakeEngine;
@@ -118,7 +119,9 @@ sub answer {
 		send_line($fh, $json, { id => $id, ok => JSON::PP::true, text => 'promised' });
 		return;
 	}
-	my $answer = $world->{answers}{$request->{verb}} //
+	my ($which) = map { "$request->{verb} $_" } grep { defined }
+		@$request{qw(application pool cluster name)};
+	my $answer = $world->{answers}{$which // ''} // $world->{answers}{$request->{verb}} //
 		{ ok => JSON::PP::false, error => { code => 'usage',
 		  message => "no verb $request->{verb}" } };
 	send_line($fh, $json, { %$answer, id => $id });
