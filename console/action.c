@@ -111,6 +111,8 @@ static const struct action {
 	  "pool.pause", "pool pause", why_paused },
 	{ INTENT_SWITCH, TOPIC_POOLS, "Replace outdated machines again",
 	  "pool.resume", "pool resume", why_not_paused },
+	{ INTENT_ACK, TOPIC_ALARM, "Acknowledge: it is seen to", "alarm.ack",
+	  "alarm ack", NULL },
 	{ INTENT_END, TOPIC_TOKEN, "Delete the token", "token.delete",
 	  "token delete", NULL },
 };
@@ -360,14 +362,16 @@ static void add_deed(struct work *w, const struct action *a,
 
 	if (!*name)	/* a token has an id only */
 		name = item_text(item, "id");
-	if (a->topic == TOPIC_SESSIONS) {
+	if (a->topic == TOPIC_SESSIONS || a->topic == TOPIC_ALARM) {
 		int64_t id = item_int(item, "id", 0);
+		bool alarm = a->topic == TOPIC_ALARM;
 
 		snprintf(shell, sizeof(shell), "remuda %s %" PRId64, a->shell,
 			 id);
-		snprintf(object, sizeof(object), "session/%" PRId64, id);
-		request = json_pack("{s:s,s:I}", "verb", a->verb, "session",
-				    (json_int_t)id);
+		snprintf(object, sizeof(object), "%s/%" PRId64, alarm ?
+			 "event" : "session", id);
+		request = json_pack("{s:s,s:I}", "verb", a->verb, alarm ?
+				    "event" : "session", (json_int_t)id);
 	} else {
 		snprintf(shell, sizeof(shell), "remuda %s %s", a->shell, name);
 		snprintf(object, sizeof(object), "%s/%s", topic_noun(a->topic),

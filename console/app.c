@@ -327,6 +327,7 @@ static void loop(struct app *app)
 		}
 		on_news(app, link_step(&app->link, app->mono_ms));
 		ask_hours(app);
+		alarms_ask(app);
 		if (app->link.up)
 			view_ask(app);
 		wait = draw_when_due(app, &pace);
@@ -414,6 +415,7 @@ int console_run(const struct console_options *options)
 out:
 	memory_fini(&app->memory);
 	settings_fini(&app->settings);
+	alarms_fini(&app->alarms);
 	keys_reset();
 	while (app->depth > 0)
 		view_free(app->stack[--app->depth]);

@@ -87,8 +87,7 @@ static void open_item(struct app *app, enum topic topic, const json_t *item)
 		 item_text(item, "name"));
 }
 
-/* "machine/mail-07" opens that machine if it still exists. */
-static void open_ref(struct app *app, const char *ref)
+void app_open_ref(struct app *app, const char *ref)
 {
 	const char *slash = strchr(ref, '/');
 
@@ -126,13 +125,13 @@ static void open_selected(struct app *app)
 		snprintf(ref, sizeof(ref), "session/%" PRId64,
 			 item_int(v->item, "session", 0));
 		if (v->ops == &view_machine)
-			open_ref(app, ref);
+			app_open_ref(app, ref);
 		else
 			open_item(app, TOPIC_MACHINES,
 				  model_named(&app->model, TOPIC_MACHINES,
 					      item_text(v->item, "machine")));
 	} else if (item && topic == TOPIC_EVENTS) {
-		open_ref(app, item_text(item, "object"));
+		app_open_ref(app, item_text(item, "object"));
 	} else {
 		open_item(app, topic, item);
 	}

@@ -30,6 +30,15 @@ enum {
 	APP_HOURS_MS = 5000,	/* between questions for the counts per hour */
 };
 
+/* Open alarms, as the engine told last. */
+struct alarms {
+	json_t *items, *parts;	/* NULL = not told yet; an answer that comes */
+	unsigned connects;	/* of the link when asked */
+	uint64_t events;	/* model's events then */
+	int64_t next_ms;	/* not before */
+	bool asking, unknown;	/* unknown: this engine has none */
+};
+
 /* A view that was looked at, and where in it. */
 struct place {
 	const struct view_ops *ops;
@@ -61,6 +70,7 @@ struct app {
 	int place_count, place_at;
 	struct prompt prompt;
 	struct memory memory;
+	struct alarms alarms;
 	struct settings settings;
 	char filter_before[LIST_FILTER_SIZE];
 	struct dialog dialog;
@@ -130,6 +140,14 @@ void app_intent(struct app *app, enum intent intent);
 void app_filter(struct app *app, const char *text);
 /* Only looks from now on, or no longer; the engine is told too. */
 void app_look_only(struct app *app, bool on);
+
+/* Opens "machine/mail-07" if it still exists. */
+void app_open_ref(struct app *app, const char *ref);
+
+/* ---- alarms.c -------------------------------------------------------- */
+
+void alarms_ask(struct app *app);	/* when it is time */
+void alarms_fini(struct alarms *a);
 
 /* ---- app_place.c: where one has been ---------------------------------- */
 

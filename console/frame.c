@@ -50,7 +50,11 @@ static void draw_header(struct app *app)
 	int used, room;
 
 	format_clock(clock, sizeof(clock), quiet ? 0 : app->wall_ms);
-	if (t.bad)
+	if (app->alarms.items && json_array_size(app->alarms.items))
+		snprintf(bad, sizeof(bad), wide ? "  %s%zu alarms" : "  %s%zu",
+			 glyph(g->ascii, GLYPH_WARN),
+			 json_array_size(app->alarms.items));
+	else if (t.bad && !app->alarms.items)
 		snprintf(bad, sizeof(bad), "  %s%" PRId64 " bad",
 			 glyph(g->ascii, GLYPH_WARN), t.bad);
 	if (app->link.up)

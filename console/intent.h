@@ -42,9 +42,8 @@ enum intent_group { GROUP_GO, GROUP_LIST, GROUP_ACT, GROUP_ANY };
 	       "page down", LIST)                                              \
 	INTENT(FIRST, "first", "g Home", "First", "first line", LIST)          \
 	INTENT(LAST, "end", "G End", "Last line", "last line", LIST)           \
-	INTENT(LEFT, "left", "< F10 S-Left", "Left", "columns left", LIST)     \
-	INTENT(RIGHT, "right", "> F11 S-Right", "Right",                       \
-	       "columns right", LIST)                                          \
+	INTENT(LEFT, "left", "< F10 Left S-Left", "Left", "left", LIST)        \
+	INTENT(RIGHT, "right", "> F11 Right S-Right", "Right", "right", LIST)  \
 	INTENT(MARK, "mark", "Space", "Mark", "mark, next line", LIST)         \
 	INTENT(MARK_ALL, "mark-all", "*", "Mark all", "mark all shown", LIST)  \
 	INTENT(MARK_NONE, "unmark-all", "U", "Unmark", "unmark all", LIST)     \
@@ -76,6 +75,7 @@ enum intent_group { GROUP_GO, GROUP_LIST, GROUP_ACT, GROUP_ANY };
 	INTENT(RELEASE, "release", "R", "Release", "release machine", ACT)     \
 	INTENT(RESTART, "restart", "r", "Restart", "restart; retry", ACT)      \
 	INTENT(END, "delete", "x", "End", "end, delete", ACT)                  \
+	INTENT(ACK, "acknowledge", "A", "Seen to", "alarm is seen to", ACT)    \
 	INTENT(SWITCH, "switch", "o", "On/off", "on, off", ACT)                \
 	INTENT(UNDO, "undo", "u", "Undo", "undo, for 60 s", ACT)         \
 	INTENT(EDIT, "edit", "e", "Edit", "edit the site file", ACT)           \

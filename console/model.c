@@ -24,7 +24,8 @@ static const struct {
 const char *topic_noun(enum topic topic)
 {
 	static const char *const asked[] = { "", "user", "group", "token",
-		"application", "listener", "resource", "audit" };
+		"application", "listener", "resource", "audit",
+		"alarm" };
 
 	return topic < TOPIC_COUNT ? topics[topic].noun :
 	       asked[topic - TOPIC_COUNT];

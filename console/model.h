@@ -41,6 +41,7 @@ enum topic {
 	TOPIC_LISTENER,
 	TOPIC_RESOURCE,
 	TOPIC_AUDIT,
+	TOPIC_ALARM,
 };
 
 enum {

@@ -199,6 +199,7 @@ static const struct state_row state_rows[] = {
 	{ "machine", "gone", NULL, ROLE_OFF },
 	{ "session", "assigned", NULL, ROLE_CHANGING },
 	{ "session", "active", NULL, ROLE_USED },
+	{ "session", "lingering", NULL, ROLE_CHANGING },
 	{ "session", "closed", NULL, ROLE_OFF },
 	{ "session", "lost", NULL, ROLE_FAILED },
 	{ "session", "failed", NULL, ROLE_FAILED },

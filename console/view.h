@@ -42,20 +42,24 @@ struct view_ops {
 	size_t (*below)(const struct view *v);	/* lines below a text */
 	void (*go_time)(struct view *v, int64_t wall_ms);	/* b */
 	/* What the engine does not tell by itself: the request of each of the
-	 * asks slots, NULL for one that asks nothing now. */
+	 * asks slots, NULL for one that asks nothing now.  Pages of history are
+	 * all read, at most VIEW_ASK_PAGES_MAX, when it has a since_ms. */
 	int asks;
 	json_t *(*ask)(struct view *v, int slot);
+	int ask_ms;		/* how often; 0 = VIEW_ASK_MS */
 };
 
-enum { VIEW_ASKS_MAX = 24, VIEW_ASK_MS = 5000 };
+enum { VIEW_ASKS_MAX = 24, VIEW_ASK_MS = 5000, VIEW_ASK_PAGES_MAX = 20 };
 
 /* The last answer to a slot's question. */
 struct asked {
 	json_t *items;		/* an array, or NULL: never answered */
 	json_t *item;		/* of an answer with one object */
 	json_t *parts;		/* an answer that is coming */
+	json_t *request;	/* of the pages under way, or NULL */
+	int pages;
 	int64_t next_ms;	/* when it is asked again */
-	bool asking;
+	bool asking, again;	/* again: at once after this answer */
 	char trouble[160];	/* why there is no answer; "" = there is one */
 };
 
@@ -78,7 +82,8 @@ struct view {
 extern const struct view_ops view_overview, view_pools, view_pool,
 	view_machines, view_machine, view_sessions, view_session, view_hosts,
 	view_host, view_events, view_users, view_user, view_apps,
-	view_listeners, view_resources, view_audit, view_set, view_keys,
+	view_listeners, view_resources, view_audit, view_history,
+	view_alarms, view_set, view_keys,
 	view_text;
 
 /* All views, NULL at the end. */

@@ -20,6 +20,8 @@ struct errand {
 	int slot;
 };
 
+static void on_answer(void *arg, const char *shell, const json_t *answer);
+
 static struct view *view_numbered(struct app *app, unsigned number)
 {
 	for (int i = 0; i < app->depth; i++)
@@ -28,7 +30,23 @@ static struct view *view_numbered(struct app *app, unsigned number)
 	return NULL;
 }
 
-static void take(struct view *v, struct asked *a, const json_t *answer)
+/* The next page of history is asked for at once; true when it is. */
+static bool ask_page(struct errand *e, struct asked *a, const json_t *answer)
+{
+	int64_t next = item_int(answer, "next", 0);
+	struct error err;
+
+	if (!next || !json_object_get(a->request, "since_ms") ||
+	    ++a->pages >= VIEW_ASK_PAGES_MAX)
+		return false;
+	json_object_set_new(a->request, "before", json_integer(next));
+	return link_request(&e->app->link, json_deep_copy(a->request), "",
+			    on_answer, e, e->app->mono_ms, &err) == 0;
+}
+
+/* True when all of it is there. */
+static bool take(struct view *v, struct errand *e, struct asked *a,
+		 const json_t *answer)
 {
 	json_t *items = json_object_get(answer, "items");
 	json_t *item = json_object_get(answer, "item");
@@ -36,8 +54,8 @@ static void take(struct view *v, struct asked *a, const json_t *answer)
 	if (!a->parts)
 		a->parts = json_array();
 	json_array_extend(a->parts, items);
-	if (item_bool(answer, "more"))
-		return;
+	if (item_bool(answer, "more") || ask_page(e, a, answer))
+		return false;
 	json_decref(a->items);
 	a->items = a->parts;
 	a->parts = NULL;
@@ -49,6 +67,7 @@ static void take(struct view *v, struct asked *a, const json_t *answer)
 		json_decref(v->item);
 		v->item = json_incref(item);
 	}
+	return true;
 }
 
 static void on_answer(void *arg, const char *shell, const json_t *answer)
@@ -56,11 +75,11 @@ static void on_answer(void *arg, const char *shell, const json_t *answer)
 	struct errand *e = arg;
 	struct view *v = view_numbered(e->app, e->view);
 	struct asked *a = v ? &v->asked[e->slot] : NULL;
-	bool more = item_bool(answer, "more");
+	bool over = !item_bool(answer, "more");
 
 	(void)shell;
 	if (a && answer && item_bool(answer, "ok")) {
-		take(v, a, answer);
+		over = take(v, e, a, answer);
 	} else if (a) {
 		const json_t *error = json_object_get(answer, "error");
 
@@ -69,11 +88,12 @@ static void on_answer(void *arg, const char *shell, const json_t *answer)
 		TEXT_SET(a->trouble, answer ? item_text(error, "message") :
 			 "the engine went away");
 	}
-	if (more && answer)
+	if (!over && answer)
 		return;		/* the next part comes with this errand */
 	if (a) {
 		a->asking = false;
-		a->next_ms = e->app->mono_ms + VIEW_ASK_MS;
+		if (a->again)
+			a->next_ms = 0;
 		v->seen = 0;
 		view_update(v);
 		e->app->dirty = true;
@@ -88,9 +108,15 @@ static void ask_slot(struct app *app, struct view *v, int slot)
 	struct errand *e;
 	struct error err = { "" };
 
-	a->next_ms = app->mono_ms + VIEW_ASK_MS;
+	a->next_ms = app->mono_ms + (v->ops->ask_ms ? v->ops->ask_ms :
+				     VIEW_ASK_MS);
+	a->again = false;
+	a->pages = 0;
+	json_decref(a->request);
+	a->request = NULL;
 	if (!request)
 		return;
+	a->request = json_deep_copy(request);
 	e = malloc(sizeof(*e));
 	CHECK("", e, "out of memory");
 	*e = (struct errand){ app, v->number, slot };
@@ -117,6 +143,7 @@ void view_ask(struct app *app)
 void view_ask_again(struct view *v, int slot)
 {
 	v->asked[slot].next_ms = 0;
+	v->asked[slot].again = v->asked[slot].asking;
 	v->app->dirty = true;
 }
 
@@ -126,6 +153,7 @@ void view_ask_forget(struct view *v)
 		json_decref(v->asked[i].items);
 		json_decref(v->asked[i].item);
 		json_decref(v->asked[i].parts);
+		json_decref(v->asked[i].request);
 	}
 }
 

@@ -332,6 +332,7 @@ int control_start(struct shell *sh, struct error *err)
 	ctl->gone_machines = json_array();
 	ctl->gone_nodes = json_array();
 	ctl->saved_changes = json_array();
+	ctl->acks = json_array();
 	list_init(&ctl->clients);
 	list_init(&ctl->deeds);
 	list_init(&ctl->replays);
@@ -369,6 +370,7 @@ void control_on_event(struct shell *sh, const struct event_row *row)
 	struct control *ctl = sh->control;
 
 	ctl->events[ctl->event_count++ % CONTROL_EVENTS] = *row;
+	alarm_on_event(sh, row);
 }
 
 struct control_client *control_client_of(struct control *ctl, uint64_t number)

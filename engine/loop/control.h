@@ -60,6 +60,8 @@ struct control {
 	/* Final sessions and requests of the last turns, for subscribers. */
 	json_t *ended_sessions, *ended_requests, *gone_machines, *gone_nodes;
 	json_t *saved_changes;		/* as of each save, the last is true */
+	json_t *ended_sessions, *ended_requests, *gone_machines;
+	json_t *acks;			/* of alarms, that wait to be durable */
 };
 
 /* Who waits for the outcome of an EVENT_COMMAND. */
@@ -94,6 +96,10 @@ int audit_save_reply(struct shell *sh, const struct effect *e,
 void audit_close(struct shell *sh, uint64_t client, int64_t id, bool ok,
 		 const char *code, const char *text);
 void audit_answered(struct control_client *c, const json_t *answer);
+
+/* ---- verbs_alarm.c ---- */
+/* A durable event: whoever acknowledged by it is answered. */
+void alarm_on_event(struct shell *sh, const struct event_row *row);
 
 void verbs_run(struct control_client *c, json_int_t id, const char *verb,
 	       json_t *request);

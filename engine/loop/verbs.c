@@ -192,6 +192,7 @@ static const struct verb *find(const char *name)
 		verbs_pool, verbs_session, verbs_site, verbs_user, verbs_token,
 		verbs_resource, verbs_gc, verbs_cluster, verbs_rule, verbs_usage,
 		verbs_resource, verbs_gc, verbs_self,
+		verbs_resource, verbs_gc, verbs_alarm, verbs_self,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
@@ -199,6 +200,12 @@ static const struct verb *find(const char *name)
 			if (strcmp(v->name, name) == 0)
 				return v;
 	return NULL;
+}
+
+/* A plan and a dry run want the rights of a change, and are none. */
+static bool changes_nothing(const struct verb_call *a)
+{
+	return strcmp(a->verb, "site.plan") == 0 || verb_true(a, "dry_run");
 }
 
 void verbs_run(struct control_client *c, json_int_t id, const char *verb,
@@ -221,7 +228,7 @@ void verbs_run(struct control_client *c, json_int_t id, const char *verb,
 		control_error(c, id, "read_only", NULL,
 			      "only the site's owner and root may change things",
 			      NULL);
-	else if (v->changes && c->reads_only && strcmp(verb, "site.plan") != 0)
+	else if (v->changes && c->reads_only && !changes_nothing(&a))
 		control_error(c, id, "read_only", NULL,
 			      "this connection asked to be read-only",
 			      "read_only with on=false ends that");

@@ -32,6 +32,9 @@
  *     [machine,pool,state,code,search,since_ms,until_ms,limit,before]
  *   event.list [object,pool,machine,user,application,listener,severity,kind,search,since_ms,until_ms,
  *     limit,before]: pages, newest first
+ *   alarm.list                               kind alarm_list, newest first: events that warn or failed, by
+ *     object and kind, that nobody acknowledged and that did not go well since
+ *   alarm.ack event=N                        its object's alarms are seen to; an event says who did
  *   audit.list [user,command,outcome("ok"|"failed"),search,since_ms,until_ms,limit,before]: pages,
  *     newest first; only for who may change
  *   history.hours [pool,application,since_ms,until_ms,limit,before]: pages, newest first
@@ -163,6 +166,7 @@
  *   replay:   a decision with wish_now text_now ok_now version_now same
  *   usage:    name by from until machine_ms vcpu_ms mib_ms session_ms estimated_ms open_ms; by user:
  *             "(idle)" and "(cluster)" are nobody's, by cluster "(pools)" is none's
+ *   alarm:    as its newest event, and count, first (the time of the oldest)
  *   user:     name state("enabled"|"disabled") groups[] applications[] limit sessions waiting
  *             priority password token uid place
  *   group:    name members[] applications[] priority limit sessions waiting place

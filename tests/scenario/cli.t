@@ -619,7 +619,8 @@ for my $case (
 	like($out, qr/^(pool|machine|session|site|engine)\.\w+ \S+\n\z/, "@$args: prints the engine's words");
 	is((run("plain", "-q", @$args))[1], "", "@$args -q: no words");
 	($code, $out, $err) = run("plain", "--read-only", @$args);
-	is("$code " . asked(), $args->[0] eq "-n" ? "0 $want" : "6 ", "@$args --read-only");
+	is("$code " . asked(), $args->[0] eq "-n" ? qq(0 {"on":true,"verb":"read_only"} $want) : "6 ",
+		"@$args --read-only");
 	($code, $out, $err) = run("readonly", @$args, "-y");
 	is($code, 6, "@$args with rights to read: 6");
 	like($err, qr/you may only read\n  ask ops\n/, "@$args: the engine's reason and hint");

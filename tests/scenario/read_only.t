@@ -47,6 +47,7 @@ for my $verb (sort @verbs) {
 }
 ok(ask(verb => 'pool.list')->{ok}, 'what only reads is answered');
 ok(ask(verb => 'site.plan')->{ok}, 'and so is a plan');
+ok(ask(verb => 'pool.scale', name => 'echo', serve => 3, dry_run => JSON::PP::true)->{ok}, 'and a dry run');
 is(ask(verb => 'pool.show', name => 'echo')->{item}{serve}, 1, 'nothing was changed');
 ok(ask(verb => 'read_only', on => JSON::PP::false)->{ok}, 'the promise is taken back');
 ok(ask(verb => 'pool.scale', name => 'echo', serve => 2)->{ok}, 'and changes are possible again');

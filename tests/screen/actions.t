@@ -19,7 +19,7 @@ sub changes {
 	is($run->{status}, 0, "script: $o{name}") or diag($run->{output});
 	return join '; ', map {
 		my $r = $_;
-		join ' ', grep { defined } $r->{verb}, $r->{name} // $r->{session},
+		join ' ', grep { defined } $r->{verb}, $r->{name} // $r->{session} // $r->{event},
 			$r->{serve}, $r->{dry_run} ? 'dry' : undef;
 	} grep { $_->{verb} !~ /[.](list|show|why|hours)$/ } @{ $run->{requests} };
 }
@@ -94,6 +94,8 @@ my @cases = (
 	[ 'a token is deleted after a question', "9 Tab Tab x\n:wait text ASKING\ny\n:wait text deleted",
 	  'token.delete a91f03' ],
 	[ 'replacing is paused', "2 j o\n:wait text paused", 'pool.pause mail' ],
+	[ 'an alarm is acknowledged', "! A\n:wait text acknowledged", 'alarm.ack 88218' ],
+	[ 'and all of them', "! * A\n:wait text '3 done'", 'alarm.ack 88218; alarm.ack 88215; alarm.ack 88109' ],
 	[ 'undo of a hold', "M\n:filter mail-04\nH\n:wait text 'u undoes'\nu\n:wait text release",
 	  'machine.hold mail-04; machine.release mail-04' ],
 	[ 'no undo after a minute', "2 j S\n:type 8\nEnter\n:wait text 'u undoes'\n:clock +61\nu\n"

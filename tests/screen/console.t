@@ -60,6 +60,10 @@ my @screens = (
 	[ 'listeners', ":listeners" ],
 	[ 'resources', ":resources\nj" ],
 	[ 'audit', ":audit" ],
+	[ 'history', "8 < < <", 1 ],
+	[ 'history-days', "- Tab" ],
+	[ 'history-pool', "+ Tab Tab j Space" ],
+	[ 'alarms', "! j", 1 ],
 	[ 'events-older', "Esc Esc 6 b\n:type 2024-11-22T10:00\nEnter\n:wait text 'tkhan'" ],
 );
 

@@ -44,11 +44,11 @@ sub stop {
 	unlink $self->{path};
 }
 
-# Every request that came, as data, without the subscription and the promise.
+# Every request that came, as data, without what the console asks by itself.
 sub requests {
 	my ($self) = @_;
 	open my $fh, '<', $self->{log} or return ();
-	return grep { $_->{verb} ne 'subscribe' && $_->{verb} ne 'read_only' }
+	return grep { $_->{verb} !~ /^(subscribe|read_only|alarm[.]list)$/ }
 		map { decode_json($_) } <$fh>;
 }
 
