@@ -11,6 +11,7 @@
 #include "console/cli.h"
 #include "console/keys.h"
 #include "console/term.h"
+#include "console/tutorial.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
@@ -266,6 +267,19 @@ static void time_intent(struct app *app)
 			    "(8).");
 }
 
+/* The log; of an object, the lines with its name. */
+static void log_intent(struct app *app)
+{
+	enum topic topic;
+	const json_t *item = view_object(app_view(app), &topic);
+	char name[96];
+
+	TEXT_SET(name, item_text(item, "name"));
+	app_show(app, &view_log, "");
+	if (*name)
+		app_filter(app, name);
+}
+
 /* About the console itself. */
 static bool console_intent(struct app *app, enum intent intent)
 {
@@ -302,7 +316,9 @@ static bool own_intent(struct app *app, enum intent intent)
 	const struct view_ops *main_view =
 		view_named(intent_table[intent].name);
 
-	if (main_view)
+	if (intent == INTENT_LOG)
+		log_intent(app);
+	else if (main_view)
 		app_show(app, main_view, "");
 	else if (intent == INTENT_OPEN)
 		open_selected(app);
@@ -510,7 +526,7 @@ static bool too_small(const struct app *app)
 	return app->grid.rows < 8 || app->grid.cols < 40;
 }
 
-void app_key(struct app *app, uint32_t key)
+static void key_input(struct app *app, uint32_t key)
 {
 	enum intent intent = keys_intent(key);
 	char name[16];
@@ -540,4 +556,10 @@ void app_key(struct app *app, uint32_t key)
 		app_message(app, false, "%s", "");
 		app_intent(app, intent);
 	}
+}
+
+void app_key(struct app *app, uint32_t key)
+{
+	key_input(app, key);
+	tutorial_key(app);
 }

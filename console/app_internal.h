@@ -96,6 +96,8 @@ struct app {
 	int key_box_count;
 	int click_row;
 	int64_t click_ms;	/* of the last click */
+	int tour;		/* its step, 0 = none */
+	bool tour_shown;
 	bool quit, stopping;	/* stopping: engine.stop was asked for */
 	int exit_code;
 	int engine_starts;

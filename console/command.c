@@ -13,6 +13,7 @@
 #include "console/cli_run.h"
 #include "console/keys.h"
 #include "console/script.h"
+#include "console/tutorial.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
@@ -50,6 +51,10 @@ static bool one_word(struct app *app, const char *word)
 
 	if (ops) {
 		app_show(app, ops, "");
+		return true;
+	}
+	if (strcmp(word, "tutorial") == 0) {
+		tutorial_start(app);
 		return true;
 	}
 	if (strcmp(word, "q") == 0)
@@ -303,6 +308,7 @@ static void offer_first(struct prompt *p, const char *typed)
 			offer(p, view_table[i]->name, typed);
 	offer(p, "quit", typed);
 	offer(p, "help", typed);
+	offer(p, "tutorial", typed);
 }
 
 void command_complete(struct app *app, struct prompt *p)

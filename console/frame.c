@@ -12,6 +12,7 @@
 #include "console/pager.h"
 #include "console/term.h"
 #include "console/theme.h"
+#include "console/tutorial.h"
 #include "engine/base/text.h"
 
 enum { FRAME_MIN_ROWS = 8, FRAME_MIN_COLS = 40 };
@@ -373,6 +374,7 @@ void frame_draw(struct app *app)
 		dialog_draw(&app->dialog, g);
 	else if (app->prompt.kind == PROMPT_COMMAND)
 		prompt_draw_candidates(&app->prompt, g, g->rows - 2);
+	tutorial_draw(app, g);
 	draw_message(app);
 	draw_keys(app);
 }

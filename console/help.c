@@ -319,8 +319,6 @@ bool help_word(struct app *app, const char *word)
 		app_show(app, &view_keys, "");
 	else if (strcmp(word, "settings") == 0)
 		app_show(app, &view_set, "");
-	else if (strcmp(word, "tutorial") == 0 && view_named("tutorial"))
-		app_show(app, view_named("tutorial"), "");
 	else if (cli_noun(word))
 		cli_page(app, cli_noun(word)->name, NULL);
 	else if (cli_command(NULL, word))

@@ -20,7 +20,7 @@ const struct view_ops *const view_table[] = {
 	&view_overview, &view_pools, &view_sessions, &view_hosts, &view_events,
 	&view_machines, &view_pool, &view_machine, &view_session, &view_host,
 	&view_users, &view_user, &view_apps, &view_listeners, &view_resources,
-	&view_audit, &view_history, &view_alarms, &view_set, &view_keys, &view_text, NULL,
+	&view_audit, &view_history, &view_alarms, &view_log, &view_set, &view_keys, &view_text, NULL,
 };
 
 const struct view_ops *view_named(const char *name)

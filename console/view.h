@@ -83,7 +83,7 @@ extern const struct view_ops view_overview, view_pools, view_pool,
 	view_machines, view_machine, view_sessions, view_session, view_hosts,
 	view_host, view_events, view_users, view_user, view_apps,
 	view_listeners, view_resources, view_audit, view_history,
-	view_alarms, view_set, view_keys,
+	view_alarms, view_log, view_set, view_keys,
 	view_text;
 
 /* All views, NULL at the end. */

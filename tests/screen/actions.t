@@ -184,6 +184,22 @@ is($run->{status}, 0, 'a view goes into a file, once') or diag $run->{output};
 like(Screens::slurp("$dir/machines"), qr/^# remuda lab-a  machines .*\nNAME +STATE.*\n(.*\n){11}statistics-02 +ready/,
 	'with every line');
 
+# The engine's log: its end, followed, whatever is written into it.
+my $log = "$dir/engine.log";
+open my $out, '>', $log or die;
+print $out "12:00:00 info machine mail-0$_: ready\n" for 1 .. 60;
+print $out "\e[2J\e]0;owned\a" . ('x' x 90_000) . "\n";
+close $out;
+$world = Screens::world();
+$world->{topics}{site}[0]{paths} = { log => $log };
+$run = Screens::run(world => $world, script => "L\n:wait text FOLLOW\n:wait text \"\\x1b[2J\\x1b]0;owned\"\n" .
+	"k\n:wait no-text FOLLOW\ng\n:wait text mail-01:\n/\n:type mail-059\nEnter\n:wait text mail-059\n" .
+	"Esc M G L\n:wait text \"Overview > Machines > Log\"\n");
+is($run->{status}, 0, 'the log is shown, searched and does no harm') or diag $run->{output};
+$world->{topics}{site}[0]{paths} = { log => "$dir/none" };
+$run = Screens::run(world => $world, script => "L\n:wait text journalctl\n");
+is($run->{status}, 0, 'one that is not there is explained') or diag $run->{output};
+
 # The editor, then the plan, then the question.
 open my $fh, '>', "$dir/editor" or die;
 print $fh "#!/bin/sh\necho '-- edited' >> \"\$1\"\n";

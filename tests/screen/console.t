@@ -64,7 +64,9 @@ my @screens = (
 	[ 'history-days', "- Tab" ],
 	[ 'history-pool', "+ Tab Tab j Space" ],
 	[ 'alarms', "! j", 1 ],
-	[ 'events-older', "Esc Esc 6 b\n:type 2024-11-22T10:00\nEnter\n:wait text 'tkhan'" ],
+	[ 'tour', "Esc\n:tutorial\n2" ],
+	[ 'tour-end', "Enter Tab Esc /\n:type m\nEnter Esc Space a Esc d ?" ],
+	[ 'events-older', "Esc Esc Esc Esc 6 b\n:type 2024-11-22T10:00\nEnter\n:wait text 'tkhan'" ],
 );
 
 for my $look ([ '120x36', 1 ], [ '80x24', 0 ]) {
