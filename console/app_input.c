@@ -275,9 +275,12 @@ static void log_intent(struct app *app)
 	char name[96];
 
 	TEXT_SET(name, item_text(item, "name"));
-	app_show(app, &view_log, "");
-	if (*name)
+	if (*name && app_view(app)->ops != &view_log) {
+		app_push(app, &view_log, "");
 		app_filter(app, name);
+	} else {
+		app_show(app, &view_log, "");
+	}
 }
 
 /* About the console itself. */

@@ -245,6 +245,18 @@ static const struct cli_column event_columns[] = {
 	{ .title = NULL },
 };
 
+static const struct cli_column alarm_columns[] = {
+	COLUMN("ID", "id", TEXT, ON_ALL, 0, NUMBER),
+	COLUMN("SINCE", "first", SINCE, ON_ALL, 2),
+	COLUMN("LAST", "time", STAMP, ON_ALL, 3),
+	COLUMN("SEVERITY", "severity", TEXT, ON_ALL, 1),
+	COLUMN("TIMES", "count", TEXT, ON_ALL, 4, NUMBER),
+	COLUMN("OBJECT", "object", TEXT, ON_ALL, 0),
+	COLUMN("KIND", "kind", TEXT, ON_WIDE | ON_CSV, 5),
+	COLUMN("TEXT", "text", TEXT, ON_ALL, 0, FLEXIBLE),
+	{ .title = NULL },
+};
+
 static const struct cli_column audit_columns[] = {
 	COLUMN("ID", "id", TEXT, ON_WIDE | ON_CSV, 6, NUMBER),
 	COLUMN("TIME", "time", STAMP, ON_ALL, 0),
@@ -437,6 +449,7 @@ VIEW(resource, "name");
 VIEW(application, "name");
 VIEW(request, "id");
 VIEW(event, "id");
+VIEW(alarm, "id");
 const struct cli_view audit_view = {
 	.columns = audit_columns, .noun = "audit", .key = "id",
 	.many = "commands",

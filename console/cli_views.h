@@ -6,7 +6,7 @@
 
 extern const struct cli_view host_view, pool_view, machine_view, session_view,
 	listener_view, gateway_view, resource_view, application_view,
-	request_view, event_view, audit_view, hour_view, site_version_view,
+	request_view, event_view, alarm_view, audit_view, hour_view, site_version_view,
 	leftover_view, queue_view, user_view, group_view, token_view, why_view,
 	cluster_view, node_view, change_view, rule_view, decision_view,
 	usage_view, usage_cost_view;

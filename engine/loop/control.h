@@ -60,7 +60,6 @@ struct control {
 	/* Final sessions and requests of the last turns, for subscribers. */
 	json_t *ended_sessions, *ended_requests, *gone_machines, *gone_nodes;
 	json_t *saved_changes;		/* as of each save, the last is true */
-	json_t *ended_sessions, *ended_requests, *gone_machines;
 	json_t *acks;			/* of alarms, that wait to be durable */
 };
 

@@ -191,8 +191,7 @@ static const struct verb *find(const char *name)
 	static const struct verb *const tables[] = {
 		verbs_pool, verbs_session, verbs_site, verbs_user, verbs_token,
 		verbs_resource, verbs_gc, verbs_cluster, verbs_rule, verbs_usage,
-		verbs_resource, verbs_gc, verbs_self,
-		verbs_resource, verbs_gc, verbs_alarm, verbs_self,
+		verbs_alarm, verbs_self,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)

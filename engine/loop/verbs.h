@@ -26,8 +26,7 @@ struct verb {
 
 extern const struct verb verbs_pool[], verbs_session[], verbs_site[],
 	verbs_user[], verbs_token[], verbs_resource[], verbs_gc[],
-	verbs_cluster[], verbs_rule[], verbs_usage[];
-	verbs_user[], verbs_token[], verbs_resource[], verbs_gc[], verbs_alarm[];
+	verbs_alarm[], verbs_cluster[], verbs_rule[], verbs_usage[];
 
 /* An argument, or "", or absent, or false. */
 const char *verb_text(const struct verb_call *a, const char *name);
