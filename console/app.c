@@ -244,6 +244,11 @@ static void ask_hours(struct app *app)
 		app->next_hours_ms = app->mono_ms + APP_STALE_MS;
 }
 
+static void on_console(void *arg, const json_t *line)
+{
+	view_console_line(arg, line);
+}
+
 /* ---- the loop -------------------------------------------------------- */
 
 void app_draw(struct app *app)
@@ -391,6 +396,8 @@ int console_run(const struct console_options *options)
 	if (options->settings_dir &&
 	    settings_load(&app->settings, options->settings_dir, &wrong) == 0)
 		wrong.text[0] = '\0';
+	app->link.console = on_console;
+	app->link.console_arg = app;
 	app->exit_code = open_all(app, &err);
 	if (app->exit_code) {
 		fprintf(stderr, "remuda: %s\n", err.text);

@@ -56,6 +56,14 @@ void app_show(struct app *app, const struct view_ops *ops, const char *target)
 	app_place_seen(app);
 }
 
+void app_pop(struct app *app)
+{
+	if (app->depth <= 1)
+		return;
+	view_free(app->stack[--app->depth]);
+	view_update(app_view(app));
+}
+
 static void go_back(struct app *app)
 {
 	struct view *v = app_view(app);
@@ -68,8 +76,7 @@ static void go_back(struct app *app)
 	}
 	if (app->depth > 1) {
 		app->last = app_place(app);
-		view_free(app->stack[--app->depth]);
-		view_update(app_view(app));
+		app_pop(app);
 		app_place_seen(app);
 	}
 }
@@ -283,6 +290,27 @@ static void log_intent(struct app *app)
 	}
 }
 
+/* Of the machine under the cursor, or that the view is about. */
+static void machine_console(struct app *app)
+{
+	struct view *v = app_view(app);
+	enum topic topic;
+	const json_t *item = view_object(v, &topic);
+	const char *name = "";
+
+	if (item && topic == TOPIC_MACHINES)
+		name = item_text(item, "name");
+	else if (item && topic == TOPIC_SESSIONS)
+		name = item_text(item, "machine");
+	else if (v->ops->target == TOPIC_MACHINES && v->ops->detail)
+		name = v->target;
+	if (*name)
+		view_console_show(app, name);
+	else
+		app_message(app, false, "Go to a machine first: its console "
+			    "opens there.");
+}
+
 /* About the console itself. */
 static bool console_intent(struct app *app, enum intent intent)
 {
@@ -321,6 +349,8 @@ static bool own_intent(struct app *app, enum intent intent)
 
 	if (intent == INTENT_LOG)
 		log_intent(app);
+	else if (intent == INTENT_CONSOLE)
+		machine_console(app);
 	else if (main_view)
 		app_show(app, main_view, "");
 	else if (intent == INTENT_OPEN)
@@ -461,13 +491,15 @@ static bool paste_input(struct app *app, uint32_t key)
 {
 	int64_t now = app_real_ms();
 
-	if (key == KEYS_PASTE_BEGIN) {
-		app->pasting = true;
+	const struct view_ops *ops = app_view(app)->ops;
+	bool plain = app->prompt.kind == PROMPT_NONE &&
+		     app->dialog.kind == DIALOG_NONE;
+
+	if (key == KEYS_PASTE_BEGIN || key == KEYS_PASTE_END) {
+		app->pasting = key == KEYS_PASTE_BEGIN;
 		app->paste_ms = now;
-		return true;
-	}
-	if (key == KEYS_PASTE_END) {
-		app->pasting = false;
+		if (plain && ops->paste)
+			ops->paste(app_view(app), key);
 		return true;
 	}
 	if (app->pasting && now - app->paste_ms > PASTE_SILENCE_MS)
@@ -475,6 +507,8 @@ static bool paste_input(struct app *app, uint32_t key)
 	if (!app->pasting)
 		return false;
 	app->paste_ms = now;
+	if (plain && ops->paste && ops->paste(app_view(app), key))
+		return true;
 	if (app->prompt.kind != PROMPT_NONE &&
 	    app->dialog.kind == DIALOG_NONE)
 		prompt_input(app, key, true);
@@ -536,6 +570,10 @@ static void key_input(struct app *app, uint32_t key)
 
 	app->dirty = true;
 	if (paste_input(app, key))
+		return;
+	if (app->dialog.kind == DIALOG_NONE && !too_small(app) &&
+	    app->prompt.kind == PROMPT_NONE && app_view(app)->ops->key &&
+	    app_view(app)->ops->key(app_view(app), key))
 		return;
 	if (intent == INTENT_SUSPEND || key == KEYS_CTRL('l')) {
 		app_intent(app, intent);

@@ -146,6 +146,14 @@ void app_look_only(struct app *app, bool on);
 /* Opens "machine/mail-07" if it still exists. */
 void app_open_ref(struct app *app, const char *ref);
 
+/* Back to what lies below. */
+void app_pop(struct app *app);
+
+/* ---- view_console.c --------------------------------------------------- */
+
+void view_console_show(struct app *app, const char *machine);
+void view_console_line(struct app *app, const json_t *line);
+
 /* ---- alarms.c -------------------------------------------------------- */
 
 void alarms_ask(struct app *app);	/* when it is time */

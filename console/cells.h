@@ -48,13 +48,14 @@ enum cell_flag {
 	CELL_MARKED = 4,	/* bold, whatever its role */
 };
 
-enum { CELL_TEXT_SIZE = 14 };	/* one character and two marks, with NUL */
+enum { CELL_TEXT_SIZE = 13 };	/* one character and two marks, with NUL */
 
 struct cell {
 	char text[CELL_TEXT_SIZE];
 	uint8_t width;	/* 1, 2; 0 is the right half of the cell before */
 	uint8_t role;
 	uint8_t flags;
+	uint8_t colour;	/* 1 to 16 of a guest's sixteen, 0 = the role's */
 };
 
 struct rect {

@@ -183,8 +183,10 @@ static void run_parsed(struct app *app, const struct cli_call *call,
 			app_message(app, true, "There is no help on \"%s\"; "
 				    "try a noun, a key's action, states, keys.",
 				    call->words[0]);
-	} else if (shell_only(c) || c->verbatim ||
-		   strcmp(c->control, "machine.console") == 0) {
+	} else if (c->control && strcmp(c->control, "machine.console") == 0 &&
+		   call->word_count) {
+		view_console_show(app, call->words[0]);
+	} else if (shell_only(c) || c->verbatim) {
 		app_message(app, true, "Not in the console; in a shell: %s",
 			    shell);
 	} else if (c->changes) {

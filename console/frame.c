@@ -157,8 +157,11 @@ static enum role status_word(struct app *app, char *out, size_t size)
 	size_t below = v->ops->below ? v->ops->below(v) :
 		       l ? list_view_below(l) : 0;
 	int64_t oldest;
+	const char *own = v->ops->status ? v->ops->status(v) : NULL;
 
-	if (app->dialog.kind != DIALOG_NONE) {
+	if (own && app->link.up && app->dialog.kind == DIALOG_NONE) {
+		snprintf(out, size, "%s", own);
+	} else if (app->dialog.kind != DIALOG_NONE) {
 		snprintf(out, size, "%s", app->dialog.kind == DIALOG_TEXT ?
 			 "READING" : "ASKING");
 	} else if (app->prompt.kind != PROMPT_NONE) {
@@ -290,6 +293,7 @@ static void draw_keys(struct app *app)
 	const enum intent *keys = app->link.up ? app_view(app)->ops->keys : lost;
 	int row = g->rows - 1, col = 1, quit = g->cols - 8;
 	const char *words = NULL;
+	char own[160];
 
 	app->key_box_count = 0;
 	if (app->dialog.kind != DIALOG_NONE)
@@ -309,8 +313,12 @@ static void draw_keys(struct app *app)
 		words = "Enter Go on   Ctrl-U Clear   Esc Leave as it is";
 	else if (app->prompt.kind == PROMPT_NUMBER)
 		words = "digits   Enter Go on   Esc Leave as it is";
+	else if (app_view(app)->ops->words && app->link.up)
+		words = app_view(app)->ops->words(app_view(app), view_wide(g),
+						  own, sizeof(own));
 	if (words) {
-		grid_text(g, row, 1, g->cols - 2, ROLE_NORMAL, words);
+		grid_text(g, row, 1, g->cols - 2, words == own ? ROLE_KEY :
+			  ROLE_NORMAL, words);
 		return;
 	}
 	col += draw_key(app, row, col, quit, INTENT_HELP);
@@ -361,6 +369,12 @@ void frame_draw(struct app *app)
 	grid_clear(g);
 	if (g->rows < FRAME_MIN_ROWS || g->cols < FRAME_MIN_COLS) {
 		draw_tiny(app);
+		return;
+	}
+	if (v->ops->full && v->ops->full(v) && app->dialog.kind == DIALOG_NONE &&
+	    app->prompt.kind == PROMPT_NONE) {
+		v->ops->draw(v, g, (struct rect){ 0, 0, g->rows - 1, g->cols });
+		draw_keys(app);
 		return;
 	}
 	draw_header(app);

@@ -158,6 +158,8 @@ unsigned link_step(struct link *l, int64_t now_ms)
 		if (json_object_get(line, "topic"))
 			news |= model_apply(l->model, line) ?
 				LINK_NEWS_MODEL : 0;
+		else if (json_object_get(line, "console") && l->console)
+			l->console(l->console_arg, line);
 		else if (id)
 			news |= take_answer(l, line, id);
 		json_decref(line);

@@ -44,6 +44,9 @@ struct link {
 	int64_t next_try_ms;	/* INT64_MAX = never by itself */
 	int64_t last_line_ms;	/* anything from the engine */
 	char trouble[256];	/* why it is down */
+	/* Lines of a machine's console, raw; NULL = they are dropped. */
+	void (*console)(void *arg, const json_t *line);
+	void *console_arg;
 	struct link_pending pending[LINK_PENDING_MAX];
 };
 

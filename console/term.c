@@ -99,6 +99,8 @@ static void set_pairs(struct term *t)
 			  (enum role)role, 0, &t->look).colour, -1);
 	init_pair(PAIR_OLD, (short)theme_style(ROLE_NORMAL, CELL_OLD,
 					       &t->look).colour, -1);
+	for (int colour = 0; colour < 8; colour++)
+		init_pair((short)(PAIR_GUEST + colour), (short)colour, -1);
 }
 
 static void start_colours(struct term *t)
@@ -398,7 +400,10 @@ static void put_cell(const struct term *t, const struct grid *grid, int row,
 		attrs |= A_UNDERLINE;
 	if (s.attrs & STYLE_REVERSE)
 		attrs |= A_REVERSE;
-	if (s.colour >= 0)
+	if (c->colour && t->look.colours && t->look.theme != THEME_MONO) {
+		pair = (short)(PAIR_GUEST + (c->colour - 1) % 8);
+		attrs |= c->colour > 8 ? A_BOLD : 0;
+	} else if (s.colour >= 0)
 		pair = c->flags & CELL_OLD ? PAIR_OLD : (short)(c->role + 1);
 	if (t->acs && line_at(grid, row, col)) {
 		mvaddch(row, col, line_of(grid, row, col) | attrs |

@@ -20,6 +20,7 @@ enum {
 	PASTE_BEGIN_CODE = KEY_MAX + 10,
 	PASTE_END_CODE,
 	PAIR_OLD = ROLE_COUNT + 1,
+	PAIR_GUEST,		/* eight of them */
 	NOTES_SIZE = 64 * 1024,
 };
 

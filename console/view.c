@@ -20,7 +20,7 @@ const struct view_ops *const view_table[] = {
 	&view_overview, &view_pools, &view_sessions, &view_hosts, &view_events,
 	&view_machines, &view_pool, &view_machine, &view_session, &view_host,
 	&view_users, &view_user, &view_apps, &view_listeners, &view_resources,
-	&view_audit, &view_history, &view_alarms, &view_log, &view_set, &view_keys, &view_text, NULL,
+	&view_audit, &view_history, &view_alarms, &view_log, &view_console, &view_set, &view_keys, &view_text, NULL,
 };
 
 const struct view_ops *view_named(const char *name)
@@ -47,7 +47,8 @@ const struct view_ops *view_named(const char *name)
 const struct view_ops *view_of(enum topic topic)
 {
 	for (int i = 0; view_table[i] && topic != TOPIC_NONE; i++)
-		if (view_table[i]->detail && view_table[i]->target == topic)
+		if (view_table[i]->detail && view_table[i]->target == topic &&
+		    view_table[i] != &view_console)
 			return view_table[i];
 	return NULL;
 }

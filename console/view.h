@@ -41,6 +41,14 @@ struct view_ops {
 	void (*search)(struct view *v, const char *text);	/* of a text */
 	size_t (*below)(const struct view *v);	/* lines below a text */
 	void (*go_time)(struct view *v, int64_t wall_ms);	/* b */
+	/* A key before anything else sees it; false = it is not the view's. */
+	bool (*key)(struct view *v, uint32_t key);
+	bool (*paste)(struct view *v, uint32_t key);
+	const char *(*status)(const struct view *v);	/* NULL = the usual */
+	/* The last line in words, into out. */
+	const char *(*words)(const struct view *v, bool wide, char *out,
+			     size_t size);
+	bool (*full)(const struct view *v);	/* all but the last line */
 	/* What the engine does not tell by itself: the request of each of the
 	 * asks slots, NULL for one that asks nothing now.  Pages of history are
 	 * all read, at most VIEW_ASK_PAGES_MAX, when it has a since_ms. */
@@ -83,7 +91,7 @@ extern const struct view_ops view_overview, view_pools, view_pool,
 	view_machines, view_machine, view_sessions, view_session, view_hosts,
 	view_host, view_events, view_users, view_user, view_apps,
 	view_listeners, view_resources, view_audit, view_history,
-	view_alarms, view_log, view_set, view_keys,
+	view_alarms, view_log, view_console, view_set, view_keys,
 	view_text;
 
 /* All views, NULL at the end. */

@@ -17,6 +17,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/log.h"
+#include "engine/loop/serial.h"
 #include "engine/loop/show.h"
 #include "engine/wire/control.h"
 
@@ -40,7 +41,7 @@ static void client_close(struct control_client *c)
 	if (c->closing)
 		return;
 	c->closing = true;
-	serial_free(c);
+	serial_leave(c);
 	list_remove(&c->link);
 	uv_close((uv_handle_t *)&c->pipe, on_closed);
 }
@@ -335,6 +336,7 @@ int control_start(struct shell *sh, struct error *err)
 	ctl->acks = json_array();
 	list_init(&ctl->clients);
 	list_init(&ctl->deeds);
+	list_init(&ctl->serials);
 	list_init(&ctl->replays);
 	load_events(ctl);
 	/* Owner and group; services that ask whois may be anybody on this host. */

@@ -37,10 +37,11 @@ struct control_client {
 	uint64_t seen_event;
 	uint64_t seen_rules[CONTROL_RULES];	/* how they were, in short */
 	int64_t said_ms;		/* last line of any kind */
-	uint64_t console_call;		/* being opened, or 0 */
+	struct serial *console;		/* looked at, or NULL */
+	bool console_wait;		/* until it is open */
+	bool console_watches;		/* does not want the keyboard */
 	int64_t console_request;
-	char console_name[ROW_NAME_SIZE];
-	struct console_stream *console;
+	size_t console_history;		/* so many kept bytes first */
 };
 
 struct control {
@@ -50,6 +51,7 @@ struct control {
 	struct list clients;
 	uint64_t next_client;
 	struct list deeds;		/* of audit.c */
+	struct list serials;		/* of serial.c */
 	struct map replies;		/* token -> struct reply */
 	uint64_t next_reply;
 	struct map execs;		/* shell call -> struct reply */
@@ -103,8 +105,5 @@ void alarm_on_event(struct shell *sh, const struct event_row *row);
 void verbs_run(struct control_client *c, json_int_t id, const char *verb,
 	       json_t *request);
 void subscription_flush(struct control_client *c);
-void serial_open(struct control_client *c, json_int_t id, const char *machine);
-void serial_input(struct control_client *c, json_t *o);
-void serial_free(struct control_client *c);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/loop/runtime.h"
+#include "engine/loop/serial.h"
 #include "engine/loop/show.h"
 #include "engine/loop/verbs.h"
 
@@ -138,7 +139,19 @@ static void run_machine_console(const struct verb_call *a)
 {
 	/* Its answer may come much later, or never. */
 	audit_close(a->sh, a->c->number, a->id, true, NULL, "asked for");
-	serial_open(a->c, a->id, verb_text(a, "name"));
+	serial_open(a->c, &(struct serial_wish){
+		.id = a->id, .machine = verb_text(a, "name"),
+		.watch = verb_true(a, "watch"),
+		.history = verb_int(a, "history", 0) });
+}
+
+/* To look needs the rights of a change, since secrets may pass, and is none. */
+static void run_machine_watch(const struct verb_call *a)
+{
+	if (!verb_refused(a))
+		serial_open(a->c, &(struct serial_wish){
+			.id = a->id, .machine = verb_text(a, "name"),
+			.watch = true, .history = verb_int(a, "history", 0) });
 }
 
 const struct verb verbs_pool[] = {
@@ -164,6 +177,7 @@ const struct verb verbs_pool[] = {
 	{ "machine.restart", run_machine_restart, true, "name " },
 	{ "machine.delete", run_machine_delete, true, "name " },
 	{ "machine.exec", guest_exec_run, true, "name argv input for " },
-	{ "machine.console", run_machine_console, true, "name " },
+	{ "machine.console", run_machine_console, true, "name watch history " },
+	{ "machine.watch", run_machine_watch, false, "name history " },
 	{ 0 },
 };

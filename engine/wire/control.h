@@ -99,10 +99,15 @@
  *   site.destroy [force]                     the same when the last file is gone, then the engine stops
  *   machine.exec name argv[...] [input] [for="30 s"]   kind machine_exec: code out err (bytes as for
  *     machine.console); on machines held, quarantined or with a user
- *   machine.console name                     then lines {"console":"mail-07","data":"..."}:
+ *   machine.console name [watch=true] [history=BYTES]    then lines {"console":"mail-07","data":"..."}:
  *     data is text with every byte >= 0x80 or < 0x20 as \u00XX (one code point per byte), both
  *     ways; {"console":"mail-07","closed":true,"text":"why"} ends it; the client sends
- *     {"console":"mail-07","close":true} to leave.
+ *     {"console":"mail-07","close":true} to leave.  history: that many of the last 256 KiB first.
+ *     Several may look, one types: {"console":..,"keyboard":"ops1"|null,"mine":bool,"watchers":N}
+ *     says who.  {"console":..,"ask":true} asks for the keyboard: it comes at once when nobody has
+ *     it, else who has it hears {"console":..,"asked":"ops2"} and sends {"console":..,"give":bool};
+ *     after 20 s without an answer it goes over.  A no: {"console":..,"denied":"ops1"}.
+ *   machine.watch name [history=BYTES]       the same without the keyboard; read-only connections may
  *   subscribe [topics=["pools","machines","sessions","requests","hosts","gateways","events","site",
  *     "clusters","nodes","changes","rules"]]
  *     -> answer, then a full state and then changes, at most 5 a second, as lines

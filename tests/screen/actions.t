@@ -200,6 +200,36 @@ $world->{topics}{site}[0]{paths} = { log => "$dir/none" };
 $run = Screens::run(world => $world, script => "L\n:wait text journalctl\n");
 is($run->{status}, 0, 'one that is not there is explained') or diag $run->{output};
 
+# A machine's console: what is typed goes there and nowhere else, and each way out.
+for my $case (
+	[ 'C-]', "x y q 2 C-]", 'xyq2' ],
+	[ 'F12', "F12 F12", '' ],
+	[ '~.', "l s Enter ~ .", "ls\r" ],
+	[ '~~ is a tilde, ~x is both', "Enter ~ ~ Enter ~ x", "\r~\r~x" ],
+	[ 'the leave key twice sends itself', "C-] C-] z", "\x1dz" ],
+	[ 'arrows, Ctrl-C, Ctrl-Z, F1 go in', "Up C-c C-z F1", "\e[A\x03\x1a\eOP" ],
+	[ 'pasted text too, and no leave key in it', ":paste ab~.", 'ab~.' ],
+) {
+	my ($name, $keys, $want) = @$case;
+	$keys = "\n$keys\n" if $keys =~ /^:/;
+	$run = Screens::run(script => "M\n:filter mail-01\nc\n:wait text \"GUEST READ\"\n$keys\n:wait idle\n");
+	is($run->{status}, 0, "console: $name") or diag $run->{output};
+	is($run->{typed} =~ s/<close>//gr, $want, "what the guest got: $name");
+	is(join(' ', map { $_->{verb} } @{ $run->{requests} }), 'machine.console', 'and nothing else was asked');
+}
+$run = Screens::run(script => "M\n:filter mail-01\nc\n:wait text \"GUEST READ\"\nF12\n:wait text \"Enter goes back in\"\n" .
+	"Enter\n:wait text \"GUEST READ\"\nF12 Esc\n:wait text \"Overview > Machines\"\n:wait no-text Console\nM 2\n:wait text Pools\n");
+is($run->{status}, 0, 'left, entered again, left and closed') or diag $run->{output};
+like($run->{typed}, qr/<close>$/, 'the engine is told');
+$run = Screens::run(script => "M\n:filter mail-02\nc\n:wait text \"keyboard: ops2\"\nx y t\n:wait text \"GUEST READ\"\na\n");
+is($run->{typed} =~ s/<close>//r, '<ask>a', 'who only looks types nothing, t asks for the keyboard') or diag $run->{output};
+$run = Screens::run(script => "M\n:filter mail-03\nc\n:wait text \"ops2 asks\"\ny F12 y\n:wait text \"keyboard: ops2\"\nz\n");
+is($run->{typed} =~ s/<close>//r, 'y<give>', 'a y to the guest gives nothing away, after leaving it does') or diag $run->{output};
+$run = Screens::run(options => [ '--socket', '@DIR@/engine.sock', '--read-only' ],
+	script => "M\n:filter mail-01\nc\n:wait text \"sessions listed\"\nx y Enter\n");
+is($run->{typed} =~ s/<close>//r, '', 'read-only: one looks and types nothing') or diag $run->{output};
+is(join(' ', map { $_->{verb} } @{ $run->{requests} }), 'machine.watch', 'and asks for no keyboard');
+
 # The editor, then the plan, then the question.
 open my $fh, '>', "$dir/editor" or die;
 print $fh "#!/bin/sh\necho '-- edited' >> \"\$1\"\n";

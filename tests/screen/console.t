@@ -66,6 +66,12 @@ my @screens = (
 	[ 'alarms', "! j", 1 ],
 	[ 'tour', "Esc\n:tutorial\n2" ],
 	[ 'tour-end', "Enter Tab Esc /\n:type m\nEnter Esc Space a Esc d ?" ],
+	[ 'console', "Esc Esc Esc Esc M\n:filter mail-01\nc\n:type uptime\n:wait text 'uptime'", 1 ],
+	[ 'console-full', 'F11' ],
+	[ 'console-left', 'F12' ],
+	[ 'console-other', "Esc Esc\n:filter mail-02\nc\n:wait text 'ops2'" ],
+	[ 'console-asked', "Esc Esc\n:filter mail-03\nc\n:wait text 'asks for'" ],
+	[ 'console-none', "C-] Esc Esc\n:filter mail-04\nc\n:wait text 'cannot find'" ],
 	[ 'events-older', "Esc Esc Esc Esc 6 b\n:type 2024-11-22T10:00\nEnter\n:wait text 'tkhan'" ],
 );
 

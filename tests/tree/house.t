@@ -39,7 +39,7 @@ my %library = (
 	'libvirt/' => qr{^engine/hypervisor/}, 'libxml/' => qr{^engine/hypervisor/},
 	'sqlite3.h' => qr{^db/}, 'lua.h' => qr{^(engine/rules/|console/lua_file\.c)}, 'lauxlib.h' => qr{^(engine/rules/|console/lua_file\.c)},
 	'libssh/' => qr{^engine/ssh/}, 'libmnl/' => qr{^engine/net/}, 'cap-ng.h' => qr{^engine/net/},
-	'uv.h' => qr{^engine/loop/}, 'curses.h' => qr{^console/term[._]}, 'ncurses' => qr{^console/term[._]},
+	'uv.h' => qr{^engine/loop/}, 'curses.h' => qr{^console/term[._]}, 'ncurses' => qr{^console/term[._]}, 'vterm' => qr{^console/vt\.},
 );
 my @wrong;
 for my $f (@sources) {

@@ -35,6 +35,18 @@ sub start {
 	return bless { pid => $pid, path => $path, log => $log }, $class;
 }
 
+# Returns when everything that was sent before has been read: in each round all
+# that is there is, so the second answer comes after it.
+sub settle {
+	my ($self) = @_;
+	my $sock = IO::Socket::UNIX->new($self->{path}) or return;
+	<$sock>;
+	for my $id (1, 2) {
+		print $sock qq({"id":$id,"verb":"read_only"}\n);
+		<$sock>;
+	}
+}
+
 sub stop {
 	my ($self) = @_;
 	return unless $self->{pid};
@@ -48,8 +60,17 @@ sub stop {
 sub requests {
 	my ($self) = @_;
 	open my $fh, '<', $self->{log} or return ();
-	return grep { $_->{verb} !~ /^(subscribe|read_only|alarm[.]list)$/ }
+	return grep { defined $_->{verb} && $_->{verb} !~ /^(subscribe|read_only|alarm[.]list)$/ }
 		map { decode_json($_) } <$fh>;
+}
+
+# What was typed into consoles, and the other lines about them in words.
+sub typed {
+	my ($self) = @_;
+	open my $fh, '<', $self->{log} or return '';
+	return join '', map { $_->{data} // ($_->{close} ? '<close>' : $_->{ask} ? '<ask>' :
+			defined $_->{give} ? $_->{give} ? '<give>' : '<keep>' : '') }
+		grep { defined $_->{console} } map { decode_json($_) } <$fh>;
 }
 
 # "on off": what it was promised about reading only.
@@ -57,7 +78,7 @@ sub promises {
 	my ($self) = @_;
 	open my $fh, '<', $self->{log} or return '';
 	return join ' ', map { $_->{on} ? 'on' : 'off' }
-		grep { $_->{verb} eq 'read_only' } map { decode_json($_) } <$fh>;
+		grep { ($_->{verb} // '') eq 'read_only' } map { decode_json($_) } <$fh>;
 }
 
 sub DESTROY { $_[0]->stop if $$ == ($_[0]{owner} // $$) && $_[0]{pid} }
@@ -100,10 +121,27 @@ sub answer {
 	my ($fh, $json, $world, $log, $line) = @_;
 	my $request = $json->decode($line);
 
-	open my $out, '>>', $log or die "$log: $!";
-	print $out $json->encode($request), "\n";
-	close $out;
 	my $id = $request->{id};
+	unless (($request->{verb} // '') eq 'read_only' && !exists $request->{on}) {
+		open my $out, '>>', $log or die "$log: $!";
+		print $out $json->encode($request), "\n";
+		close $out;
+	}
+	if (defined $request->{console}) {
+		console_line($fh, $json, $world, $request);
+		return;
+	}
+	if ($request->{verb} =~ /^machine[.](console|watch)$/ && $world->{consoles}{$request->{name}}) {
+		my $c = $world->{consoles}{$request->{name}};
+		my %line = (console => $request->{name});
+		send_line($fh, $json, { id => $id, ok => JSON::PP::true, text => 'console open' });
+		send_line($fh, $json, { %line, data => $c->{history} });
+		my $mine = $1 eq 'console' && !$c->{keyboard};
+		send_line($fh, $json, { %line, keyboard => $mine ? 'ops1' : $c->{keyboard},
+			mine => $mine ? JSON::PP::true : JSON::PP::false, watchers => $c->{watchers} // 1 });
+		send_line($fh, $json, { %line, asked => $c->{asked} }) if $c->{asked};
+		return;
+	}
 	if ($request->{verb} eq 'subscribe') {
 		send_line($fh, $json, { id => $id, ok => JSON::PP::true,
 					text => 'subscribed' });
@@ -132,6 +170,17 @@ sub answer {
 			full => JSON::PP::false, time_ms => 0,
 			items => $after->{$topic} });
 	}
+}
+
+# What is typed comes back as a guest's terminal sends it back.
+sub console_line {
+	my ($fh, $json, $world, $line) = @_;
+	my %line = (console => $line->{console});
+	my ($yes, $no) = (JSON::PP::true, JSON::PP::false);
+	send_line($fh, $json, { %line, data => $line->{data} =~ s/\r/\r\n/gr }) if defined $line->{data};
+	send_line($fh, $json, { %line, keyboard => 'ops1', mine => $yes, watchers => 2 }) if $line->{ask};
+	send_line($fh, $json, { %line, keyboard => 'ops2', mine => $no, watchers => 2 }) if $line->{give};
+	send_line($fh, $json, { %line, closed => $yes, text => 'left' }) if $line->{close};
 }
 
 sub send_line {

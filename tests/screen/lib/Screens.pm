@@ -21,7 +21,7 @@ sub world {
 
 # run(script => TEXT, world => ..., size => '120x36', utf8 => 1,
 #     options => [...], env => {...}) gives { status, output, requests,
-#     promises ("on off": to read only), dir }.
+#     promises ("on off": to read only), typed (into consoles), dir }.
 sub run {
 	my (%o) = @_;
 	my $dir = tempdir(CLEANUP => 1);
@@ -43,11 +43,12 @@ sub run {
 	my $output = qx{timeout 60 $driver @options --clock $clock --script $dir/script 2>&1};
 	my $status = $?;
 
+	$engine->settle;
 	my @requests = $engine->requests;
-	my $promises = $engine->promises;
+	my ($promises, $typed) = ($engine->promises, $engine->typed);
 	$engine->stop;
 	return { status => $status, output => $output, dir => $dir,
-		 requests => \@requests, promises => $promises };
+		 requests => \@requests, promises => $promises, typed => $typed };
 }
 
 sub slurp {
