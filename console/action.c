@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "console/action.h"
 #include "console/app_internal.h"
 #include "console/keys.h"
 #include "console/pager.h"
@@ -16,108 +17,6 @@
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
-
-/* Why this object cannot be acted upon so; NULL when it can. */
-typedef const char *action_why(const json_t *item);
-
-static bool state_is(const json_t *item, const char *state)
-{
-	return strcmp(item_text(item, "state"), state) == 0;
-}
-
-static const char *why_removed(const json_t *pool)
-{
-	return item_bool(pool, "removed") ? "the pool is being removed" : NULL;
-}
-
-static const char *why_held(const json_t *machine)
-{
-	return state_is(machine, "held") ? "it is held already" :
-	       strcmp(item_text(machine, "wish"), "hold") == 0 ?
-	       "it will be held as soon as it is free" : NULL;
-}
-
-static const char *why_not_held(const json_t *machine)
-{
-	return state_is(machine, "held") || state_is(machine, "quarantined") ||
-	       strcmp(item_text(machine, "wish"), "hold") == 0 ? NULL :
-	       "it is not held";
-}
-
-static const char *why_gone(const json_t *machine)
-{
-	return state_is(machine, "gone") ? "it is gone" : NULL;
-}
-
-static const char *why_over(const json_t *session)
-{
-	return state_is(session, "closed") || state_is(session, "lost") ||
-	       state_is(session, "failed") ? "it is over" : NULL;
-}
-
-static const char *why_waiting(const json_t *request)
-{
-	(void)request;
-	return "it waits and has no session yet";
-}
-
-static const char *why_disabled(const json_t *user)
-{
-	return state_is(user, "disabled") ? "the user is disabled" : NULL;
-}
-
-static const char *why_enabled(const json_t *user)
-{
-	return state_is(user, "disabled") ? NULL : "the user is enabled";
-}
-
-static const char *why_paused(const json_t *pool)
-{
-	return item_bool(pool, "paused") ? "it is paused" : NULL;
-}
-
-static const char *why_not_paused(const json_t *pool)
-{
-	return item_bool(pool, "paused") ? NULL : "it is not paused";
-}
-
-static const struct action {
-	enum intent intent;
-	enum topic topic;
-	const char *label;
-	const char *verb;	/* of the protocol */
-	const char *shell;	/* the same as a command */
-	action_why *why;
-} actions[] = {
-	{ INTENT_SCALE, TOPIC_POOLS, "Scale the pool ...", "pool.scale",
-	  "pool scale", why_removed },
-	{ INTENT_HOLD, TOPIC_MACHINES, "Hold the machine for debugging",
-	  "machine.hold", "machine hold", why_held },
-	{ INTENT_RELEASE, TOPIC_MACHINES, "Release it to its pool",
-	  "machine.release", "machine release", why_not_held },
-	{ INTENT_RESTART, TOPIC_MACHINES, "Restart: make it anew",
-	  "machine.restart", "machine restart", why_gone },
-	{ INTENT_END, TOPIC_MACHINES, "Delete the machine", "machine.delete",
-	  "machine delete", why_gone },
-	{ INTENT_END, TOPIC_SESSIONS, "End the session", "session.end",
-	  "session end", why_over },
-	{ INTENT_END, TOPIC_REQUESTS, "End the session", "session.end",
-	  "session end", why_waiting },
-	{ INTENT_SWITCH, TOPIC_USER, "Disable: refuse from now on",
-	  "user.disable", "user disable", why_disabled },
-	{ INTENT_SWITCH, TOPIC_USER, "Enable: let in again", "user.enable",
-	  "user enable", why_enabled },
-	{ INTENT_SWITCH, TOPIC_POOLS, "Pause replacing outdated machines",
-	  "pool.pause", "pool pause", why_paused },
-	{ INTENT_SWITCH, TOPIC_POOLS, "Replace outdated machines again",
-	  "pool.resume", "pool resume", why_not_paused },
-	{ INTENT_ACK, TOPIC_ALARM, "Acknowledge: it is seen to", "alarm.ack",
-	  "alarm ack", NULL },
-	{ INTENT_END, TOPIC_TOKEN, "Delete the token", "token.delete",
-	  "token delete", NULL },
-};
-
-enum { ACTION_COUNT = sizeof(actions) / sizeof(actions[0]) };
 
 const char *action_refusal(const struct app *app)
 {
@@ -160,11 +59,12 @@ void action_answer(void *arg, const char *shell, const json_t *answer)
 static void show_member(struct pager *p, const char *key, const json_t *value)
 {
 	const char *string = json_string_value(value);
-	char *text;
+	char *text, line[1000];
 
-	if (string && strchr(string, '\n')) {
+	if (string && strstr(string, "\\x0a")) {
 		pager_printf(p, "%s", key);
-		pager_add(p, string, strlen(string));
+		while (model_line(&string, line, sizeof(line)))
+			pager_printf(p, "  %s", line);
 		return;
 	}
 	text = string ? NULL : json_dumps(value, JSON_ENCODE_ANY |
@@ -235,14 +135,6 @@ void action_change(struct app *app, json_t *request, const char *shell)
 
 enum { OBJECTS_MAX = 20000 };
 
-struct objects {
-	json_t **items;		/* borrowed from list and view */
-	enum topic *topics;
-	uint64_t *keys;		/* of marked rows, else 0 */
-	size_t count, size;
-	size_t hidden;		/* marked, but not shown */
-};
-
 static void objects_add(struct objects *o, json_t *item, enum topic topic,
 			uint64_t key)
 {
@@ -258,14 +150,14 @@ static void objects_add(struct objects *o, json_t *item, enum topic topic,
 	o->keys[o->count++] = key;
 }
 
-static void objects_fini(struct objects *o)
+void objects_fini(struct objects *o)
 {
 	free(o->items);
 	free(o->topics);
 	free(o->keys);
 }
 
-static void marked_objects(struct app *app, struct objects *o)
+void objects_marked(struct app *app, struct objects *o)
 {
 	struct view *v = app_view(app);
 	struct list_view *l = view_list(v);
@@ -278,8 +170,7 @@ static void marked_objects(struct app *app, struct objects *o)
 	o->hidden = l && l->mark_count ? list_view_marked_hidden(l) : 0;
 }
 
-/* The one under the cursor, then the one that the view is about. */
-static void near_objects(struct app *app, struct objects *o)
+void objects_near(struct app *app, struct objects *o)
 {
 	struct view *v = app_view(app);
 	enum topic topic;
@@ -292,47 +183,13 @@ static void near_objects(struct app *app, struct objects *o)
 		objects_add(o, v->item, v->ops->target, 0);
 }
 
-static bool action_for(enum intent intent, enum topic topic)
-{
-	for (int i = 0; i < ACTION_COUNT; i++)
-		if (actions[i].intent == intent && actions[i].topic == topic)
-			return true;
-	return false;
-}
-
-/* Of a pair such as disable and enable the one that can be done now; *why is
- * the reason when none can. */
-static const struct action *action_on(enum intent intent, enum topic topic,
-				      const json_t *item, const char **why)
-{
-	const struct action *first = NULL;
-
-	*why = NULL;
-	for (int i = 0; i < ACTION_COUNT; i++) {
-		const struct action *a = &actions[i];
-		const char *reason;
-
-		if (a->intent != intent || a->topic != topic)
-			continue;
-		reason = a->why ? a->why(item) : NULL;
-		if (!reason) {
-			*why = NULL;
-			return a;
-		}
-		if (!first)
-			*why = reason;
-		first = first ? first : a;
-	}
-	return first;
-}
-
 /* The objects that an intent is about: all marked ones it can be about, else
  * the nearest one.  Empty when there is none. */
 static struct objects objects_for(struct app *app, enum intent intent)
 {
 	struct objects all = { 0 }, out = { 0 };
 
-	marked_objects(app, &all);
+	objects_marked(app, &all);
 	for (size_t i = 0; i < all.count; i++)
 		if (action_for(intent, all.topics[i]))
 			objects_add(&out, all.items[i], all.topics[i],
@@ -340,7 +197,7 @@ static struct objects objects_for(struct app *app, enum intent intent)
 	out.hidden = out.count ? all.hidden : 0;
 	if (out.count == 0) {
 		all.count = 0;
-		near_objects(app, &all);
+		objects_near(app, &all);
 		for (size_t i = 0; i < all.count && out.count == 0; i++)
 			if (action_for(intent, all.topics[i]))
 				objects_add(&out, all.items[i], all.topics[i],
@@ -362,16 +219,18 @@ static void add_deed(struct work *w, const struct action *a,
 
 	if (!*name)	/* a token has an id only */
 		name = item_text(item, "id");
-	if (a->topic == TOPIC_SESSIONS || a->topic == TOPIC_ALARM) {
+	const char *number = a->topic == TOPIC_SESSIONS ? "session" :
+			     a->topic == TOPIC_ALARM ? "event" :
+			     a->topic == TOPIC_CHANGES ? "change" : NULL;
+
+	if (number) {
 		int64_t id = item_int(item, "id", 0);
-		bool alarm = a->topic == TOPIC_ALARM;
 
 		snprintf(shell, sizeof(shell), "remuda %s %" PRId64, a->shell,
 			 id);
-		snprintf(object, sizeof(object), "%s/%" PRId64, alarm ?
-			 "event" : "session", id);
-		request = json_pack("{s:s,s:I}", "verb", a->verb, alarm ?
-				    "event" : "session", (json_int_t)id);
+		snprintf(object, sizeof(object), "%s/%" PRId64, number, id);
+		request = json_pack("{s:s,s:I}", "verb", a->verb, number,
+				    (json_int_t)id);
 	} else {
 		snprintf(shell, sizeof(shell), "remuda %s %s", a->shell, name);
 		snprintf(object, sizeof(object), "%s/%s", topic_noun(a->topic),
@@ -413,13 +272,16 @@ static void ask_number(struct app *app, struct work *w,
 
 	work_free(app->scaling);
 	app->scaling = w;
+	bool cluster = o->topics[0] == TOPIC_CLUSTERS;
+
 	if (w->count == 1)
-		snprintf(label, sizeof(label), "scale %s (now %" PRId64
-			 ") to: ", w->deeds[0].name,
-			 item_int(o->items[0], "serve", 0));
+		snprintf(label, sizeof(label), "%s %s (now %" PRId64 "%s) to: ",
+			 cluster ? "resize" : "scale", w->deeds[0].name,
+			 item_int(o->items[0], cluster ? "nodes" : "serve", 0),
+			 cluster ? " nodes" : "");
 	else
-		snprintf(label, sizeof(label), "scale %zu pools to: ",
-			 w->count);
+		snprintf(label, sizeof(label), "scale %zu %s to: ", w->count,
+			 cluster ? "clusters" : "pools");
 	prompt_open(&app->prompt, PROMPT_NUMBER, label, "");
 }
 
@@ -442,20 +304,38 @@ void action_number(struct app *app, const char *text)
 		struct deed *d = &w->deeds[i];
 		size_t used = strlen(d->shell);
 
-		json_object_set_new(d->request, "serve", json_integer(number));
-		snprintf(d->shell + used, sizeof(d->shell) - used, " %lld",
-			 number);
+		bool cluster = strcmp(item_text(d->request, "verb"),
+				      "cluster.resize") == 0;
+
+		json_object_set_new(d->request, cluster ? "nodes" : "serve",
+				    json_integer(number));
+		snprintf(d->shell + used, sizeof(d->shell) - used, cluster ?
+			 " --nodes %lld" : " %lld", number);
 	}
 	work_offer(app, w);
 }
 
+void action_item(struct app *app, enum intent intent, enum topic topic,
+		 json_t *item)
+{
+	struct objects o = { 0 };
+	const char *why;
+	struct work *w;
+
+	objects_add(&o, item, topic, 0);
+	w = work_on(app, intent, &o, &why);
+	objects_fini(&o);
+	if (!why) {
+		work_offer(app, w);
+		return;
+	}
+	app_message(app, true, "Not now: %s.", why);
+	work_free(w);
+}
+
 bool action_intent(struct app *app, enum intent intent)
 {
-	bool known = false;
-
-	for (int i = 0; i < ACTION_COUNT; i++)
-		known = known || actions[i].intent == intent;
-	if (!known)
+	if (!action_known(intent))
 		return false;
 	struct objects o = objects_for(app, intent);
 
@@ -517,99 +397,4 @@ bool action_look(struct app *app, enum intent intent)
 	}
 	json_decref(item);
 	return true;
-}
-
-/* ---- the menu -------------------------------------------------------- */
-
-static void on_menu(struct app *app, int choice)
-{
-	if (choice >= 0)
-		action_intent(app, app->menu[choice]);
-}
-
-static void menu_title(struct app *app, const struct objects *o, bool marked,
-		       char *title, size_t size)
-{
-	snprintf(title, size, "Actions");
-	if (marked) {
-		snprintf(title, size, "Actions on %zu marked", o->count);
-	} else if (o->count) {
-		const char *ref = item_text(o->items[0], "ref");
-
-		if (*ref)
-			snprintf(title, size, "Actions on %s", ref);
-		else
-			snprintf(title, size, "Actions on %s/%s",
-				 topic_noun(o->topics[0]),
-				 item_text(o->items[0], "name"));
-	}
-	(void)app;
-}
-
-/* Why the action cannot be taken on any of the marked ones, or on this one. */
-static const char *menu_reason(struct app *app, const struct action *a,
-			       const struct objects *o)
-{
-	const char *why = action_refusal(app), *first = NULL;
-
-	for (size_t i = 0; i < o->count && !why; i++) {
-		const char *reason;
-
-		if (o->topics[i] != a->topic)
-			continue;
-		if (action_on(a->intent, a->topic, o->items[i], &reason) != a)
-			return "";	/* its counterpart is what can be done */
-		if (!reason)
-			return NULL;
-		first = first ? first : reason;
-	}
-	return why ? why : first;
-}
-
-static bool in_menu(const struct app *app, int count, enum intent intent)
-{
-	for (int i = 0; i < count; i++)
-		if (app->menu[i] == intent)
-			return true;
-	return false;
-}
-
-static bool about(const struct objects *o, enum topic topic)
-{
-	for (size_t i = 0; i < o->count; i++)
-		if (o->topics[i] == topic)
-			return true;
-	return false;
-}
-
-void action_menu(struct app *app)
-{
-	struct objects o = { 0 };
-	char title[128], key[8];
-	int at = 0;
-
-	marked_objects(app, &o);
-	bool marked = o.count > 0;
-
-	if (!marked)
-		near_objects(app, &o);
-	menu_title(app, &o, marked, title, sizeof(title));
-	dialog_open(&app->dialog, DIALOG_MENU, title, on_menu);
-	for (int i = 0; i < ACTION_COUNT; i++) {
-		const struct action *a = &actions[i];
-		const char *why;
-
-		if (!about(&o, a->topic) || in_menu(app, at, a->intent))
-			continue;
-		why = menu_reason(app, a, &o);
-		if (why && !*why)
-			continue;
-		keys_of(a->intent, false, key, sizeof(key));
-		dialog_choice(&app->dialog, key[0], !why, a->label, why);
-		app->menu[at++] = a->intent;
-	}
-	if (at == 0)
-		dialog_choice(&app->dialog, 0, false, "Nothing can be done here",
-			      "go to a pool, a machine or a session");
-	objects_fini(&o);
 }

@@ -183,6 +183,9 @@ const char *action_refusal(const struct app *app);
 /* True when the intent is an action on the object under the cursor. */
 bool action_intent(struct app *app, enum intent intent);
 void action_menu(struct app *app);
+/* An action on this very object. */
+void action_item(struct app *app, enum intent intent, enum topic topic,
+		 json_t *item);
 /* A change as a request (its reference is taken) and as a command line.  Asks
  * first when it takes something away from somebody. */
 void action_change(struct app *app, json_t *request, const char *shell);

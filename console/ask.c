@@ -111,6 +111,46 @@ static void scale_line(struct app *app, const json_t *request, char *out,
 		 item_int(p, "ready", 0));
 }
 
+static void cluster_line(struct app *app, const json_t *request, char *out,
+			 size_t size)
+{
+	const char *name = item_text(request, "name");
+	const json_t *c = model_named(&app->model, TOPIC_CLUSTERS, name);
+	int64_t now = item_int(c, "nodes", 0);
+
+	if (json_object_get(request, "nodes"))
+		snprintf(out, size, "cluster/%s nodes %" PRId64 " -> %" PRId64
+			 ", %" PRId64 " serve now", name, now,
+			 item_int(request, "nodes", now),
+			 item_int(c, "serving", 0));
+	else
+		snprintf(out, size, "cluster/%s %" PRId64 " nodes, %s", name,
+			 now, item_text(c, "state"));
+}
+
+static void change_line(struct app *app, const json_t *request, char *out,
+			size_t size)
+{
+	int64_t id = item_int(request, "change", 0);
+	const json_t *c = model_find(&app->model, TOPIC_CHANGES, (uint64_t)id);
+
+	snprintf(out, size, "change/%" PRId64 " of cluster/%s, step %" PRId64
+		 ": %s", id, item_text(c, "cluster"), item_int(c, "step_number",
+		 0), item_text(c, "step"));
+}
+
+static void host_line(struct app *app, const json_t *request, char *out,
+		      size_t size)
+{
+	const char *name = item_text(request, "name");
+	const json_t *h = model_named(&app->model, TOPIC_HOSTS, name);
+
+	snprintf(out, size, "host/%s  %s, %d nodes of clusters, %" PRId64
+		 " machines", name, item_text(h, "state"),
+		 count_of(app, TOPIC_NODES, "host", name),
+		 item_int(h, "machines", 0));
+}
+
 static void pool_line(struct app *app, const json_t *request, char *out,
 		      size_t size)
 {
@@ -178,6 +218,27 @@ static const struct asking {
 	{ "pool.scale", "Scale down", "pool", "Scale down", RULE_DOWN, NULL,
 	  scale_line, "Machines in use leave when their sessions end.", NULL,
 	  true },
+	{ "cluster.resize", "Shrink", "cluster", "Shrink", RULE_DOWN, NULL,
+	  cluster_line, "Nodes that go finish their transactions first.", NULL,
+	  true },
+	{ "cluster.replace", "Replace", "cluster", "Replace", RULE_ALWAYS, NULL,
+	  cluster_line, "Each node is made anew and takes over, one by one.",
+	  NULL, true },
+	{ "cluster.delete", "Delete", "cluster", "Delete", RULE_NAME, NULL,
+	  cluster_line, "Nothing answers at its address any more.", NULL,
+	  false },
+	{ "change.cancel", "Cancel", "change", "Cancel it", RULE_ALWAYS, NULL,
+	  change_line, "Everything it did is undone; the old nodes serve.",
+	  NULL, true },
+	{ "node.move", "Move", "node", "Move", RULE_ALWAYS, NULL, name_line,
+	  "A new one takes over on another host, then this one goes.", NULL,
+	  true },
+	{ "host.drain", "Drain", "host", "Drain", RULE_ALWAYS, NULL, host_line,
+	  "Clusters' nodes leave it, no machine is made there; sessions stay.",
+	  NULL, true },
+	{ "host.fence", "Fence", "host", "Fence", RULE_NAME, NULL, host_line,
+	  "Its machines count as dead and are made elsewhere: it must be off!",
+	  NULL, true },
 	{ "pool.delete", "Delete", "pool", "Delete", RULE_NAME, pool_ends,
 	  pool_line, "Its machines and their disks go with it.",
 	  "Scaled to 0 first it is empty when the last session has ended.", false },
@@ -220,14 +281,19 @@ static int ended_by(struct app *app, const struct work *w,
 
 static bool scales_down(struct app *app, const struct work *w)
 {
-	static const char *const keys[] = { "serve", "spare", "max" };
+	static const char *const keys[] = { "serve", "spare", "max", "nodes",
+					    "vcpus", "memory_mib" };
+	enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 
 	for (size_t i = 0; i < w->count; i++) {
 		const json_t *r = w->deeds[i].request;
-		const json_t *p = model_named(&app->model, TOPIC_POOLS,
+		bool cluster = strcmp(item_text(r, "verb"),
+				      "cluster.resize") == 0;
+		const json_t *p = model_named(&app->model, cluster ?
+					      TOPIC_CLUSTERS : TOPIC_POOLS,
 					      item_text(r, "name"));
 
-		for (size_t k = 0; k < 3 && !item_bool(r, "dry_run"); k++) {
+		for (size_t k = 0; k < KEYS && !item_bool(r, "dry_run"); k++) {
 			int64_t now = item_int(p, keys[k], 0);
 
 			if (item_int(r, keys[k], now) < now)

@@ -258,8 +258,12 @@ static int draw_key(struct app *app, int row, int col, int end,
 	const char *label = intent_table[intent].label;
 	int used;
 
-	if (intent == INTENT_FILTER && app_view(app)->ops->search)
+	const struct view *v = app_view(app);
+	const char *own = v->ops->label ? v->ops->label(v, intent) : NULL;
+
+	if (intent == INTENT_FILTER && v->ops->search)
 		label = "Search";
+	label = own ? own : label;
 	key_names(app, intent, keys, sizeof(keys));
 	if (!*keys)
 		return 0;	/* unbound */

@@ -77,6 +77,10 @@ enum intent_group { GROUP_GO, GROUP_LIST, GROUP_ACT, GROUP_ANY };
 	INTENT(END, "delete", "x", "End", "end, delete", ACT)                  \
 	INTENT(ACK, "acknowledge", "A", "Seen to", "alarm is seen to", ACT)    \
 	INTENT(SWITCH, "switch", "o", "On/off", "on, off", ACT)                \
+	INTENT(DRAIN, "drain", "D", "Drain", "drain a host", ACT)              \
+	INTENT(MOVE, "move", "m", "Move", "move a node", ACT)                  \
+	INTENT(TREE, "tree", "t", "Tree", "tree; dry run", ACT)                \
+	INTENT(REPLAY, "replay", "T", "Replay", "replay a decision", ACT)      \
 	INTENT(UNDO, "undo", "u", "Undo", "undo, for 60 s", ACT)         \
 	INTENT(EDIT, "edit", "e", "Edit", "edit the site file", ACT)           \
 	INTENT(HELP, "help", "? F1 h", "Help", "this help", ANY)               \

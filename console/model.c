@@ -25,7 +25,7 @@ const char *topic_noun(enum topic topic)
 {
 	static const char *const asked[] = { "", "user", "group", "token",
 		"application", "listener", "resource", "audit",
-		"alarm" };
+		"alarm", "decision" };
 
 	return topic < TOPIC_COUNT ? topics[topic].noun :
 	       asked[topic - TOPIC_COUNT];
@@ -122,6 +122,28 @@ json_t *model_display_copy(const json_t *value)
 		return copy;
 	}
 	return json_incref((json_t *)value);
+}
+
+bool model_line(const char **text, char *out, size_t size)
+{
+	const char *end = strstr(*text, "\\x0a");
+	size_t n = end ? (size_t)(end - *text) : strlen(*text), used = 0;
+
+	if (**text == '\0')
+		return false;
+	for (size_t i = 0; i < n && used + 9 < size; i++) {
+		if (strncmp(*text + i, "\\x09", 4) == 0) {
+			do
+				out[used++] = ' ';
+			while (used % 8);
+			i += 3;
+		} else {
+			out[used++] = (*text)[i];
+		}
+	}
+	out[used] = '\0';
+	*text += n + (end ? 4 : 0);
+	return true;
 }
 
 /* FNV-1a: a key that survives a reconnect for objects known by name. */
@@ -256,6 +278,8 @@ void model_site(struct model *m, const json_t *item)
 	m->changes++;
 }
 
+enum { REQUIRED = (1u << MODEL_REQUIRED) - 1 };
+
 bool model_apply(struct model *m, const json_t *line)
 {
 	const char *name = item_text(line, "topic");
@@ -272,7 +296,7 @@ bool model_apply(struct model *m, const json_t *line)
 		if (item_bool(line, "full")) {
 			set_clear(&m->sets[i]);
 			m->full_seen |= 1u << i;
-			m->complete = m->full_seen == (1u << TOPIC_COUNT) - 1;
+			m->complete = (m->full_seen & REQUIRED) == REQUIRED;
 		}
 		model_add_items(m, (enum topic)i, items);
 		return true;

@@ -25,7 +25,11 @@
 	TOPIC(REQUESTS, "requests", "", "request")                             \
 	TOPIC(HOSTS, "hosts", "name", "host")                                  \
 	TOPIC(GATEWAYS, "gateways", "index", "gateway")                        \
-	TOPIC(EVENTS, "events", "", "event")
+	TOPIC(EVENTS, "events", "", "event")                                   \
+	TOPIC(CLUSTERS, "clusters", "name", "cluster")                         \
+	TOPIC(NODES, "nodes", "name", "node")                                  \
+	TOPIC(CHANGES, "changes", "", "change")                                \
+	TOPIC(RULES, "rules", "name", "rule")
 
 enum topic {
 #define TOPIC(id, name, key, noun) TOPIC_##id,
@@ -42,9 +46,13 @@ enum topic {
 	TOPIC_RESOURCE,
 	TOPIC_AUDIT,
 	TOPIC_ALARM,
+	TOPIC_DECISION,
 };
 
 enum {
+	/* Those before it must have come before a state counts as whole; an
+	 * older engine does not tell the rest. */
+	MODEL_REQUIRED = TOPIC_CLUSTERS,
 	MODEL_EVENTS_MAX = 2000,	/* the oldest go first */
 	MODEL_HOURS = 24,
 };
@@ -113,5 +121,10 @@ bool model_machine_unknown(const struct model *m, const json_t *machine);
 
 /* A copy of value with every string and key made safe to show. */
 json_t *model_display_copy(const json_t *value);
+
+/* The next line of a text of several (a piece of a site file) as such a copy
+ * has it, where the end of a line stands as \x0a; tabs become spaces.  *text goes
+ * behind it; false at the end.  A line longer than out is cut. */
+bool model_line(const char **text, char *out, size_t size);
 
 #endif

@@ -20,7 +20,8 @@ const struct view_ops *const view_table[] = {
 	&view_overview, &view_pools, &view_sessions, &view_hosts, &view_events,
 	&view_machines, &view_pool, &view_machine, &view_session, &view_host,
 	&view_users, &view_user, &view_apps, &view_listeners, &view_resources,
-	&view_audit, &view_history, &view_alarms, &view_log, &view_console, &view_set, &view_keys, &view_text, NULL,
+	&view_audit, &view_history, &view_alarms, &view_log, &view_console, &view_clusters, &view_cluster, &view_rules,
+	&view_usage, &view_operations, &view_set, &view_keys, &view_text, NULL,
 };
 
 const struct view_ops *view_named(const char *name)
@@ -287,7 +288,8 @@ static void draw_empty(struct view *v, int i, struct grid *g, struct rect r,
 		snprintf(text, sizeof(text),
 			 "0 of %zu match \"/%s\".  Esc clears the filter.",
 			 l->count, l->filter);
-	else if (v->ops->ask && i < v->ops->asks && view_ask_trouble(v, i))
+	else if (v->ops->ask && i < v->ops->asks && v->asked[i].request &&
+		 view_ask_trouble(v, i))
 		snprintf(text, sizeof(text), "%s", view_ask_trouble(v, i));
 	else if (!app->model.complete)
 		snprintf(text, sizeof(text), "%s",

@@ -19,7 +19,7 @@
 struct app;
 struct view;
 
-enum { VIEW_LISTS_MAX = 4, VIEW_TARGET_SIZE = 96 };
+enum { VIEW_LISTS_MAX = 5, VIEW_TARGET_SIZE = 96 };
 
 struct view_ops {
 	const char *name;	/* of `:` and of its intent */
@@ -48,6 +48,8 @@ struct view_ops {
 	/* The last line in words, into out. */
 	const char *(*words)(const struct view *v, bool wide, char *out,
 			     size_t size);
+	/* Of a key in the last line; NULL = the usual one. */
+	const char *(*label)(const struct view *v, enum intent intent);
 	bool (*full)(const struct view *v);	/* all but the last line */
 	/* What the engine does not tell by itself: the request of each of the
 	 * asks slots, NULL for one that asks nothing now.  Pages of history are
@@ -91,7 +93,8 @@ extern const struct view_ops view_overview, view_pools, view_pool,
 	view_machines, view_machine, view_sessions, view_session, view_hosts,
 	view_host, view_events, view_users, view_user, view_apps,
 	view_listeners, view_resources, view_audit, view_history,
-	view_alarms, view_log, view_console, view_set, view_keys,
+	view_alarms, view_log, view_console, view_clusters, view_cluster,
+	view_rules, view_usage, view_operations, view_set, view_keys,
 	view_text;
 
 /* All views, NULL at the end. */
@@ -198,6 +201,11 @@ struct columns {
 
 extern const struct columns columns_pools, columns_machines,
 	columns_sessions, columns_hosts, columns_gateways, columns_events,
-	columns_overview_sessions, columns_overview_hosts;
+	columns_overview_sessions, columns_overview_hosts,
+	columns_overview_clusters;
+
+/* What decides a cluster's size, in four lines (view_clusters.c). */
+void view_cluster_facts(struct view *v, struct grid *g, struct rect r,
+			const json_t *cluster);
 
 #endif

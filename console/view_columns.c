@@ -189,25 +189,99 @@ GET(gateway_name)
 	snprintf(out->buf, sizeof(out->buf), "gateway %" PRId64, out->number);
 }
 
+/* A bar and "12/48"; what placement counts, not what the guests burn. */
+static void paint_room(struct grid *g, int row, int col, int width,
+		       int64_t used, int64_t room, const char *words)
+{
+	int bar = width - 12;
+	int full = room > 0 ? (int)(used * bar / room) : 0;
+
+	if (room <= 0) {
+		grid_text(g, row, col, width, ROLE_NORMAL, words);
+		return;
+	}
+	if (bar > 3) {
+		full = used > 0 && full == 0 ? 1 : full > bar ? bar : full;
+		grid_repeat(g, row, col, full, ROLE_USED,
+			    glyph(g->ascii, GLYPH_BAR_USED));
+		grid_repeat(g, row, col + full, bar - full, ROLE_OFF,
+			    glyph(g->ascii, GLYPH_BAR_ROOM));
+		col += bar + 1;
+		width -= bar + 1;
+	}
+	grid_text_right(g, row, col, width, used * 10 > room * 9 ? ROLE_WARN :
+			ROLE_NORMAL, words);
+}
+
+static void paint_vcpus(struct grid *g, int row, int col, int width,
+			const json_t *item)
+{
+	int64_t used = item_int(item, "used_vcpus", 0);
+	int64_t room = item_int(item, "room_vcpus", 0);
+	char words[48];
+
+	snprintf(words, sizeof(words), "%" PRId64, used);
+	if (room)
+		snprintf(words, sizeof(words), "%" PRId64 "/%" PRId64, used,
+			 room);
+	paint_room(g, row, col, width, used, room, words);
+}
+
+static void paint_memory(struct grid *g, int row, int col, int width,
+			 const json_t *item)
+{
+	int64_t used = item_int(item, "used_mib", 0);
+	int64_t room = item_int(item, "room_mib", 0);
+	char words[48];
+
+	snprintf(words, sizeof(words), "%" PRId64 "G", (used + 512) / 1024);
+	if (room)
+		snprintf(words, sizeof(words), "%" PRId64 "/%" PRId64 "G",
+			 (used + 512) / 1024, room / 1024);
+	paint_room(g, row, col, width, used, room, words);
+}
+
+GET(host_state)
+{
+	field_get(AS_STATE, "state", "host", context, item, out);
+	if (item_bool(item, "draining") && strcmp(item_text(item, "state"),
+						  "up") == 0) {
+		out->text = "draining";
+		out->role = ROLE_LEAVING;
+	}
+}
+
+GET(host_labels)
+{
+	field_get(AS_LIST, "host_labels", NULL, context, item, out);
+}
+
 static const struct column host_columns[] = {
 	{ "HOST", 8, 14, 0, .member = "name" },
-	{ "STATE", 15, 0, 0, .member = "state", .as = AS_STATE, .kind = "host" },
-	{ "MACHINES", 8, 0, 0, true, .member = "machines", .as = AS_NUMBER },
-	{ "CPUS", 4, 0, 1, true, .member = "cpus", .as = AS_NUMBER },
-	{ "MEMORY", 7, 0, 1, true, .member = "memory_mib", .as = AS_MIB },
-	{ "KVM", 3, 0, 2, .member = "kvm", .as = AS_YES },
-	{ "SINCE", 5, 0, 3, true, .member = "since", .as = AS_SINCE },
-	{ "URI", 14, 28, 4, .member = "uri" },
-	{ "VERSION", 7, 14, 6, .member = "version" },
+	{ "STATE", 15, 0, 0, .get = get_host_state },
+	{ "SITE", 6, 12, 4, .member = "site", .as = AS_TEXT },
+	{ "VMS", 4, 0, 0, true, .member = "machines", .as = AS_NUMBER },
+	{ "VCPU", 16, 20, 1, true, .member = "used_vcpus", .as = AS_NUMBER,
+	  .paint = paint_vcpus },
+	{ "MEMORY", 18, 24, 1, true, .member = "used_mib", .as = AS_MIB,
+	  .paint = paint_memory },
+	{ "CPUS", 4, 0, 3, true, .member = "cpus", .as = AS_NUMBER },
+	{ "KVM", 3, 0, 3, .member = "kvm", .as = AS_YES },
+	{ "SINCE", 5, 0, 4, true, .member = "since", .as = AS_SINCE },
+	{ "LABELS", 8, 16, 6, .get = get_host_labels },
+	{ "URI", 14, 28, 7, .member = "uri" },
+	{ "VERSION", 7, 14, 8, .member = "version" },
 	{ "NOTE", 8, 40, 5, .member = "text" },
 };
 
 static const struct column overview_host_columns[] = {
 	{ "HOST", 8, 14, 0, .member = "name" },
-	{ "STATE", 15, 0, 0, .member = "state", .as = AS_STATE, .kind = "host" },
-	{ "CPUS", 4, 0, 1, true, .member = "cpus", .as = AS_NUMBER },
-	{ "MEMORY", 7, 0, 1, true, .member = "memory_mib", .as = AS_MIB },
-	{ "MACHINES", 8, 0, 0, true, .member = "machines", .as = AS_NUMBER },
+	{ "STATE", 15, 0, 0, .get = get_host_state },
+	{ "VCPU", 7, 18, 0, true, .member = "used_vcpus", .as = AS_NUMBER,
+	  .paint = paint_vcpus },
+	{ "MEMORY", 17, 20, 0, true, .member = "used_mib", .as = AS_MIB,
+	  .paint = paint_memory },
+	{ "VMS", 4, 0, 0, true, .member = "machines", .as = AS_NUMBER },
 };
 
 static const struct column gateway_columns[] = {

@@ -1,6 +1,7 @@
 /*
- * Overview: pools with their bars, hosts and gateways, sessions, sessions per
- * hour where there is room, the latest events.  Tab walks through the panes; Enter opens what the cursor is on.
+ * Overview: pools with their bars, hosts and gateways, clusters with the changes
+ * on them, sessions, sessions per hour where there is room, the latest events.
+ * Tab walks through the panes; Enter opens what the cursor is on.
  */
 #include "console/view.h"
 
@@ -11,7 +12,7 @@
 #include "console/app_internal.h"
 #include "console/theme.h"
 
-enum { POOLS, HOSTS, SESSIONS, EVENTS, LISTS };
+enum { POOLS, HOSTS, SESSIONS, EVENTS, CLUSTERS, LISTS };
 enum { HOURS_ROWS = 8, EVENTS_LEAST = 7 };
 
 static void overview_open(struct view *v)
@@ -22,6 +23,7 @@ static void overview_open(struct view *v)
 	} lists[LISTS] = {
 		[POOLS] = { &columns_pools, TOPIC_POOLS },
 		[HOSTS] = { &columns_overview_hosts, TOPIC_HOSTS },
+		[CLUSTERS] = { &columns_overview_clusters, TOPIC_CLUSTERS },
 		[SESSIONS] = { &columns_overview_sessions, TOPIC_SESSIONS },
 		[EVENTS] = { &columns_events, TOPIC_EVENTS },
 	};
@@ -41,6 +43,7 @@ static void overview_fill(struct view *v)
 {
 	view_fill(v, POOLS, NULL);
 	view_fill(v, HOSTS, NULL);
+	view_fill(v, CLUSTERS, NULL);
 	view_fill_sessions(v, SESSIONS, NULL);
 	view_fill(v, EVENTS, NULL);
 }
@@ -139,6 +142,76 @@ static void draw_hosts(struct view *v, struct grid *g, struct rect r)
 	draw_gateways(v, g, (struct rect){ r.row + r.rows, r.col, 1, r.cols });
 }
 
+/* "clusters  db o serving   files ~ changing ..." where a list has no room. */
+static void draw_clusters(struct view *v, struct grid *g, struct rect r)
+{
+	const struct list_view *l = &v->lists[CLUSTERS];
+	int col = r.col + 2, end = r.col + r.cols;
+
+	col += grid_text(g, r.row, col, end - col, ROLE_OFF, "clusters  ");
+	for (size_t i = 0; i < l->count && col < end; i++) {
+		const json_t *item = l->rows[i].item;
+		struct state_look look = state_look("cluster",
+						    item_text(item, "state"));
+
+		col += grid_printf(g, r.row, col, end - col, ROLE_NORMAL,
+				   "%s ", item_text(item, "name"));
+		col += grid_printf(g, r.row, col, end - col, look.role,
+				   "%s %s", glyph(g->ascii,
+						  role_glyph(look.role)),
+				   look.word);
+		col += grid_printf(g, r.row, col, end - col, ROLE_NORMAL,
+				   " %" PRId64 "/%" PRId64 "   ",
+				   item_int(item, "serving", 0),
+				   item_int(item, "nodes", 0));
+	}
+}
+
+static void draw_sessions(struct view *v, struct grid *g, struct rect r)
+{
+	char title[96];
+
+	sessions_title(v, title, sizeof(title));
+	view_pane_list(v, SESSIONS, g, r, title, "Nobody works here now.");
+}
+
+/* Hosts and, from a height on, sessions per hour at the left; clusters, when
+ * there are some, and sessions at the right.  Returns the rows used. */
+static int draw_middle(struct view *v, struct grid *g, struct rect r, int hosts)
+{
+	int left = r.cols * 11 / 20;
+	bool hours = r.rows - hosts >= HOURS_ROWS + EVENTS_LEAST;
+	struct rect right = { r.row, r.col + left, hosts, r.cols - left };
+	char title[64];
+
+	draw_hosts(v, g, (struct rect){ r.row, r.col, hosts, left });
+	if (hours)
+		view_hours(g, (struct rect){ r.row + hosts, r.col, HOURS_ROWS,
+					     left }, &v->app->model);
+	if (v->tabs == LISTS) {
+		snprintf(title, sizeof(title), "Clusters %zu",
+			 v->lists[CLUSTERS].count);
+		view_pane_list(v, CLUSTERS, g, right, title, "");
+		right.row += hosts;
+		right.rows = 0;
+	}
+	right.rows += hours ? HOURS_ROWS : 0;
+	draw_sessions(v, g, right);
+	return hosts + (hours ? HOURS_ROWS : 0);
+}
+
+/* Room for a pane of clusters beside the hosts: only when sessions have theirs
+ * beside the hours. */
+static void settle_tabs(struct view *v, const struct grid *g, int rows)
+{
+	bool pane = v->lists[CLUSTERS].count && view_wide(g) &&
+		    rows >= HOURS_ROWS + EVENTS_LEAST;
+
+	v->tabs = pane ? LISTS : CLUSTERS;
+	if (v->focus >= v->tabs)
+		v->focus = 0;
+}
+
 static void overview_draw(struct view *v, struct grid *g, struct rect r)
 {
 	bool wide = view_wide(g);
@@ -148,6 +221,8 @@ static void overview_draw(struct view *v, struct grid *g, struct rect r)
 	struct rect part = { r.row, r.col, pools + 2 + frame, r.cols };
 	char title[96];
 
+	hosts += 3 + !!frame;
+	settle_tabs(v, g, r.rows - part.rows - hosts);
 	pools_title(v, g, title, sizeof(title));
 	view_pane_list(v, POOLS, g, part, title,
 		       "No pools yet: a site file says what there is, and  "
@@ -157,32 +232,18 @@ static void overview_draw(struct view *v, struct grid *g, struct rect r)
 						 part.col + 1, 1,
 						 part.cols - 2 });
 	part.row += part.rows;
-	part.rows = hosts + 3 + !!frame;
-	int left = wide ? r.cols * 11 / 20 : r.cols;
-
+	part.rows = r.row + r.rows - part.row;
 	if (wide) {
-		draw_hosts(v, g, (struct rect){ part.row, part.col, part.rows,
-						left });
-		if (r.row + r.rows - part.row - part.rows >=
-		    HOURS_ROWS + EVENTS_LEAST) {
-			view_hours(g, (struct rect){ part.row + part.rows,
-						     part.col, HOURS_ROWS,
-						     left }, &v->app->model);
-			part.rows += HOURS_ROWS;
-		}
-		sessions_title(v, title, sizeof(title));
-		view_pane_list(v, SESSIONS, g,
-			       (struct rect){ part.row, part.col + left,
-					      part.rows, r.cols - left },
-			       title, "Nobody works here now.");
-		part.row += part.rows;
+		part.row += draw_middle(v, g, part, hosts);
 	} else {
-		draw_hosts(v, g, part);
-		part.row += part.rows;
+		draw_hosts(v, g, (struct rect){ part.row, part.col, hosts,
+						part.cols });
+		part.row += hosts;
+		if (v->lists[CLUSTERS].count)
+			draw_clusters(v, g, (struct rect){ part.row++, part.col,
+							   1, part.cols });
 		part.rows = (r.row + r.rows - part.row) / 2;
-		sessions_title(v, title, sizeof(title));
-		view_pane_list(v, SESSIONS, g, part, title,
-			       "Nobody works here now.");
+		draw_sessions(v, g, part);
 		part.row += part.rows;
 	}
 	part.rows = r.row + r.rows - part.row;
@@ -200,7 +261,7 @@ const struct view_ops view_overview = {
 	.aliases = "ov",
 	.title = "Overview",
 	.about = "The whole site at a glance: pools with their bars, "
-		 "hosts, who works now, what happened. Tab goes from pane "
+		 "hosts, clusters, who works now, what happened. Tab goes from pane "
 		 "to pane, Enter opens what the cursor is on.",
 	.lists = LISTS,
 	.keys = overview_keys,

@@ -18,6 +18,11 @@ static const struct {
 	{ "machine.hold", "machine.release", "machine release" },
 	{ "pool.pause", "pool.resume", "pool resume" },
 	{ "pool.resume", "pool.pause", "pool pause" },
+	{ "cluster.pause", "cluster.resume", "cluster resume" },
+	{ "cluster.resume", "cluster.pause", "cluster pause" },
+	{ "rule.disable", "rule.enable", "rule enable" },
+	{ "rule.enable", "rule.disable", "rule disable" },
+	{ "host.drain", "host.undrain", "host undrain" },
 	{ "user.disable", "user.enable", "user enable" },
 	{ "user.enable", "user.disable", "user disable" },
 };
@@ -49,6 +54,33 @@ static json_t *unscale(struct app *app, const json_t *request, char *shell,
 	return back;
 }
 
+/* The size an operator had said, or none. */
+static json_t *unresize(struct app *app, const json_t *request, char *shell,
+			size_t size)
+{
+	static const char *const keys[] = { "nodes", "vcpus", "memory_mib" };
+	const char *name = item_text(request, "name");
+	const json_t *cluster = model_named(&app->model, TOPIC_CLUSTERS, name);
+	const json_t *pin = json_object_get(cluster, "pin");
+	json_t *back;
+
+	if (!cluster || item_bool(request, "dry_run"))
+		return NULL;
+	if (!json_is_object(pin)) {
+		snprintf(shell, size, "remuda cluster reset %s", name);
+		return json_pack("{s:s,s:s}", "verb", "cluster.reset", "name",
+				 name);
+	}
+	back = json_pack("{s:s,s:s}", "verb", "cluster.resize", "name", name);
+	snprintf(shell, size, "remuda cluster resize %s --nodes %" PRId64, name,
+		 item_int(pin, "nodes", 0));
+	for (size_t i = 0; i < 3; i++)
+		if (item_int(pin, keys[i], 0))
+			json_object_set(back, keys[i],
+					json_object_get(pin, keys[i]));
+	return back;
+}
+
 json_t *work_inverse(struct app *app, const json_t *request, char *shell,
 		     size_t shell_size)
 {
@@ -57,6 +89,8 @@ json_t *work_inverse(struct app *app, const json_t *request, char *shell,
 
 	if (strcmp(verb, "pool.scale") == 0)
 		return unscale(app, request, shell, shell_size);
+	if (strcmp(verb, "cluster.resize") == 0)
+		return unresize(app, request, shell, shell_size);
 	if (item_bool(request, "end_sessions"))
 		return NULL;
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {

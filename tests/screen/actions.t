@@ -19,9 +19,9 @@ sub changes {
 	is($run->{status}, 0, "script: $o{name}") or diag($run->{output});
 	return join '; ', map {
 		my $r = $_;
-		join ' ', grep { defined } $r->{verb}, $r->{name} // $r->{session} // $r->{event},
-			$r->{serve}, $r->{dry_run} ? 'dry' : undef;
-	} grep { $_->{verb} !~ /[.](list|show|why|hours)$/ } @{ $run->{requests} };
+		join ' ', grep { defined } $r->{verb}, $r->{name} // $r->{session} // $r->{event} // $r->{change},
+			$r->{serve} // $r->{nodes}, $r->{dry_run} ? 'dry' : undef;
+	} grep { $_->{verb} !~ /[.](list|show|why|hours|host_down)$/ } @{ $run->{requests} };
 }
 
 my @cases = (
@@ -96,6 +96,30 @@ my @cases = (
 	[ 'replacing is paused', "2 j o\n:wait text paused", 'pool.pause mail' ],
 	[ 'an alarm is acknowledged', "! A\n:wait text acknowledged", 'alarm.ack 88218' ],
 	[ 'and all of them', "! * A\n:wait text '3 done'", 'alarm.ack 88218; alarm.ack 88215; alarm.ack 88109' ],
+	[ 'a cluster grows', ":clusters\nj S\n:type 3\nEnter\n:wait text 'u undoes'\nu\n:wait text 'nodes 2'",
+	  'cluster.resize files 3; cluster.resize files 2' ],
+	[ 'one that nobody pinned goes back to the site', ":clusters\nS\n:type 3\nEnter\n:wait text 'u undoes'\nu\n"
+	  . ":wait text 'site, calendar'", 'cluster.resize db 3; cluster.reset db' ],
+	[ 'a smaller one asks', ":clusters\nS\n:type 1\nEnter\n:wait text ASKING\nEnter\n:wait text 'Nothing was'", '' ],
+	[ 'a dry run of it', ":clusters\nS\n:type 1\nEnter d\n:wait text 'Dry run'\nEsc Esc", 'cluster.resize db 1 dry' ],
+	[ 'rules and calendar are paused', ":clusters\no\n:wait text 'paused'", 'cluster.pause db' ],
+	[ 'all nodes anew asks', ":clusters\nr\n:wait text ASKING\ny\n:wait text 'change 14'", 'cluster.replace db' ],
+	[ 'a change is cancelled after a question', ":clusters\nj Enter x\n:wait text 'Cancel'\ny\n:wait text undone",
+	  'change.cancel 11' ],
+	[ 'also from the list of changes', ":ops\n:filter web\nx\n:wait text 'Cancel'\ny\n:wait text undone",
+	  'change.cancel 12' ],
+	[ 'a cluster goes by its name', ":cluster delete db\n:wait text 'its name'\n:type db\nEnter\n:wait text removed",
+	  'cluster.delete db' ],
+	[ 'a node moves', ":clusters\nEnter m\n:wait text ASKING\ny\n:wait text moves", 'node.move db-1' ],
+	[ 'a rule goes off and on again', ":rules\n:filter load\no\n:wait text 'u undoes'\nu\n:wait text 'is on'",
+	  'rule.disable load; rule.enable load' ],
+	[ 'a dry run of a rule', ":rules\n:filter load\nt\n:wait text 'nothing came'", 'rule.run load dry' ],
+	[ 'a host drains', "4 D\n:wait text ASKING\ny\n:wait text 'u undoes'\nu\n:wait text 'used again'",
+	  'host.drain hv01; host.undrain hv01' ],
+	[ 'one that drains is used again', "4 j D\n:wait text 'used again'", 'host.undrain hv02' ],
+	[ 'a host is fenced by its name', "4 j j x\n:wait text 'its name'\n:type hv03\nEnter\n:wait text fenced",
+	  'host.fence hv03' ],
+	[ 'one that answers is not', "4 x\n:wait text 'Not now'", '' ],
 	[ 'undo of a hold', "M\n:filter mail-04\nH\n:wait text 'u undoes'\nu\n:wait text release",
 	  'machine.hold mail-04; machine.release mail-04' ],
 	[ 'no undo after a minute', "2 j S\n:type 8\nEnter\n:wait text 'u undoes'\n:clock +61\nu\n"

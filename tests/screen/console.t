@@ -72,6 +72,15 @@ my @screens = (
 	[ 'console-other', "Esc Esc\n:filter mail-02\nc\n:wait text 'ops2'" ],
 	[ 'console-asked', "Esc Esc\n:filter mail-03\nc\n:wait text 'asks for'" ],
 	[ 'console-none', "C-] Esc Esc\n:filter mail-04\nc\n:wait text 'cannot find'" ],
+	[ 'clusters', "Esc Esc Esc 5 j", 1 ],
+	[ 'cluster', "k j\nEnter", 1 ],
+	[ 'cluster-tree', "t Tab" ],
+	[ 'cluster-why', "Tab" ],
+	[ 'cluster-cancel', "x" ],
+	[ 'rules', "n 7 j", 1 ],
+	[ 'rules-older', "[" ],
+	[ 'ops', ":ops" ],
+	[ 'usage', ":usage" ],
 	[ 'events-older', "Esc Esc Esc Esc 6 b\n:type 2024-11-22T10:00\nEnter\n:wait text 'tkhan'" ],
 );
 

@@ -84,6 +84,8 @@ static void test_odd_text(void)
 
 static void test_roles(void)
 {
+	const struct look none = { .accent = -1 };
+	const struct look many = { .colours = 256, .accent = -1 };
 	struct grid g;
 	char out[64];
 
@@ -94,11 +96,11 @@ static void test_roles(void)
 	grid_line_roles(&g, 0, out, sizeof(out));
 	is_text(out, "uUXx..", "roles as letters, the selected as capitals");
 	grid_fini(&g);
-	ok(theme_style(ROLE_FAILED, 0, 0, false).attrs & STYLE_REVERSE,
+	ok(theme_style(ROLE_FAILED, 0, &none).attrs & STYLE_REVERSE,
 	   "without colours a failure is reverse");
-	is_int(theme_style(ROLE_FAILED, 0, 0, false).colour, -1,
+	is_int(theme_style(ROLE_FAILED, 0, &none).colour, -1,
 	       "and has no colour");
-	is_int(theme_style(ROLE_USED, CELL_OLD, 256, false).colour, 245,
+	is_int(theme_style(ROLE_USED, CELL_OLD, &many).colour, 245,
 	       "old data is grey");
 	for (int i = 0; i < GLYPH_COUNT; i++) {
 		const char *plain = glyph(true, (enum glyph)i);

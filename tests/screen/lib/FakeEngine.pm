@@ -17,8 +17,9 @@ use IO::Select;
 use IO::Socket::UNIX;
 use JSON::PP;
 
-# The site first: what comes after a full state is no longer waited for.
-our @topics = qw(site pools machines sessions requests hosts gateways events);
+# First what a whole state can do without: after that nothing is waited for.
+our @topics = qw(site clusters nodes changes rules pools machines sessions requests hosts
+	gateways events);
 
 sub start {
 	my ($class, $path, $world, $log) = @_;
