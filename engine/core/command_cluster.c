@@ -73,16 +73,17 @@ static bool is_busy(struct effects *fx, const struct event *ev,
 	return true;
 }
 
-/* Whether the last change ended with its first step: that is the answer. */
+/* Whether a change failed with its first step: that is the answer. */
 static bool is_lost(struct effects *fx, const struct event *ev,
 		    const struct cluster *c)
 {
+	const struct change_row *row = c->change ? &c->change->row : &c->over;
 	char text[2 * ROW_TEXT_SIZE];
 
-	if (c->over.state == CHANGE_DONE)
+	if (row->state == CHANGE_RUNNING || row->state == CHANGE_DONE)
 		return false;
 	snprintf(text, sizeof(text), "change %llu of cluster %s failed: %s",
-		 (unsigned long long)c->over.id, c->spec.name, c->over.text);
+		 (unsigned long long)row->id, c->spec.name, row->text);
 	refuse(fx, ev, text);
 	return true;
 }
@@ -114,7 +115,7 @@ static void start(struct world *w, struct effects *fx, const struct event *ev,
 	c->last = d;
 	uint64_t id = ch->row.id;
 	change_kick(w, fx, ch);
-	if (!c->change && is_lost(fx, ev, c))
+	if (is_lost(fx, ev, c))
 		return;
 	snprintf(text, sizeof(text), "change %llu of cluster %s has begun: %s",
 		 (unsigned long long)id, c->spec.name, d.wish);

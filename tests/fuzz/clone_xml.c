@@ -31,7 +31,7 @@ static void check_devices(xmlNodePtr devices)
 {
 	for (xmlNodePtr nic = xml_child(devices, "interface"); nic;
 	     nic = xml_next(nic, "interface"))
-		FUZZ_CHECK(!xml_child(nic, "mac") && !xml_child(nic, "target"));
+		FUZZ_CHECK(count(nic, "mac") == 1 && !xml_child(nic, "target"));
 	for (xmlNodePtr g = xml_child(devices, "graphics"); g;
 	     g = xml_next(g, "graphics"))
 		FUZZ_CHECK(!xmlHasProp(g, BAD_CAST "port") &&
