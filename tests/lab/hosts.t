@@ -74,6 +74,15 @@ host_heal(2);
 ok(wait_for('it is up', 90, sub { host(2)->{state} eq 'up' && ready(2) && answers(2) }), 'healed it is back');
 is(guest_pid($name[2]), $pid, 'with its machine');
 
+# A host that dies: its machine is nowhere, and made anew once it is back.
+host_kill(2);
+ok(!guest_pid($name[2]), 'a dead host has no machine');
+ok(wait_for('it is seen', 60, sub { host(2)->{state} ne 'up' }), 'the engine sees it');
+host_heal(2);
+libvirtd_start(2);
+ok(wait_for('it is up', 240, sub { host(2)->{state} eq 'up' && ready(2) && answers(2) }), 'it comes back, and its machine');
+isnt(guest_pid($name[2]), $pid, 'another QEMU');
+
 remuda('site close', '--yes');
 ok(wait_for('the site is closed', 120, sub { !kill 0, $Lab::engine }), 'the site closes');
 ok(!(grep { guest_pid($_) } @name[1 .. 3]), 'and no machine is left');

@@ -24,7 +24,7 @@ use Lab;
 our @EXPORT = qw(lab_hosts host_uri host_run host_virsh hosts_lua node_template node_ask
 	guest_pid guest_host guest_kill guest_freeze guest_thaw
 	libvirtd_pid libvirtd_freeze libvirtd_thaw libvirtd_kill libvirtd_start
-	host_cut host_heal);
+	host_cut host_heal host_kill);
 our @tools = qw(libvirtd virtlogd virsh qemu-system-x86_64 nsenter cpio musl-gcc);
 
 my @holder;	# [N]: pid of the process that keeps host N's namespaces
@@ -49,7 +49,10 @@ sub host_run { my ($n, @command) = @_; run_out('nsenter', '-t', $holder[$n], qw(
 # virsh on host N, from the host itself.
 sub host_virsh { my ($n, @words) = @_; host_run($n, qw(timeout 20 virsh -q -c qemu:///system), @words) }
 
-# What makes host N out of a process in fresh namespaces; ends in waiting.
+# What makes host N out of a process in fresh namespaces; ends in waiting.  A
+# bridge without an address of its own takes the lowest of its ports': once in 64
+# times a guest's, which a migration brings to both hosts, and neither host reaches
+# the other any more.
 sub host_script {
 	my ($n) = @_;
 	my $base = "$Lab::dir/host$n";
@@ -64,7 +67,7 @@ mount --rbind $base/run /run
 for d in /var/lib/libvirt /var/log/libvirt /var/cache/libvirt; do mount -t tmpfs -o mode=0755 none \$d; done
 mount --bind $base/etc /etc/libvirt
 ip link set lo up
-ip link add br0 type bridge
+ip link add br0 address 02:00:00:99:00:0$n type bridge
 ip addr add 10.99.0.$n/16 dev br0
 ip link set br0 up
 touch $base/ready
@@ -96,7 +99,6 @@ EOS
 	run_or_die("ip link add lab$n type veth peer name up0 netns $pid && ip link set lab$n master lab0 up");
 	my ($rc, $out) = host_run($n, qw(ip link set up0 master br0 up));
 	die $out if $rc;
-	run_or_die('nsenter', '-t', $pid, qw(-n -m -u -- virtlogd -d));
 	libvirtd_start($n);
 }
 
@@ -104,7 +106,7 @@ sub lab_hosts {
 	my ($count) = @_;
 	# Whether KVM is any good can be tried on a role's own machine only.
 	$ENV{REMUDA_FORCE_TCG} = 1;
-	run_or_die('ip link add lab0 type bridge && ip addr add 10.99.0.254/16 dev lab0 && ip link set lab0 up');
+	run_or_die('ip link add lab0 address 02:00:00:99:00:fe type bridge && ip addr add 10.99.0.254/16 dev lab0 && ip link set lab0 up');
 	node_image();
 	host_make($_) for 1 .. $count;
 }
@@ -115,6 +117,7 @@ sub libvirtd_pid { my ($n) = @_; my $pid = slurp("$Lab::dir/host$n/libvirtd.pid"
 
 sub libvirtd_start {
 	my ($n) = @_;
+	host_run($n, 'virtlogd -d');	# there already, but for the first time and a host_kill
 	run_or_die('nsenter', '-t', $holder[$n], qw(-n -m -u -- libvirtd --listen -d -p),
 		"$Lab::dir/host$n/libvirtd.pid");
 	wait_for("libvirtd of host $n answers", 30, sub {
@@ -138,6 +141,19 @@ sub libvirtd_kill {
 # Off the network with its guests: nothing goes in or out until it is healed.
 sub host_cut { my ($n) = @_; run_or_die("ip link set lab$n down") }
 sub host_heal { my ($n) = @_; run_or_die("ip link set lab$n up") }
+
+# Off the network, and every process of it ended: its machines are gone for good.
+# It comes back as a host without any: host_heal and libvirtd_start.
+sub host_kill {
+	my ($n) = @_;
+	my $net = readlink "/proc/$holder[$n]/ns/net";
+	host_cut($n);
+	my @pids = grep { $_ != $holder[$n] && (readlink("/proc/$_/ns/net") // '') eq $net }
+		map { m{(\d+)$} } glob '/proc/[0-9]*';
+	kill 'KILL', @pids;
+	wait_for("host $n is dead", 10, sub { !grep { slurp("/proc/$_/stat") =~ /\) [^ZX]/ } @pids });
+	unlink "$Lab::dir/host$n/libvirtd.pid";
+}
 
 # ---- guests, by machine's name --------------------------------------------------------------
 

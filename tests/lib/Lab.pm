@@ -133,7 +133,7 @@ my $cmdline = 'console=ttyS0 quiet loglevel=4 audit=0 apparmor=0 no_timer_check 
 	. 'rcupdate.rcu_expedited=1 cryptomgr.notests';
 
 sub lab_network {
-	system('ip link add lab0 type bridge && ip addr add 10.0.255.254/16 dev lab0 && '
+	system('ip link add lab0 address 02:00:00:00:00:fe type bridge && ip addr add 10.0.255.254/16 dev lab0 && '
 		. 'ip link set lab0 up') == 0 or die 'bridge';
 }
 
