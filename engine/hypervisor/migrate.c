@@ -141,10 +141,16 @@ static enum job_next abort_late(struct job *job)
 	return job_again(job, MIGRATE_ABORT_MS, MIGRATE_ABORT_MS);
 }
 
+static int64_t deadline_of(const struct job *job)
+{
+	int64_t bound_ms = job->m.domain_migrate.timeout_ms;
+
+	return job->arrived_ms + (bound_ms > 0 ? bound_ms : MIGRATE_MS);
+}
+
 static void begin(struct job *job)
 {
 	struct moves *m = &job->role->moves;
-	int64_t bound_ms = job->m.domain_migrate.timeout_ms;
 	struct job *late = job_new(job->role, JOB_DOMAIN, abort_late, false);
 
 	pthread_mutex_lock(&m->lock);
@@ -153,9 +159,32 @@ static void begin(struct job *job)
 	TEXT_SET(m->uuid, job->uuid);
 	pthread_mutex_unlock(&m->lock);
 	TEXT_SET(late->uuid, job->uuid);
-	late->due_ms = role_now_ms() + (bound_ms > 0 ? bound_ms : MIGRATE_MS);
+	late->due_ms = deadline_of(job);
 	if (!queue_add(&job->role->queue, late, QUEUE_JOBS_MAX))
 		job_free(late);
+}
+
+void migrate_end_strange(struct role *role, virDomainPtr domain,
+			 const char *uuid)
+{
+	virTypedParameterPtr params = NULL;
+	int type = VIR_DOMAIN_JOB_NONE, count = 0, operation = 0;
+
+	if (virDomainGetJobStats(domain, &type, &params, &count, 0) < 0)
+		return;
+	virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &operation);
+	virTypedParamsFree(params, count);
+	if (type == VIR_DOMAIN_JOB_NONE ||
+	    operation != VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT)
+		return;
+	pthread_mutex_lock(&role->moves.lock);
+	bool ours = role->moves.running && strcmp(role->moves.uuid, uuid) == 0;
+	pthread_mutex_unlock(&role->moves.lock);
+	if (ours)
+		return;
+	log_warn("machine %s: a migration nobody waits for any more is ended",
+		 virDomainGetName(domain));
+	virDomainAbortJob(domain);
 }
 
 /* ---- the call -------------------------------------------------------------------- */
@@ -235,6 +264,9 @@ enum job_next domain_migrate(struct job *job)
 	if (!text_copy_slice(to, sizeof(to), call->to) ||
 	    !text_copy_slice(by, sizeof(by), call->migrate))
 		return answer(job, WIRE_FAILED, "a uri must have at most 255 bytes");
+	if (role_now_ms() >= deadline_of(job))
+		return answer(job, WIRE_FAILED,
+			      "not begun: earlier migrations took all its time");
 	result = ownership_find(job, call->uuid, &d, &err);
 	if (result == WIRE_OK && (!host_get_facts(&job->role->host, &facts) ||
 				  check_uri(to, &facts, &err) < 0 ||

@@ -62,6 +62,7 @@ static void read_details(struct role *role, const struct host_facts *facts,
 	virDomainAgentSetResponseTimeout(domain, AGENT_SYNC_SECONDS, 0);
 	watch_domain(role, facts, out->uuid, virDomainGetName(domain));
 	lifeline_want(role, facts, out);
+	migrate_end_strange(role, domain, out->uuid);
 }
 
 enum wire_result ownership_read(struct role *role,

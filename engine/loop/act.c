@@ -14,7 +14,8 @@
 #include "engine/base/log.h"
 #include "engine/loop/shell.h"
 
-enum { TEMPLATE_MAX = 48 * 1024, STEP_OUTPUT_MAX = 28 * 1024 };
+enum { TEMPLATE_MAX = 48 * 1024, STEP_OUTPUT_MAX = 28 * 1024,
+       MIGRATE_MARGIN_MS = 15 * 1000 };
 
 /* An act that cannot be sent failed for certain: the core hears it next turn
  * through the call's own deadline, and the host's loss before that. */
@@ -243,19 +244,28 @@ static void domain_resize(struct shell *sh, const struct effect *e,
 	to_host(sh, m->host->spec.name, &msg);
 }
 
-/* Ordered of the host it is on; nothing is sent when where to is not known. */
+/*
+ * Ordered of the host it is on; nothing is sent when where to is not known.  The
+ * role gives a migration up before the core gives up its call: one that came to
+ * its end after that would be a stranger on the other host.
+ */
 static void domain_migrate(struct shell *sh, const struct effect *e,
 			   const struct machine *m)
 {
 	struct message msg = { .type = WIRE_TYPE_domain_migrate,
 			       .request = e->call, .incarnation = e->incarnation };
 	const struct host *to = world_host(&sh->world, e->host);
+	const struct call *c = map_get(&sh->world.calls, e->call);
 
-	if (!to)
+	if (!to || !c)
 		return;
+	int64_t left_ms = c->timer.at_ms - sh->world.now_ms;
+	left_ms = left_ms > 2 * MIGRATE_MARGIN_MS ? left_ms - MIGRATE_MARGIN_MS :
+						    left_ms / 2;
 	msg.domain_migrate = (struct wire_domain_migrate){
 		m->row.id, slice_of(m->row.name), slice_of(m->row.uuid),
-		slice_of(to->spec.uri), slice_of(to->spec.migrate), e->ms };
+		slice_of(to->spec.uri), slice_of(to->spec.migrate),
+		left_ms > 0 ? left_ms : 1 };
 	to_host(sh, m->host->spec.name, &msg);
 }
 

@@ -13,7 +13,7 @@ lab_hosts(3);
 spew("$dir/node-$_.xml", Hosts::node_xml("node-0$_", "10.99.1.$_")) for 1 .. 3;
 # The same XML, and a network for it, on a host of the role's own.
 lab_libvirtd();
-system('ip link add br0 type bridge && ip link add br1 type veth peer name br2 && '
+system('ip link add br0 address 02:00:00:99:01:00 type bridge && ip link add br1 type veth peer name br2 && '
 	. 'ip link set br1 master br0 up && ip link set br2 master lab0 up && ip link set br0 up') == 0
 	or die 'br0';
 $ENV{LAB_DIR} = $dir;

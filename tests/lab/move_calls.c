@@ -441,6 +441,37 @@ static void test_migrate_refused(void)
 	   "runs here still");
 }
 
+/* A role that dies in the middle: its successor ends what nobody waits for. */
+static void test_migrate_role_killed(void)
+{
+	struct message m = migrate_message(3, 1, "tcp://10.99.0.1", 0);
+	int64_t until_us = peer_now_us() + 20000000;
+	bool coming = false;
+
+	/* Slow enough to be in the middle of it for a while. */
+	if (system("virsh -q -c qemu+tcp://10.99.0.3/system migrate-setspeed node-03 1") != 0)
+		tap_bail("migrate-setspeed");
+	peer_send(&hosts[3], &m);
+	while (!coming && peer_now_us() < until_us)
+		coming = peer_poll(&hosts[1], CALL_MS) == WIRE_OK &&
+			 peer_find(&hosts[1], name_of(3));
+	ok(coming, "a machine is on its way");
+	kill(hosts[3].pid, SIGKILL);
+	peer_stop(&hosts[3]);
+	peer_start(&hosts[3]);
+	struct peer_done *d = peer_open_host(&hosts[3], "qemu+tcp://10.99.0.3/system", 30000);
+	is_int(d->result, WIRE_OK, "its role dies, another opens the host (%s)", d->text);
+	free(d);
+	ok(has(&hosts[3], 3), "and sees it where it was");
+	until_us = peer_now_us() + 20000000;
+	do
+		coming = peer_poll(&hosts[1], CALL_MS) != WIRE_OK ||
+			 peer_find(&hosts[1], name_of(3));
+	while (coming && peer_now_us() < until_us);
+	ok(!coming, "the migration has ended");
+	ok(has(&hosts[3], 3) && answers(3, 20000), "where it began");
+}
+
 static void test_migrate_disk(void)
 {
 	struct message create = create_message(4, 1);
@@ -535,6 +566,7 @@ int main(void)
 	test_resize();
 	test_migrate();
 	test_migrate_refused();
+	test_migrate_role_killed();
 	test_migrate_disk();
 	test_end();
 	/* Later roles hold copies of the earlier ones' sockets. */

@@ -264,8 +264,9 @@ static inline struct peer_done *peer_open_host(struct peer *p, const char *uri,
 {
 	struct message m = {
 		.type = WIRE_TYPE_host_open,
-		.host_open = { slice_of(uri), SLICE("lab"), slice_of(peer_key),
-			       slice_of(getenv("LAB_STORAGE")) },
+		.host_open = { .uri = slice_of(uri), .site = SLICE("lab"),
+			       .key = slice_of(peer_key),
+			       .storage = slice_of(getenv("LAB_STORAGE")) },
 	};
 
 	return peer_call(p, &m, ms);
