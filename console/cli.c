@@ -226,6 +226,7 @@ struct cli_place cli_place(const struct cli *cli)
 		.ascii = cli_has(cli, FLAG_ASCII),
 		.utc = cli_has(cli, FLAG_UTC),
 		.log_level = cli->call.value[FLAG_LOG_LEVEL],
+		.log = cli->call.value[FLAG_LOG],
 		.gateways = gateways ? (unsigned)strtoul(gateways, NULL, 10) : 0,
 	};
 }

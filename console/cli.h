@@ -190,6 +190,8 @@ enum cli_value {
 	  "price of a GiB of memory for an hour")                              \
 	X(LOG_LEVEL, "log-level", 0, "LEVEL", TEXT, false, NULL,               \
 	  "error, warn, info or debug")                                        \
+	X(LOG, "log", 0, "WHERE", TEXT, false, NULL,                           \
+	  "syslog, or a file; a journal behind standard error is noticed")     \
 	X(GATEWAYS, "gateways", 0, "N", NUMBER, false, NULL,                   \
 	  "gateway processes; as many as cores unless told")                   \
 	X(MAN, "man", 0, NULL, SWITCH, false, NULL,                            \
@@ -311,6 +313,7 @@ struct cli_place {
 	const char *socket;	/* control socket, or NULL: none was named */
 	bool read_only, no_color, ascii, utc;
 	const char *log_level;	/* or NULL */
+	const char *log;	/* "syslog", a file, or NULL: as usual */
 	unsigned gateways;	/* 0 = not told */
 };
 

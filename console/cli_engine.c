@@ -102,6 +102,7 @@ int cli_run_engine_start(struct cli *cli)
 	struct cli_place place = cli_place(cli);
 	const struct launch launch = { .paths = &cli->paths, .control_fd = -1,
 				       .log_level = place.log_level,
+				       .log = place.log,
 				       .gateways = place.gateways };
 	struct launched engine;
 	char hint[PATHS_SIZE + 16];

@@ -21,6 +21,7 @@ static const struct cli_column host_columns[] = {
 	COLUMN("ROOM-VCPUS", "room_vcpus", TEXT, ON_WIDE | ON_CSV, 6, NUMBER),
 	COLUMN("USED-MIB", "used_mib", TEXT, ON_ALL, 4, NUMBER),
 	COLUMN("ROOM-MIB", "room_mib", TEXT, ON_WIDE | ON_CSV, 6, NUMBER),
+	COLUMN("DISK-MIB", "disk_mib", TEXT, ON_WIDE | ON_CSV, 6, NUMBER),
 	COLUMN("SITE", "site", TEXT, ON_ALL, 6),
 	COLUMN("LABELS", "host_labels", TEXT, ON_WIDE | ON_CSV, 8),
 	COLUMN("DRAINED", "draining", TEXT, ON_ALL, 5),

@@ -209,6 +209,7 @@ static void values_of(struct cli *cli, const struct cli_command *c,
 		  { "user", "application", "pool", "cluster", "host", "machine",
 		    NULL } },
 		{ FLAG_OUTPUT, NULL, { "name", "wide", NULL } },
+		{ FLAG_LOG, NULL, { "syslog", NULL } },
 		{ FLAG_LOG_LEVEL, NULL,
 		  { "error", "warn", "info", "debug", NULL } },
 	};

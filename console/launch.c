@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@
 
 #include "console/paths.h"
 #include "engine/base/error.h"
+#include "engine/base/log.h"
 #include "engine/base/text.h"
 
 enum {
@@ -114,6 +116,21 @@ static int above(int *fd, struct error *err)
 	return 0;
 }
 
+int launch_log(const char *where, struct error *err)
+{
+	bool syslog = log_is_syslog(where);
+	int fd = syslog ? log_syslog(where) :
+			  open(where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+
+	if (fd < 0)
+		return error_errno(err, "cannot write the log %s", where);
+	if (syslog)
+		setenv(LOG_VARIABLE, where, 1);
+	else
+		unsetenv(LOG_VARIABLE);
+	return fd;
+}
+
 int launch_engine(const struct launch *l, struct launched *out,
 		  struct error *err)
 {
@@ -121,11 +138,9 @@ int launch_engine(const struct launch *l, struct launched *out,
 
 	if (paths_make(l->paths, err))
 		return -1;
-	log_fd = open(l->paths->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-		      0640);
+	log_fd = launch_log(l->log ? l->log : l->paths->log, err);
 	if (log_fd < 0)
-		return error_errno(err, "cannot write the log %s",
-				   l->paths->log);
+		return -1;
 	if (pipe2(ready, O_CLOEXEC)) {
 		close(log_fd);
 		return error_errno(err, "pipe");

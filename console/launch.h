@@ -16,6 +16,7 @@ struct launch {
 	int control_fd;		/* a socket the engine serves as an embedded
 				 * console's; -1 = headless.  The caller's. */
 	const char *log_level;	/* NULL = the engine's default */
+	const char *log;	/* "syslog" or a file; NULL = the site's engine.log */
 	unsigned gateways;	/* 0 = the engine's default */
 };
 
@@ -28,6 +29,10 @@ struct launched {
  * yet when this returns. */
 int launch_engine(const struct launch *l, struct launched *out,
 		  struct error *err);
+
+/* A descriptor for the log at that place, or -1.  Children of this process
+ * know by its environment what it is. */
+int launch_log(const char *where, struct error *err);
 
 /*
  * Waits until the engine says that it is up.  0; -1 when it ended first or

@@ -255,6 +255,18 @@ static int start_engine(const struct cli_place *place)
 	};
 
 	set_level(place->log_level);
+	if (place->log) {
+		struct error err;
+		int fd = launch_log(place->log, &err);
+
+		if (fd < 0 || dup2(fd, STDERR_FILENO) < 0) {
+			fprintf(stderr, "error: %s\n", err.text);
+			return CLI_FAILED;
+		}
+		close(fd);
+	} else {
+		unsetenv(LOG_VARIABLE);
+	}
 	return run_engine(&o);
 }
 
@@ -270,6 +282,7 @@ static int embed(struct embedded *e, struct error *err)
 	struct launch launch = {
 		.paths = e->place->paths,
 		.log_level = e->place->log_level,
+		.log = e->place->log,
 		.gateways = e->place->gateways,
 	};
 	struct launched engine;

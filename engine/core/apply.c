@@ -25,6 +25,7 @@ static struct host *host_new(struct world *w, const char *name)
 	CHECK("", h, "out of memory");
 	TEXT_SET(h->spec.name, name);
 	h->spec.boot_parallel = 1;
+	h->disk_mib = -1;
 	h->removed = true;
 	list_init(&h->machines);
 	list_init(&h->boot_queue);

@@ -109,7 +109,7 @@ void call_on_done(struct world *w, struct effects *fx, const struct event *ev)
 		resource_on_opened(w, fx, &c, ev);
 		return;
 	case CALL_KIND_POLL:
-		host_on_poll_done(w, fx, c.host, ev->done.result, ev->done.text);
+		host_on_poll_done(w, fx, c.host, ev);
 		break;
 	case CALL_KIND_BASE:
 		base_on_looked(w, fx, c.id, ev);

@@ -257,15 +257,57 @@ static bool host_lost_all(const struct host *h)
 	return expected && !h->polled;
 }
 
+bool host_is_full(const struct world *w, const struct host *h, char *why,
+		  size_t why_size)
+{
+	if (!h->disk_short)
+		return false;
+	snprintf(why, why_size,
+		 "host %s has %lld MiB left for disks, its reserve is %llu MiB: no machine is made there",
+		 h->spec.name, (long long)h->disk_mib,
+		 (unsigned long long)w->spec.disk_reserve_mib);
+	return true;
+}
+
+/*
+ * Room for disks and RAM images (decisions.md 36).  Below the reserve nothing
+ * new boots, and what runs goes on: it may need the rest.  An eighth more than
+ * the reserve must be free again, else every boot would be the last one.
+ */
+static void host_set_room(struct world *w, struct effects *fx, struct host *h,
+			  int64_t disk_mib)
+{
+	uint64_t reserve = w->spec.disk_reserve_mib;
+	bool was = h->disk_short;
+	char why[ROW_TEXT_SIZE];
+
+	h->disk_mib = disk_mib;
+	if (disk_mib >= 0)
+		h->disk_short = (uint64_t)disk_mib < reserve + (was ? reserve / 8 : 0);
+	if (h->disk_short == was)
+		return;
+	if (host_is_full(w, h, why, sizeof(why)))
+		world_event(w, fx, SEVERITY_FAIL, false, "DISK", "host",
+			    h->spec.name, "%s", why);
+	else
+		world_event(w, fx, SEVERITY_INFO, false, "DISK", "host",
+			    h->spec.name, "%lld MiB are free again for disks",
+			    (long long)disk_mib);
+	for (size_t i = 0; i < w->pool_count; i++)
+		if (w->pools[i]->host == h)
+			pool_unbalance(w, w->pools[i]);
+}
+
 void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
-		       enum call_result result, struct slice text)
+		       const struct event *ev)
 {
 	h->poll_call = 0;
 	timer_set(&w->timers, &h->timer, w->now_ms + HOST_POLL_MS);
-	if (result != CALL_OK) {
-		host_set(w, fx, h, HOST_NOT_ANSWERING, text);
+	if (ev->done.result != CALL_OK) {
+		host_set(w, fx, h, HOST_NOT_ANSWERING, ev->done.text);
 		return;
 	}
+	host_set_room(w, fx, h, ev->done.code);
 	bool lost = host_lost_all(h);
 	if (lost)
 		world_event(w, fx, SEVERITY_FAIL, false, "HOST", "host",

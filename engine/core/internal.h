@@ -198,10 +198,13 @@ void host_on_state(struct world *w, struct effects *fx, const struct event *ev);
 void host_on_lost(struct world *w, struct effects *fx, struct host *h);
 void host_on_timer(struct world *w, struct effects *fx, struct host *h);
 void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
-		       enum call_result result, struct slice text);
+		       const struct event *ev);
 void host_on_seen(struct world *w, struct effects *fx, const struct event *ev);
 void host_on_hint(struct world *w, struct effects *fx, const struct event *ev);
 void host_poll(struct world *w, struct effects *fx, struct host *h);
+/* Why no machine is made there: its storage is short.  False: it is not. */
+bool host_is_full(const struct world *w, const struct host *h, char *why,
+		  size_t why_size);
 /* A boot slot of the host went free: let the next machine of it start. */
 void host_kick_waiting(struct world *w, struct effects *fx, struct host *h);
 

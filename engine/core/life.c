@@ -103,6 +103,10 @@ static struct machine *next_to_boot(const struct world *w, const struct host *h)
 
 void host_kick_waiting(struct world *w, struct effects *fx, struct host *h)
 {
+	char why[ROW_TEXT_SIZE];
+
+	if (host_is_full(w, h, why, sizeof(why)) && !PLANTED(R3_FULL_BOOTS))
+		return;
 	while (h->state == HOST_UP && h->polled && !list_empty(&h->boot_queue) &&
 	       h->booting < h->spec.boot_parallel) {
 		struct machine *m = next_to_boot(w, h);

@@ -2,7 +2,7 @@
  * On which host a machine is made (spec 3.7).  placement_choose is pure: it looks
  * at the world and answers.  First what a host must have (its name, labels and
  * site are allowed, it answers, nobody drains it, there is room), then what is
- * better: for spread over sites the site with fewest machines of the pool, the
+ * better: enough room on its disk, for spread over sites the site with fewest machines of the pool, the
  * site named earlier, the host with fewest machines of the pool, the host that
  * is used least, the one declared first.
  */
@@ -107,7 +107,7 @@ static bool keeps_reserve(const struct world *w, uint64_t memory_mib)
 
 /* Smaller is better, the first number that differs decides. */
 struct merit {
-	uint32_t same_site, site, same_host, used, order;
+	uint32_t disk_short, same_site, site, same_host, used, order;
 };
 
 static uint32_t machines_of(const struct pool *p, const struct host *h,
@@ -140,7 +140,8 @@ static struct merit merit_of(const struct world *w, const struct pool *p,
 			   const struct machine *leave)
 {
 	enum site_spread spread = p->spec.placement.spread;
-	struct merit r = { .site = site_order(p, h), .order = order };
+	struct merit r = { .disk_short = h->disk_short,
+			   .site = site_order(p, h), .order = order };
 	uint64_t mib, all = placement_memory(h);
 	uint32_t vcpus;
 
@@ -157,6 +158,9 @@ static struct merit merit_of(const struct world *w, const struct pool *p,
 
 static bool is_better(const struct merit *a, const struct merit *b)
 {
+	/* Where all are short the machine waits for room on the best. */
+	if (a->disk_short != b->disk_short)
+		return a->disk_short < b->disk_short;
 	if (a->same_site != b->same_site)
 		return a->same_site < b->same_site;
 	if (a->site != b->site)

@@ -309,6 +309,8 @@ static void pool_balance(struct world *w, struct effects *fx, struct pool *p)
 	int n = pool_decide(p, p->reason, sizeof(p->reason));
 	if (p->base_text[0] && !p->removed)
 		TEXT_SET(p->reason, p->base_text);
+	if (n > 0 || p->counts[MACHINE_DEFINED])
+		host_is_full(w, p->host, p->reason, sizeof(p->reason));
 
 	while (n > 0 && create_one(w, fx, p))
 		n--;

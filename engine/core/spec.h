@@ -367,6 +367,8 @@ struct site_spec {
 	bool peers;	/* any local uid is the user of its login name */
 	/* How long rows are kept: sessions and requests; events; counts; audit. */
 	int64_t history_ms, history_events_ms, history_hours_ms, history_audit_ms;
+	uint64_t disk_reserve_mib;	/* no machine is made on less; 0 = none */
+	char alarm[SITE_PATH_SIZE];	/* program told of events, or "" */
 
 	struct site_host *hosts;
 	size_t host_count;

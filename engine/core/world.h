@@ -63,6 +63,8 @@ struct host {
 	/* What it said of itself when last met (known): see pool_refuses. */
 	bool known, kvm, isolated;
 	char labels[ROW_TEXT_SIZE];
+	int64_t disk_mib;	/* free where its volumes lie; -1 = not known */
+	bool disk_short;	/* that is below the site's reserve */
 	uint32_t booting;	/* machines in BOOTING and PREPARING */
 	/* As libvirt says; 0 = not known yet. */
 	uint32_t cpus;

@@ -10,6 +10,7 @@
 #include "engine/hypervisor/domain.h"
 #include "engine/hypervisor/ownership.h"
 #include "engine/hypervisor/role.h"
+#include "engine/hypervisor/room.h"
 #include "engine/hypervisor/virt.h"
 
 static enum wire_domain_state state_of(int state)
@@ -122,9 +123,16 @@ enum job_next domain_poll(struct job *job)
 	int rc = poll_stats(job, conn, &facts, &err);
 	if (rc < 0 && virt_error_is(VIR_ERR_NO_SUPPORT))
 		rc = poll_list(job, conn, &facts, &err);
+	int64_t disk_mib = rc < 0 ? -1 : room_left_mib(conn, &facts,
+						       &job->role->host.site);
 	virConnectClose(conn);
 	if (rc < 0)
 		return answer(job, WIRE_UNKNOWN, err.text);
 	known_prune(&job->role->known, start_ms);
-	return answer(job, WIRE_OK, NULL);
+	struct message m = {
+		.type = WIRE_TYPE_call_done,
+		.request = job->m.request,
+		.call_done = { .result = WIRE_OK, .code = disk_mib },
+	};
+	return answer_message(job, &m);
 }

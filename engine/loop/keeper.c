@@ -2,7 +2,14 @@
  * Housekeeping of the store: counting hours and deleting what is older than the
  * site keeps.  Small batches of their own, between turns: after each full step
  * the loop has a round for everything else first.
+ *
+ * And a look at the room it has left: a commit that finds none ends the engine.
+ * (The room of machines' disks is looked at by their host: host_set_room.)
  */
+#include <stdio.h>
+
+#include "engine/base/disk.h"
+#include "engine/base/log.h"
 #include "engine/loop/shell.h"
 
 enum {
@@ -56,6 +63,37 @@ static int step(struct shell *sh, int64_t now, struct error *err)
 	return more || pruned;
 }
 
+/* Tells once when it is short, and once when it is not any more. */
+static void watch_room(struct shell *sh)
+{
+	uint64_t reserve = sh->world.spec.disk_reserve_mib;
+	int64_t room = disk_room_mib(sh->o.state_dir);
+	bool was = sh->keeper.short_of_room;
+	struct event ev = { .kind = EVENT_NOTICE };
+	char text[256];
+
+	if (room < 0)
+		return;
+	sh->keeper.short_of_room =
+		(uint64_t)room < reserve + (was ? reserve / 8 : 0);
+	if (sh->keeper.short_of_room == was)
+		return;
+	if (was)
+		snprintf(text, sizeof(text), "%lld MiB are free again in the state directory",
+			 (long long)room);
+	else
+		snprintf(text, sizeof(text),
+			 "the state directory has %lld MiB left, its reserve is %llu MiB: with none the engine ends",
+			 (long long)room, (unsigned long long)reserve);
+	ev.notice.severity = was ? SEVERITY_INFO : SEVERITY_FAIL;
+	ev.notice.kind = SLICE("DISK");
+	ev.notice.noun = SLICE("site");
+	ev.notice.name = slice_of(sh->world.spec.name);
+	ev.notice.text = slice_of(text);
+	log_warn("%s", text);
+	shell_step(sh, &ev);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct shell *sh = timer->data;
@@ -66,6 +104,8 @@ static void on_timer(uv_timer_t *timer)
 		more = step(sh, shell_wall_ms(), &err);
 	if (more < 0)
 		shell_die(sh, "the store failed: %s", err.text);
+	if (sh->world.has_spec && !more)
+		watch_room(sh);
 	arm(sh, more > 0);
 }
 

@@ -192,6 +192,7 @@ struct keeper {
 	uv_timer_t timer;
 	uv_timer_cb on_timer;
 	int64_t next_pass_ms;	/* of deleting */
+	bool short_of_room;	/* told so */
 };
 
 /* The service manager (notify.c); fd -1 = there is none. */
@@ -288,6 +289,7 @@ struct shell {
 	struct keeper keeper;
 	struct notify notify;
 	struct backup *backup;		/* being made, or NULL */
+	struct alarm *alarm;		/* alarm.c; NULL before the first */
 	uv_timer_t keys_timer;
 	char site_error[600];		/* why the site file is not in force, or "" */
 };

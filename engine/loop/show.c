@@ -8,18 +8,29 @@
 
 #include "engine/base/check.h"
 
-json_t *show_time(int64_t wall_ms)
+const char *show_time_text(int64_t wall_ms, char out[SHOW_TIME_SIZE])
 {
-	char text[40], out[48];
 	time_t s = (time_t)(wall_ms / 1000);
 	struct tm tm;
 
-	if (!wall_ms)
-		return json_null();
 	gmtime_r(&s, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out, sizeof(out), "%s.%03dZ", text, (int)(wall_ms % 1000));
-	return json_string(out);
+	size_t n = strftime(out, SHOW_TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out + n, SHOW_TIME_SIZE - n, ".%03dZ", (int)(wall_ms % 1000));
+	return out;
+}
+
+json_t *show_time(int64_t wall_ms)
+{
+	char text[SHOW_TIME_SIZE];
+
+	return wall_ms ? json_string(show_time_text(wall_ms, text)) : json_null();
+}
+
+const char *show_severity(int severity)
+{
+	static const char *const severities[] = { "info", "warn", "fail" };
+
+	return severities[severity];
 }
 
 json_t *show_text(const char *s)
@@ -79,6 +90,7 @@ json_t *show_host(const struct shell *sh, const struct host *h)
 	SET(o, "machines", json_integer(machines));
 	SET(o, "booting", json_integer(h->booting));
 	set_room(o, h);
+	SET(o, "disk_mib", h->disk_mib < 0 ? json_null() : json_integer(h->disk_mib));
 	if (r && r->known) {
 		SET(o, "version", show_text(r->version));
 		SET(o, "hostname", show_text(r->hostname));
@@ -371,12 +383,11 @@ json_t *show_gateway(const struct shell *sh, uint32_t index)
 
 json_t *show_event(const struct event_row *row)
 {
-	static const char *const severities[] = { "info", "warn", "fail" };
 	json_t *o = json_object();
 
 	SET(o, "id", json_integer((json_int_t)row->id));
 	SET(o, "time", show_time(row->wall_ms));
-	SET(o, "severity", json_string(severities[row->severity]));
+	SET(o, "severity", json_string(show_severity(row->severity)));
 	SET(o, "kind", show_text(row->kind));
 	SET(o, "object", show_text(row->object));
 	SET(o, "text", show_text(row->text));

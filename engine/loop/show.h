@@ -44,5 +44,9 @@ json_t *show_time(int64_t wall_ms);
 /* Text that may hold anything: invalid UTF-8 is made visible first; null for "". */
 json_t *show_text(const char *s);
 json_t *show_names(const struct site_names *n);	/* ["*"] for all */
+enum { SHOW_TIME_SIZE = 48 };
+const char *show_time_text(int64_t wall_ms, char out[SHOW_TIME_SIZE]);
+/* "info", "warn" or "fail". */
+const char *show_severity(int severity);
 
 #endif

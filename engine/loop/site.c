@@ -108,6 +108,8 @@ static int take_site(const json_t *root, struct site_spec *out,
 		read_bad(&r, "version %lld is not known", (long long)version);
 	READ_TEXT(&r, "bundle", true, out->bundle);
 	out->peers = read_flag(&r, "peers");
+	READ_TEXT(&r, "alarm", false, out->alarm);
+	out->disk_reserve_mib = (uint64_t)read_count(&r, "disk_reserve_mib", 0, 1 << 30);
 	out->history_ms = read_count(&r, "history_ms", 1, CENTURY_MS);
 	out->history_events_ms =
 		read_count(&r, "history_events_ms", 1, CENTURY_MS);

@@ -16,6 +16,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/log.h"
+#include "engine/loop/alarm.h"
 #include "engine/loop/runtime.h"
 #include "engine/loop/control.h"
 #include "engine/loop/metrics.h"
@@ -248,6 +249,13 @@ static void save(struct shell *sh)
 	sh->saved_turn = w->turn;
 }
 
+static void show_event_row(struct shell *sh, const struct effect *e)
+{
+	control_on_event(sh, &e->row->event);
+	if (!e->transient)
+		alarm_on_event(sh, &e->row->event);
+}
+
 static void show(struct shell *sh)
 {
 	for (size_t i = 0; i < sh->fx.count; i++) {
@@ -258,7 +266,7 @@ static void show(struct shell *sh)
 		else if (e->kind == EFFECT_LOG)
 			log_info("%.*s", (int)e->text.length, e->text.ptr);
 		else if (e->kind == EFFECT_SAVE_EVENT)
-			control_on_event(sh, &e->row->event);
+			show_event_row(sh, e);
 		else if (e->kind == EFFECT_REPLY)
 			control_on_reply(sh, e);
 	}

@@ -33,6 +33,8 @@ static const struct field site_fields[] = {
 	DURATION("history", DAY, 36500LL * DAY, "400 days"),
 	DURATION("history_events", DAY, 36500LL * DAY, "400 days"),
 	DURATION("history_audit", DAY, 36500LL * DAY, "400 days"),
+	{ .name = "alarm", .type = FIELD_TEXT, .max = 1023 },
+	MEMORY("disk_reserve", 0, 1 << 30, "512 MiB"),
 	DURATION("history_hours", DAY, 36500LL * DAY, "3650 days"),
 	FLAG("reserve", "false"),
 	{ .name = "metrics", .type = FIELD_ADDRESS, .words = "metrics_" },

@@ -8,7 +8,8 @@
  * { "version": 1, "bundle": HASH, "name": "demo", "file", "line",
  *   "peers": false, "history_ms", "history_events_ms", "history_hours_ms",
  *   "history_audit_ms", "reserve": false, "metrics_ip", "metrics_port", "stats_ms",
- *     metrics_*: left out when not set
+ *   "disk_reserve_mib", "alarm",
+ *     metrics_*, alarm: left out when not set
  *   "hosts": [ { "name", "file", "line", "uri", "boot_parallel", "site": "north",
  *     "labels": ["ssd"], "vcpus", "memory_mib", "migrate" } ],
  *     site, vcpus, memory_mib, migrate are left out when not set

@@ -195,6 +195,8 @@ static void host_trouble(struct sim *s)
 		host_die(s, i);
 	if (sim_fault(s, SIM_QEMU_UPGRADED, 0))
 		h->qemu++;
+	if (sim_fault(s, SIM_DISK_LOW, 0))
+		h->low_ms = s->now_ms + sim_between(s, 1000, 60000);
 	if (sim_fault(s, SIM_GHOST, 0)) {
 		uint64_t id = 0xffff00000000 + ++s->next_ghost;
 

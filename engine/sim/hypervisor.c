@@ -241,7 +241,13 @@ static void run_poll(struct sim *s, const struct order *o)
 		p->ev.domain.ours = l->ours;
 		post_send(s, p, &h->out_ms, 0);
 	}
-	answer_plain(s, o, CALL_OK, "");
+	bool low = s->now_ms < h->low_ms && !s->settling;
+	struct guest_answer a = { .result = CALL_OK, .text = "" };
+
+	a.code = low ? ROOM_RESERVE_MIB - 1 : 4 * ROOM_RESERVE_MIB;
+	h->room_call = o->e.call;
+	h->disk_mib = a.code;
+	answer(s, o, &a, 0);
 }
 
 static void run_create(struct sim *s, const struct order *o)

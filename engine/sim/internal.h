@@ -19,6 +19,7 @@
 enum {
 	HOSTS_MAX = 3,
 	GATEWAYS_MAX = 3,
+	ROOM_RESERVE_MIB = 1024,
 	USERS = 6,
 	GROUPS = 3,
 	SIM_COUNT_MAX = 3,
@@ -134,6 +135,11 @@ struct sim_host {
 	uint64_t epoch;
 	int64_t frozen_ms;	/* until */
 	int64_t out_ms;		/* last arrival at the engine */
+	int64_t low_ms;		/* its storage is nearly full until then */
+	uint64_t room_call;	/* the poll that was answered last ... */
+	int64_t disk_mib;	/* ... with that */
+	bool low;		/* what the engine has heard of it */
+	bool low_now;		/* the same, heard in this turn */
 };
 
 struct hook_run {
@@ -501,6 +507,10 @@ void oracle_session(struct sim *s, const struct session_row *old,
 void oracle_machine(struct sim *s, const struct machine_row *old,
 		    const struct machine_row *row);
 void oracle_act(struct sim *s, const struct effect *e);
+/* An answer the engine is about to hear; the end of its turn; its death. */
+void oracle_room(struct sim *s, const struct event *ev);
+void oracle_room_turn(struct sim *s);
+void oracle_room_forget(struct sim *s);
 void oracle_assign(struct sim *s, const struct effect *e);
 void oracle_destroy(struct sim *s, const struct order *o, const struct life *l);
 /* A file is about to be made, or deleted. */

@@ -191,6 +191,45 @@ void oracle_machine(struct sim *s, const struct machine_row *old,
 		   ull(residue(s, l, row->pool)));
 }
 
+/*
+ * R3: on a host whose storage is known to be short nothing is made.  What was
+ * ordered in the turn that heard of it may have been decided before.
+ */
+void oracle_room(struct sim *s, const struct event *ev)
+{
+	for (uint32_t i = 0; i < s->swarm.hosts; i++) {
+		struct sim_host *h = &s->hosts[i];
+
+		if (h->room_call != ev->done.call || ev->done.result != CALL_OK ||
+		    !map_get(&s->world.calls, ev->done.call))
+			continue;
+		h->low_now = h->disk_mib < ROOM_RESERVE_MIB;
+		h->low = h->low && h->low_now;
+	}
+}
+
+void oracle_room_turn(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->swarm.hosts; i++)
+		s->hosts[i].low = s->hosts[i].low_now;
+}
+
+void oracle_room_forget(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->swarm.hosts; i++)
+		s->hosts[i].low = s->hosts[i].low_now = false;
+}
+
+static void check_room(struct sim *s, const struct effect *e)
+{
+	const struct machine_row *row = store_machine(s, e->machine);
+
+	for (uint32_t i = 0; row && i < s->swarm.hosts; i++)
+		if (strcmp(s->hosts[i].name, row->host) == 0 && s->hosts[i].low)
+			sim_broken(s, "R3", "%s is made on %s, whose storage is short",
+				   row->name, row->host);
+}
+
 void oracle_act(struct sim *s, const struct effect *e)
 {
 	const struct session_row *row = store_session(s, e->session);
@@ -198,6 +237,8 @@ void oracle_act(struct sim *s, const struct effect *e)
 	if (e->kind == EFFECT_HOOK_RUN && e->hook == HOOK_ACCEPT && !row)
 		sim_broken(s, "S3", "the accept hook of session/%llu runs before its row is saved",
 			   ull(e->session));
+	if (e->kind == EFFECT_DOMAIN_CREATE)
+		check_room(s, e);
 	if (e->machine && e->kind != EFFECT_DOMAIN_DESTROY &&
 	    effect_phase(e->kind) == PHASE_ACT && !store_machine(s, e->machine))
 		sim_broken(s, "S3", "%s for machine %llu, which has no row",

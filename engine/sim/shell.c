@@ -187,6 +187,7 @@ void engine_start(struct sim *s)
 	people_restore(s);
 	apply_first_site(s);
 	oracle_restart(s);
+	oracle_room_forget(s);
 	s->rebooted = false;
 	rules_start(s);
 	for (uint32_t i = 0; i < s->swarm.hosts; i++)
@@ -241,6 +242,8 @@ static void step_post(struct sim *s, struct post *p)
 	}
 	if (p->ev.kind == EVENT_CALL_DONE && p->ev.done.has_fd)
 		oracle_fd_in(s, p->ev.done.call, (uint64_t)p->ev.done.code);
+	if (p->ev.kind == EVENT_CALL_DONE)
+		oracle_room(s, &p->ev);
 	if (p->ev.kind == EVENT_COMMAND)
 		people_command(s, &p->ev);
 	if (p->ev.kind == EVENT_COMMAND)
@@ -452,6 +455,7 @@ void engine_turn(struct sim *s)
 		engine_crash(s);
 		return;
 	}
+	oracle_room_turn(s);
 	gateways_stored(s);
 	show(s);
 	note_states(s);

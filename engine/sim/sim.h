@@ -83,7 +83,8 @@
 	X(MIGRATE_TWIN, "a migration leaves a domain where it came from")      \
 	X(NODE_ILL, "a cluster's node does not answer for a while")            \
 	X(RULE_FAILS, "a rule fails")                                          \
-	X(RULE_SILENT, "a rule never answers")
+	X(RULE_SILENT, "a rule never answers")                            \
+	X(DISK_LOW, "a host's storage is nearly full for a while")
 
 enum sim_fault {
 #define X(name, help) SIM_##name,

@@ -32,7 +32,7 @@ static const uint16_t most[SIM_FAULTS] = {
 	[SIM_WALL_JUMP] = 30, [SIM_SLOW_STORE] = 400, [SIM_OPERATOR] = 300,
 	[SIM_SITE_CHANGE] = 200, [SIM_GHOST] = 60,
 	[SIM_VOLUME_FAIL] = 150, [SIM_FILE_REPLACED] = 100,
-	[SIM_BASE_BUSY] = 40, [SIM_BASE_CHANGED] = 60,
+	[SIM_BASE_BUSY] = 40, [SIM_BASE_CHANGED] = 60, [SIM_DISK_LOW] = 60,
 	[SIM_MIGRATE_TWIN] = 300, [SIM_NODE_ILL] = 60, [SIM_RULE_FAILS] = 300, [SIM_RULE_SILENT] = 100,
 };
 
@@ -347,6 +347,7 @@ void site_draw(struct sim *s)
 	int n = s->swarm.tiny ? 1 : (int)sim_between(s, 1, APPLICATIONS_MAX - 2);
 
 	TEXT_SET(site->name, "sim");
+	site->disk_reserve_mib = ROOM_RESERVE_MIB;
 	site->host_count = s->swarm.hosts;
 	site->hosts = site_room(HOSTS_MAX, sizeof(*site->hosts));
 	for (uint32_t i = 0; i < s->swarm.hosts; i++) {

@@ -123,6 +123,7 @@
  *   host:     name uri state("up"|"not_answering"|"connecting") text version hostname cpus
  *             memory_mib kvm machines since site host_labels[] draining used_vcpus used_mib
  *             room_vcpus room_mib (what machines use of it and may use; null = no bound, not known)
+ *             disk_mib (free where its volumes lie; null = not known)
  *   pool:     name application host serve spare max keep recycle counts{state:n...} in_use ready
  *             starting bad waiting outdated paused origin total removed reason boot_ms vcpus memory_mib endpoint identity
  *   machine:  id ref("machine/mail-07") name pool host state wish dirty incarnation session user

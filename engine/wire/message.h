@@ -230,7 +230,8 @@ enum {
 #define WIRE_console_open(F) F(u64, machine) F(text, uuid)
 /* Host-side connect(2) to a machine's address: ok or failed. */
 #define WIRE_tcp_probe(F) F(u64, machine) F(text, address) F(i64, timeout_ms)
-/* Asks for one domain_seen per domain, then call_done of this call. */
+/* Asks for one domain_seen per domain, then call_done of this call, with the MiB
+ * that are free where volumes lie as its code; -1: not known. */
 #define WIRE_host_poll(F) F(u64, poll)
 
 /*

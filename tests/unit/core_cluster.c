@@ -295,6 +295,14 @@ static void test_spread_sites(void)
 	p->spec.placement.spread = SPREAD_SITES;
 	struct host *h = placement_choose(&b.w, p, 1, 128, NULL, NULL, why, sizeof(why));
 	is_text(h ? h->spec.name : why, "hv3", "the other site, where none is");
+	world_host(&b.w, SLICE("hv3"))->disk_short = true;
+	h = placement_choose(&b.w, p, 1, 128, NULL, NULL, why, sizeof(why));
+	is_text(h ? h->spec.name : why, "hv1", "not where the disk is nearly full");
+	world_host(&b.w, SLICE("hv1"))->disk_short = world_host(&b.w, SLICE("hv2"))->disk_short = true;
+	h = placement_choose(&b.w, p, 1, 128, NULL, NULL, why, sizeof(why));
+	is_text(h ? h->spec.name : why, "hv3", "but where it is on all, as before");
+	for (size_t i = 0; i < b.w.host_count; i++)
+		b.w.hosts[i]->disk_short = false;
 	world_host(&b.w, SLICE("hv3"))->draining = true;
 	h = placement_choose(&b.w, p, 1, 128, NULL, NULL, why, sizeof(why));
 	is_text(h ? h->spec.name : why, "hv1", "else the first with fewest");

@@ -72,6 +72,63 @@ static void scale(struct lab *lab, int64_t serve, int64_t spare, int64_t max,
 						   .max = max, .dry_run = dry } });
 }
 
+/* The host's next poll says so much room. */
+static void room(struct lab *lab, int64_t mib)
+{
+	struct host *h = lab->w.hosts[0];
+
+	lab_wait(lab, 6000);
+	if (!h->poll_call)
+		tap_bail("no poll is out");
+	lab_step(lab, (struct event){ .kind = EVENT_CALL_DONE,
+				      .done = { .call = h->poll_call, .code = mib } });
+}
+
+static const char *alarm_of(const struct lab *lab)
+{
+	for (size_t i = 0; i < lab->fx.count; i++) {
+		const struct effect *e = &lab->fx.items[i];
+
+		if (e->kind == EFFECT_SAVE_EVENT && strcmp(e->row->event.kind, "DISK") == 0)
+			return e->row->event.text;
+	}
+	return "";
+}
+
+static void test_room(void)
+{
+	struct lab lab;
+
+	lab_defaults(&lab);
+	lab.pool.serve = 0;
+	lab.pool.max = 3;
+	lab_open(&lab);
+	lab.polls = false;
+	lab.w.spec.disk_reserve_mib = 1024;
+	room(&lab, 1024);
+	is_text(alarm_of(&lab), "", "as much as the reserve: no word");
+	room(&lab, 1023);
+	is_text(alarm_of(&lab), "host h has 1023 MiB left for disks, its reserve is 1024 MiB: no machine is made there",
+		"less: an alarm");
+	room(&lab, 10);
+	is_text(alarm_of(&lab), "", "once");
+	scale(&lab, 1, -1, -1, false);
+	is_text(lab_state(&lab, "mail-01"), "defined", "a machine that is wanted does not boot");
+	is_text(lab.w.pools[0]->reason, "host h has 10 MiB left for disks, its reserve is 1024 MiB: no machine is made there",
+		"and the pool says why");
+	room(&lab, -1);
+	is_text(lab_state(&lab, "mail-01"), "defined", "not knowing changes nothing");
+	room(&lab, 1024 + 127);
+	is_text(lab_state(&lab, "mail-01"), "defined", "nor does a little more than the reserve");
+	room(&lab, 1024 + 128);
+	is_text(alarm_of(&lab), "1152 MiB are free again for disks", "an eighth more ends it");
+	is_text(lab_state(&lab, "mail-01"), "booting", "and the machine boots");
+	lab.w.spec.disk_reserve_mib = 0;
+	room(&lab, 0);
+	is_text(alarm_of(&lab), "", "no reserve, no watch");
+	lab_close(&lab);
+}
+
 static void test_scale(void)
 {
 	struct lab lab;
@@ -157,6 +214,7 @@ static void test_removed(void)
 int main(void)
 {
 	test_decide();
+	test_room();
 	test_scale();
 	test_burst();
 	test_removed();

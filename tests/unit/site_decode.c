@@ -19,6 +19,7 @@ static const char good[] =
 	"{\"version\":1,\"bundle\":\"abc\",\"name\":\"demo\"," PLACE ","
 	"\"peers\":true,\"history_ms\":86400000,\"history_events_ms\":2,"
 	"\"history_hours_ms\":3,\"history_audit_ms\":4,\"reserve\":true,"
+	"\"disk_reserve_mib\":5,\"alarm\":\"/bin/true\","
 	"\"metrics_ip\":\"127.0.0.1\",\"metrics_port\":9090,\"stats_ms\":10000,"
 	"\"hosts\":[{\"name\":\"here\"," PLACE ",\"uri\":\"auto\","
 	"\"boot_parallel\":2,\"site\":\"north\",\"labels\":[\"ssd\"],\"vcpus\":16,"
@@ -105,7 +106,7 @@ static const char good[] =
 
 /* What may be left out, and then is not an error. */
 static const char *const optional[] = {
-	"tls", "proxy", "initrd", "cmdline", "volume_mib", "password", "token", "uid", "login",
+	"alarm", "tls", "proxy", "initrd", "cmdline", "volume_mib", "password", "token", "uid", "login",
 	"ssh_keys", "host_key",
 	"idle_ms", "warn_ms", "linger_ms", "extend_ms", "listen_ip", "listen_port",
 	"migrate", "expect",
@@ -391,8 +392,28 @@ static void test_noise(void)
 	free(text);
 }
 
-int main(void)
+#define CORPUS "tests/fuzz/corpus/site_json/good"
+
+/* The fuzz target must begin with a site that is read to its end. */
+static void test_corpus(bool write)
 {
+	static char text[sizeof(good) + 1];
+	FILE *f = fopen(CORPUS, write ? "w" : "r");
+
+	if (!f)
+		tap_bail("%s cannot be opened", CORPUS);
+	size_t n = write ? fwrite(good, 1, sizeof(good) - 1, f) :
+			   fread(text, 1, sizeof(text), f);
+	fclose(f);
+	if (!write)
+		ok(n == sizeof(good) - 1 && memcmp(text, good, n) == 0,
+		   "%s is the good site of this test (--write-corpus makes it so)",
+		   CORPUS);
+}
+
+int main(int argc, char **argv)
+{
+	test_corpus(argc > 1 && strcmp(argv[1], "--write-corpus") == 0);
 	test_damage();
 	test_texts();
 	test_noise();
