@@ -121,15 +121,16 @@ void roll_begin(struct world *w, struct effects *fx, struct pool *p)
 	pool_unbalance(w, p);
 }
 
-/* On disk they serve nobody and can never be woken: all at once, paused or
- * not when somebody waits. */
+/* On disk they serve nobody and can never be woken: all at once; while paused
+ * only when somebody waits, or one of them stands for a machine that should run. */
 static void replace_saved(struct world *w, struct effects *fx, struct pool *p)
 {
 	LIST_EACH(&p->in_state[MACHINE_SAVED], it) {
 		struct machine *m = LIST_ENTRY(it, struct machine, state_link);
 
 		if (machine_is_outdated(m) && m->row.wish == WISH_RUN &&
-		    (!p->roll_paused || p->waiting_count))
+		    (!p->roll_paused || p->waiting_count ||
+		     pool_alive(p) - p->counts[MACHINE_SAVED] < pool_target(p)))
 			replace(w, fx, m);
 	}
 }

@@ -113,6 +113,42 @@ static void test_woken_for_a_request(void)
 	lab_close(&lab);
 }
 
+static void apply(struct lab *lab)
+{
+	struct site_spec site;
+
+	lab_end_turn(lab);
+	site = lab_site(lab);
+	lab_step(lab, (struct event){ .kind = EVENT_SITE, .site.spec = &site });
+}
+
+/* Seed 511: it can never be woken, and it counted as one of those wanted. */
+static void test_paused_roll(void)
+{
+	struct lab lab;
+
+	lab_defaults(&lab);
+	TEXT_SET(lab.pool.version, "v1");
+	lab.pool.recycle = RECYCLE_REVERT;
+	lab.pool.serve = 0;
+	lab.pool.saved = 1;
+	lab_open(&lab);
+	lab_boot(&lab);
+	answer_save(&lab);
+	lab_end_turn(&lab);
+	lab_step(&lab, (struct event){ .kind = EVENT_COMMAND,
+				       .command = { .verb = COMMAND_POOL_PAUSE, .reply = 1,
+						    .name = SLICE("mail"), .who = SLICE("root") } });
+	TEXT_SET(lab.pool.version, "v2");
+	apply(&lab);
+	is_text(lab_state(&lab, "mail-01"), "saved", "of an earlier version, its roll paused: it stays on disk");
+	lab.pool.serve = 1;
+	lab.pool.saved = 0;
+	apply(&lab);
+	is_text(lab_state(&lab, "mail-01"), "cleaning", "but not in the place of one that is to run");
+	lab_close(&lab);
+}
+
 static void test_untrusted(void)
 {
 	struct lab lab;
@@ -143,6 +179,7 @@ int main(void)
 	test_build();
 	test_revert();
 	test_woken_for_a_request();
+	test_paused_roll();
 	test_untrusted();
 	return tap_done();
 }
