@@ -289,7 +289,7 @@ struct shell {
 	struct keeper keeper;
 	struct notify notify;
 	struct backup *backup;		/* being made, or NULL */
-	struct alarm *alarm;		/* alarm.c; NULL before the first */
+	struct pager *pager;		/* pager.c; NULL before the first event */
 	uv_timer_t keys_timer;
 	char site_error[600];		/* why the site file is not in force, or "" */
 };

@@ -19,7 +19,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/log.h"
-#include "engine/loop/alarm.h"
+#include "engine/loop/pager.h"
 #include "engine/loop/metrics.h"
 #include "engine/loop/shell.h"
 #include "engine/loop/site.h"
@@ -375,7 +375,7 @@ void site_load_done(struct shell *sh, struct message *m)
 	bool in_force = l->purpose == LOAD_AGAIN ||
 			(l->purpose == LOAD_START && l->from.text);
 	if (!in_force && (keys_check(sh, &spec, &err) < 0 ||
-			  alarm_check(&spec, &err) < 0)) {
+			  pager_check(&spec, &err) < 0)) {
 		site_spec_fini(&spec);
 		failed(sh, err.text);
 		free(text);

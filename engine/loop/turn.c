@@ -16,7 +16,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/log.h"
-#include "engine/loop/alarm.h"
+#include "engine/loop/pager.h"
 #include "engine/loop/runtime.h"
 #include "engine/loop/control.h"
 #include "engine/loop/metrics.h"
@@ -253,7 +253,7 @@ static void show_event_row(struct shell *sh, const struct effect *e)
 {
 	control_on_event(sh, &e->row->event);
 	if (!e->transient)
-		alarm_on_event(sh, &e->row->event);
+		pager_on_event(sh, &e->row->event);
 }
 
 static void show(struct shell *sh)

@@ -377,6 +377,9 @@ static const struct machine_row *some_node(struct sim *s)
 
 		if (strcmp(row->pool, "web") != 0 || row->wish != WISH_RUN)
 			continue;
+		/* One that is no node yet is refused: that is rarely worth a try. */
+		if (row->state != MACHINE_READY && sim_chance(s, 80))
+			continue;
 		last = row;
 		if (sim_chance(s, 50))
 			break;
@@ -407,8 +410,12 @@ void nodes_operator(struct sim *s, struct post *p)
 		p->ev.command.name = post_text(p, "web");
 		return;
 	case COMMAND_NODE_MOVE:
-		if (sim_chance(s, 50))
+		if (sim_chance(s, 80))
 			p->ev.command.strategy = STRATEGY_LIVE;
+		/* To where it is nothing moves: that is refused, and rarely tried. */
+		for (uint32_t i = 0; node && i < s->swarm.hosts && sim_chance(s, 80); i++)
+			if (strcmp(s->hosts[i].name, node->host) != 0)
+				host = s->hosts[i].name;
 		p->ev.command.name = post_text(p, node ? node->name : "web-99");
 		p->ev.command.host = post_text(p, host);
 		return;

@@ -61,6 +61,9 @@ void swarm_draw(struct sim *s)
 		if (!sw->calm && on)
 			sw->permille[f] = (uint16_t)((most[f] * part + 999) / 1000);
 	}
+	/* Few seeds migrate at all: there it must be likely. */
+	if (!sw->calm)
+		sw->permille[SIM_MIGRATE_TWIN] = 500;
 	sw->hosts = sw->tiny ? 1 : (uint32_t)sim_between(s, 1, HOSTS_MAX);
 	sw->gateways = (uint32_t)sim_between(s, 1, GATEWAYS_MAX);
 	sw->arrival_ms = sim_between(s, 50, 1000);

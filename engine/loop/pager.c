@@ -19,20 +19,20 @@
 
 #include "engine/base/check.h"
 #include "engine/base/log.h"
-#include "engine/loop/alarm.h"
+#include "engine/loop/pager.h"
 #include "engine/loop/shell.h"
 #include "engine/loop/show.h"
 
 enum { RUNS_MAX = 4, WAITS_MAX = 64, RUN_MS = 10 * 1000, ENV_SIZE = 160 };
 
 struct run {
-	struct alarm *alarm;
+	struct pager *pager;
 	uv_process_t process;
 	uv_timer_t deadline;
 	bool taken;		/* until the process and its handle are gone */
 };
 
-struct alarm {
+struct pager {
 	struct shell *shell;
 	struct run runs[RUNS_MAX];
 	struct event_row wait_list[WAITS_MAX];
@@ -40,14 +40,14 @@ struct alarm {
 	uint64_t lost;		/* since the line was full */
 };
 
-static void go_on(struct alarm *a);
+static void go_on(struct pager *a);
 
 static void on_closed(uv_handle_t *handle)
 {
 	struct run *r = handle->data;
 
 	r->taken = false;
-	go_on(r->alarm);
+	go_on(r->pager);
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -74,7 +74,7 @@ static void on_exit_run(uv_process_t *process, int64_t status, int sig)
 
 static void start(struct run *r, const struct event_row *ev)
 {
-	const struct site_spec *spec = &r->alarm->shell->world.spec;
+	const struct site_spec *spec = &r->pager->shell->world.spec;
 	char env[5][ENV_SIZE], time[SHOW_TIME_SIZE];
 	char object[2 * sizeof(ev->object)], text[2 * sizeof(ev->text)];
 	char *envp[] = { env[0], env[1], env[2], env[3], env[4], NULL };
@@ -96,7 +96,7 @@ static void start(struct run *r, const struct event_row *ev)
 		 show_time_text(ev->wall_ms, time));
 	r->taken = true;
 	r->process = (uv_process_t){ .data = r };
-	int rc = uv_spawn(&r->alarm->shell->loop, &r->process, &options);
+	int rc = uv_spawn(&r->pager->shell->loop, &r->process, &options);
 	if (rc < 0) {
 		log_error("the alarm program %s cannot be started: %s",
 			  spec->alarm, uv_strerror(rc));
@@ -108,7 +108,7 @@ static void start(struct run *r, const struct event_row *ev)
 	uv_timer_start(&r->deadline, on_deadline, RUN_MS, 0);
 }
 
-static struct run *free_run(struct alarm *a)
+static struct run *free_run(struct pager *a)
 {
 	for (int i = 0; i < RUNS_MAX; i++)
 		if (!a->runs[i].taken)
@@ -116,7 +116,7 @@ static struct run *free_run(struct alarm *a)
 	return NULL;
 }
 
-static void go_on(struct alarm *a)
+static void go_on(struct pager *a)
 {
 	struct run *r;
 
@@ -136,14 +136,14 @@ static void go_on(struct alarm *a)
 	}
 }
 
-static struct alarm *alarm_new(struct shell *sh)
+static struct pager *pager_new(struct shell *sh)
 {
-	struct alarm *a = calloc(1, sizeof(*a));
+	struct pager *a = calloc(1, sizeof(*a));
 
 	CHECK("", a, "out of memory");
 	a->shell = sh;
 	for (int i = 0; i < RUNS_MAX; i++) {
-		a->runs[i].alarm = a;
+		a->runs[i].pager = a;
 		a->runs[i].deadline.data = &a->runs[i];
 		uv_timer_init(&sh->loop, &a->runs[i].deadline);
 		uv_unref((uv_handle_t *)&a->runs[i].deadline);
@@ -151,14 +151,14 @@ static struct alarm *alarm_new(struct shell *sh)
 	return a;
 }
 
-void alarm_on_event(struct shell *sh, const struct event_row *ev)
+void pager_on_event(struct shell *sh, const struct event_row *ev)
 {
-	struct alarm *a = sh->alarm;
+	struct pager *a = sh->pager;
 
 	if (!sh->world.spec.alarm[0] || ev->severity == SEVERITY_INFO)
 		return;
 	if (!a)
-		a = sh->alarm = alarm_new(sh);
+		a = sh->pager = pager_new(sh);
 	if (a->waiting == WAITS_MAX) {
 		a->lost++;
 		return;
@@ -167,7 +167,7 @@ void alarm_on_event(struct shell *sh, const struct event_row *ev)
 	go_on(a);
 }
 
-int alarm_check(const struct site_spec *spec, struct error *err)
+int pager_check(const struct site_spec *spec, struct error *err)
 {
 	if (!spec->alarm[0])
 		return 0;
