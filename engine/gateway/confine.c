@@ -71,7 +71,7 @@ static int allow_sockets(scmp_filter_ctx filter)
 	     i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 				      SCMP_A0(SCMP_CMP_EQ,
-					      (scmp_datum_t)families[i]));
+					      (scmp_datum_t)families[i], 0));
 	return rc;
 }
 
