@@ -86,6 +86,7 @@ $(BUILD)/obj/%.o: %.c
 
 # The migrations' text is compiled in; the compiler does not list it.
 $(BUILD)/obj/db/migrations.o: $(wildcard db/migrations/*.sql)
+$(BUILD)/obj/console/practice.o: share/practice/site.lua
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/tap.o $(SIM_LIB) $(LIB)
 	@mkdir -p $(@D)

@@ -145,6 +145,15 @@ void action_quit(struct app *app)
 	struct dialog *d = &app->dialog;
 	bool embedded = app->options->embedded && app->link.up;
 
+	if (app->options->practice) {
+		dialog_open(d, DIALOG_MENU, "Quit", on_quit_attached);
+		dialog_line(d, "This is the practice site: everything of it is "
+			    "removed.");
+		dialog_choice(d, 'y', true, "Leave", "it takes some seconds");
+		dialog_choice(d, 'n', true, "Stay", "");
+		d->at = 0;
+		return;
+	}
 	dialog_open(d, DIALOG_MENU, "Quit", embedded ? on_quit_embedded :
 		    on_quit_attached);
 	if (embedded) {

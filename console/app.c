@@ -23,6 +23,7 @@
 #include "console/keys.h"
 #include "console/script.h"
 #include "console/term.h"
+#include "console/tutorial.h"
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -413,9 +414,13 @@ int console_run(const struct console_options *options)
 	if (options->control_fd >= 0 &&
 	    link_adopt(&app->link, options->control_fd, app->mono_ms))
 		app_message(app, true, "The engine: %s", app->link.trouble);
+	if (options->tour)
+		tutorial_start(app);
 	loop(app);
-	if (!app->stopping && !app->script && options->embedded &&
-	    app->link.up)
+	if (options->practice)
+		term_note(app->term, "Removing the practice site ...");
+	else if (!app->stopping && !app->script && options->embedded &&
+		 app->link.up)
 		term_note(app->term, "The engine keeps running.  Back to it: "
 			  "remuda   Stop it: remuda engine stop");
 	memory_save(&app->memory, &app->prompt);

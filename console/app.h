@@ -27,6 +27,8 @@ struct console_options {
 	 * socket, or -1.  Called at most three times.  NULL = cannot. */
 	int (*restart_engine)(void *arg);
 	void *restart_arg;
+	bool practice;		/* the engine's site goes with the console */
+	bool tour;		/* begin with the tour */
 };
 
 /*

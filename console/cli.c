@@ -222,6 +222,7 @@ struct cli_place cli_place(const struct cli *cli)
 		.paths = &cli->paths,
 		.socket = cli->socket_named ? cli->socket : NULL,
 		.read_only = cli_has(cli, FLAG_READ_ONLY),
+		.practice = cli_has(cli, FLAG_PRACTICE),
 		.no_color = cli_has(cli, FLAG_NO_COLOR),
 		.ascii = cli_has(cli, FLAG_ASCII),
 		.utc = cli_has(cli, FLAG_UTC),
@@ -315,8 +316,12 @@ static int choose_place(struct cli *cli)
 static int run_console(struct cli *cli)
 {
 	struct cli_place place = cli_place(cli);
+	bool nothing = !cli->socket_named && !place.practice &&
+		       access(cli->socket, F_OK) &&
+		       access(cli->paths.config, F_OK);
 
-	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+	/* At the first start it says what there is. */
+	if (!nothing && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
 		return cli_fail(cli, CLI_USAGE, NULL, NULL,
 				"the console needs a terminal; for commands "
 				"see: remuda help");

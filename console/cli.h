@@ -66,8 +66,10 @@ enum cli_value {
 	  "folder of database and log (REMUDA_STATE_DIR)")                     \
 	X(TIMEOUT, "timeout", 0, "TIME", DURATION, true, NULL,                 \
 	  "how long to wait for the engine, 30s unless told")                  \
-	X(READ_ONLY, "read-only", 0, NULL, SWITCH, true, NULL,                 \
+	X(READ_ONLY, "read-only", 'r', NULL, SWITCH, true, NULL,                 \
 	  "refuse everything that changes something")                          \
+	X(PRACTICE, "practice", 0, NULL, SWITCH, true, NULL,                   \
+	  "the console on a practice site, where nothing is real")             \
 	X(JSON, "json", 0, NULL, SWITCH, true, NULL,                           \
 	  "one JSON document; errors as JSON too")                             \
 	X(CSV, "csv", 0, NULL, SWITCH, true, NULL,                             \
@@ -311,7 +313,7 @@ const char *cli_suggest(const char *word, const char *const *candidates);
 struct cli_place {
 	const struct paths *paths;
 	const char *socket;	/* control socket, or NULL: none was named */
-	bool read_only, no_color, ascii, utc;
+	bool read_only, practice, no_color, ascii, utc;
 	const char *log_level;	/* or NULL */
 	const char *log;	/* "syslog", a file, or NULL: as usual */
 	unsigned gateways;	/* 0 = not told */

@@ -79,3 +79,24 @@ const char *format_took(char *out, size_t size, int64_t ms)
 		snprintf(out, size, "%" PRId64 " min", ms / 60000);
 	return out;
 }
+
+size_t format_base64(char *out, const char *bytes, size_t length)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *in = (const unsigned char *)bytes;
+	size_t used = 0;
+
+	for (size_t i = 0; i < length; i += 3) {
+		unsigned n = (unsigned)in[i] << 16;
+		size_t left = length - i;
+
+		n |= left > 1 ? (unsigned)in[i + 1] << 8 : 0;
+		n |= left > 2 ? in[i + 2] : 0;
+		out[used++] = digits[n >> 18];
+		out[used++] = digits[n >> 12 & 63];
+		out[used++] = left > 1 ? digits[n >> 6 & 63] : '=';
+		out[used++] = left > 2 ? digits[n & 63] : '=';
+	}
+	return used;
+}

@@ -19,4 +19,7 @@ const char *format_bytes(char *out, size_t size, int64_t bytes);
 /* "350 ms", "4.1 s", "2 min": a measured duration; "-" below 0. */
 const char *format_took(char *out, size_t size, int64_t ms);
 
+/* Four characters for every three bytes begun, no NUL; returns how many. */
+size_t format_base64(char *out, const char *bytes, size_t length);
+
 #endif

@@ -23,8 +23,10 @@
 #include "console/cli.h"
 #include "console/client.h"
 #include "console/connect.h"
+#include "console/first.h"
 #include "console/launch.h"
 #include "console/paths.h"
+#include "console/practice.h"
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/core/step.h"
@@ -328,13 +330,90 @@ static bool engine_answers(const char *socket)
 	return there;
 }
 
+/* Starts an engine for the console of o. */
+static int run_embedded(struct console_options *o, struct embedded *embedded)
+{
+	const struct cli_place *place = embedded->place;
+	struct error err = { "" };
+
+	o->socket_path = place->paths->control_socket;
+	o->site_file = place->paths->config;
+	o->embedded = true;
+	o->control_fd = embed(embedded, &err);
+	o->restart_engine = restart;
+	o->restart_arg = embedded;
+	if (o->control_fd < 0) {
+		fprintf(stderr, "error: %s\n  the log: %s\n", err.text,
+			place->paths->log);
+		return CLI_FAILED;
+	}
+	return console_run(o);
+}
+
+/* A site of which nothing is real, and all of it goes with the console. */
+static int run_practice(struct console_options *o, const struct cli_place *place)
+{
+	struct practice practice;
+	struct cli_place there = *place;
+	struct embedded embedded = { .place = &there };
+	struct error err = { "" };
+	int code;
+
+	if (practice_open(&practice, &err)) {
+		fprintf(stderr, "error: %s\n", err.text);
+		return CLI_FAILED;
+	}
+	there.paths = &practice.paths;
+	o->practice = true;
+	o->memory = NULL;	/* nothing is left of it */
+	code = run_embedded(o, &embedded);
+	if (practice_close(&practice, &err)) {
+		fprintf(stderr, "error: %s\n", err.text);
+		return CLI_FAILED;
+	}
+	return code;
+}
+
+/* Nothing is there yet: the person says what to do. */
+static int run_first(struct console_options *o, const struct cli_place *place)
+{
+	const struct first_options first = { place->paths, place->ascii,
+					     place->no_color };
+	struct paths paths = *place->paths;
+	struct cli_place there = *place;
+	struct embedded embedded = { .place = &there };
+	struct first_choice choice;
+
+	if (first_ask(&first, &choice)) {
+		first_print(place->paths, stderr);
+		return CLI_USAGE;
+	}
+	o->ascii = choice.ascii;
+	o->tour = choice.tour;
+	there.paths = &paths;
+	switch (choice.kind) {
+	case FIRST_LEAVE:
+		return 0;
+	case FIRST_PRACTICE:
+		return run_practice(o, place);
+	case FIRST_ATTACH:
+		o->socket_path = choice.text;
+		return console_run(o);
+	case FIRST_CONFIG:
+		snprintf(paths.config, sizeof(paths.config), "%s", choice.text);
+		break;
+	case FIRST_SITE:
+		break;
+	}
+	return run_embedded(o, &embedded);
+}
+
 /* The console: on the engine that was named, on the site's one when it
  * answers, else on one that this starts. */
 static int start_console(const struct cli_place *place)
 {
 	const char *clock = getenv("REMUDA_CLOCK_MS");
 	struct embedded embedded = { .place = place };
-	struct error err = { "" };
 	char socket[PATHS_SIZE];
 	struct console_options o = {
 		.socket_path = place->socket,
@@ -350,31 +429,20 @@ static int start_console(const struct cli_place *place)
 	};
 
 	setlocale(LC_ALL, "");
+	if (place->practice)
+		return run_practice(&o, place);
 	if (!o.socket_path)
 		o.socket_path = paths_client_socket(place->paths, socket,
 						    sizeof(socket));
-	if (!place->socket && !engine_answers(o.socket_path)) {
-		if (access(place->paths->config, R_OK)) {
-			fprintf(stderr,
-				"error: no engine answers at %s, and there is "
-				"no site file to start one with: %s\n"
-				"  write one there, or name another: "
-				"remuda --config FILE\n", o.socket_path,
-				place->paths->config);
-			return CLI_FAILED;
-		}
-		o.socket_path = place->paths->control_socket;
-		o.embedded = true;
-		o.control_fd = embed(&embedded, &err);
-		o.restart_engine = restart;
-		o.restart_arg = &embedded;
-		if (o.control_fd < 0) {
-			fprintf(stderr, "error: %s\n  the log: %s\n", err.text,
-				place->paths->log);
-			return CLI_FAILED;
-		}
+	if (place->socket || engine_answers(o.socket_path))
+		return console_run(&o);
+	if (access(place->paths->config, R_OK) == 0)
+		return run_embedded(&o, &embedded);
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+		first_print(place->paths, stderr);
+		return CLI_USAGE;
 	}
-	return console_run(&o);
+	return run_first(&o, place);
 }
 
 int main(int argc, char **argv)

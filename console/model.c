@@ -360,11 +360,16 @@ int64_t item_time_ms(const json_t *item, const char *member)
 	return (int64_t)timegm(&tm) * 1000 + ms;
 }
 
+bool model_cluster_pool(const struct model *m, const json_t *pool)
+{
+	return m->sets[TOPIC_CLUSTERS].count &&
+	       model_named(m, TOPIC_CLUSTERS, item_text(pool, "name"));
+}
+
 struct model_totals model_totals(const struct model *m)
 {
 	struct model_totals t = {
 		.hosts = (int)m->sets[TOPIC_HOSTS].count,
-		.pools = (int)m->sets[TOPIC_POOLS].count,
 		.machines = (int)m->sets[TOPIC_MACHINES].count,
 		.sessions = (int)m->sets[TOPIC_SESSIONS].count,
 	};
@@ -381,6 +386,9 @@ struct model_totals model_totals(const struct model *m)
 	for (size_t i = 0; i < pools->count; i++) {
 		const json_t *pool = pools->entries[i].item;
 
+		if (model_cluster_pool(m, pool))
+			continue;
+		t.pools++;
 		t.in_use += item_int(pool, "in_use", 0);
 		t.ready += item_int(pool, "ready", 0);
 		t.starting += item_int(pool, "starting", 0);

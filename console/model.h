@@ -115,6 +115,9 @@ struct model_totals {
 	int64_t in_use, ready, starting, bad;
 };
 
+/* The pool that a cluster's nodes are machines of: views of pools leave it out. */
+bool model_cluster_pool(const struct model *m, const json_t *pool);
+
 struct model_totals model_totals(const struct model *m);
 /* The machine's host does not answer: its state is only the last known. */
 bool model_machine_unknown(const struct model *m, const json_t *machine);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "console/format.h"
 #include "console/probe.h"
 #include "console/settings.h"
 #include "engine/base/error.h"
@@ -507,26 +508,6 @@ void term_suspend(struct term *t)
 
 /* ---- the clipboard --------------------------------------------------- */
 
-static size_t base64(char *out, const unsigned char *in, size_t length)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t used = 0;
-
-	for (size_t i = 0; i < length; i += 3) {
-		unsigned n = (unsigned)in[i] << 16;
-		size_t left = length - i;
-
-		n |= left > 1 ? (unsigned)in[i + 1] << 8 : 0;
-		n |= left > 2 ? in[i + 2] : 0;
-		out[used++] = digits[n >> 18];
-		out[used++] = digits[n >> 12 & 63];
-		out[used++] = left > 1 ? digits[n >> 6 & 63] : '=';
-		out[used++] = left > 2 ? digits[n & 63] : '=';
-	}
-	return used;
-}
-
 int term_copy(struct term *t, const char *text, size_t length)
 {
 	static const char head[] = "\033]52;c;";
@@ -539,7 +520,7 @@ int term_copy(struct term *t, const char *text, size_t length)
 	if (!out)
 		return -1;
 	memcpy(out, head, used);
-	used += base64(out + used, (const unsigned char *)text, length);
+	used += format_base64(out + used, text, length);
 	out[used++] = '\a';
 	term_write(t, out, used);
 	free(out);

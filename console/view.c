@@ -180,6 +180,16 @@ void view_fill(struct view *v, int i, view_wanted *wanted)
 	list_view_end(&v->lists[i], &context);
 }
 
+static bool no_cluster(const struct view *v, const json_t *item)
+{
+	return !model_cluster_pool(&v->app->model, item);
+}
+
+void view_fill_pools(struct view *v, int i)
+{
+	view_fill(v, i, no_cluster);
+}
+
 void view_fill_sessions(struct view *v, int i, view_wanted *wanted)
 {
 	struct list_context context = view_context(v);

@@ -125,6 +125,8 @@ void view_open_list(struct view *v, int i, const struct columns *columns,
 /* Fills list i with every object of its topic for which wanted says yes. */
 typedef bool view_wanted(const struct view *v, const json_t *item);
 void view_fill(struct view *v, int i, view_wanted *wanted);
+/* Pools, without those that are clusters. */
+void view_fill_pools(struct view *v, int i);
 /* Adds the waiting requests to list i between begin and end. */
 void view_fill_sessions(struct view *v, int i, view_wanted *wanted);
 

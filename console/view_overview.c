@@ -35,13 +35,14 @@ static void overview_open(struct view *v)
 		v->topics[i] = lists[i].topic;
 	}
 	v->lists[SESSIONS].inverted = false;	/* the newest first */
+	v->lists[SESSIONS].follow = true;
 	v->lists[EVENTS].follow = true;
 	v->tabs = LISTS;
 }
 
 static void overview_fill(struct view *v)
 {
-	view_fill(v, POOLS, NULL);
+	view_fill_pools(v, POOLS);
 	view_fill(v, HOSTS, NULL);
 	view_fill(v, CLUSTERS, NULL);
 	view_fill_sessions(v, SESSIONS, NULL);

@@ -12,7 +12,7 @@ static void pools_open(struct view *v)
 
 static void pools_fill(struct view *v)
 {
-	view_fill(v, 0, NULL);
+	view_fill_pools(v, 0);
 }
 
 static void pools_draw(struct view *v, struct grid *g, struct rect body)
