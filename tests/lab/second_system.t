@@ -365,7 +365,7 @@ subtest 'the ledger' => sub {
 	is($rc, 0, 'a report as CSV');
 	my @lines = split /\r?\n/, $csv;
 	is(scalar(grep { /payroll/ } @lines), 1, 'one row for the cluster') or diag $csv;
-	my $now = strftime('--from %Y-%m-01 --until %Y-%m-%dT%H:%M:%SZ', gmtime(time - 1));
+	my $now = strftime('--from %Y-%m-01 --until %Y-%m-%dT%H:%M:%S', localtime(time - 1));
 	my $sum = sub { my $s = 0; $s += $_->{machine_ms} // $_->{machine_seconds} // 0 for @{ remuda_json("usage --by $_[0] $now")->{items} }; $s };
 	my ($by_machine, $by_cluster) = ($sum->('machine'), $sum->('cluster'));
 	ok($by_machine > 0, "machines ran $by_machine");
