@@ -100,6 +100,13 @@ bool verb_refused(const struct verb_call *a)
 	return !a->c->may_change;
 }
 
+/* Every change may say why: the audit log keeps it among the arguments. */
+static bool is_common(const struct verb *v, const char *key)
+{
+	return strcmp(key, "id") == 0 || strcmp(key, "verb") == 0 ||
+	       (v->changes && strcmp(key, "why") == 0);
+}
+
 static bool arguments_known(const struct verb_call *a, const struct verb *v)
 {
 	const char *key;
@@ -110,7 +117,7 @@ static bool arguments_known(const struct verb_call *a, const struct verb *v)
 		snprintf(word, sizeof(word), "%.70s ", key);
 		const char *at = strstr(v->args, word);
 
-		if (strcmp(key, "id") == 0 || strcmp(key, "verb") == 0 ||
+		if (is_common(v, key) ||
 		    (at && (at == v->args || at[-1] == ' ')))
 			continue;
 		snprintf(word, sizeof(word), "unknown argument \"%.50s\"", key);
@@ -120,13 +127,60 @@ static bool arguments_known(const struct verb_call *a, const struct verb *v)
 	return true;
 }
 
+static void run_verbs_list(const struct verb_call *a);
+
+/* A plan wants the rights of a change, since it reads the site, and is none. */
+static bool is_change(const struct verb *v)
+{
+	const char *dot = strrchr(v->name, '.');
+
+	return v->changes && !(dot && strcmp(dot, ".plan") == 0);
+}
+
+/* Mistakes are cheaper behind a client that cannot make any. */
+static void run_read_only(const struct verb_call *a)
+{
+	a->c->reads_only = true;
+	control_send(a->c, json_pack("{s:I, s:b, s:s}", "id", a->id, "ok", 1,
+				     "text", "this connection changes nothing any more"));
+}
+
+static const struct verb verbs_self[] = {
+	{ "verbs.list", run_verbs_list, false, "" },
+	{ "read_only", run_read_only, false, "" },
+	{ 0 },
+};
+
+static const struct verb *const tables[] = {
+	verbs_pool, verbs_session, verbs_site, verbs_user, verbs_token,
+	verbs_resource, verbs_gc, verbs_self,
+};
+
+/* So that a script can plan with verbs that are younger than itself. */
+static void run_verbs_list(const struct verb_call *a)
+{
+	json_t *items = json_array();
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		for (const struct verb *v = tables[i]; v->name; v++) {
+			json_t *arguments = json_array();
+
+			for (const char *p = v->args; *p;
+			     p += strcspn(p, " ") + 1)
+				json_array_append_new(arguments,
+					json_stringn(p, strcspn(p, " ")));
+			if (v->changes)
+				json_array_append_new(arguments,
+						      json_string("why"));
+			json_array_append_new(items, json_pack(
+				"{s:s, s:b, s:o}", "verb", v->name, "changes",
+				is_change(v), "arguments", arguments));
+		}
+	control_items(a->c, a->id, "verb_list", items);
+}
+
 static const struct verb *find(const char *name)
 {
-	static const struct verb *const tables[] = {
-		verbs_pool, verbs_session, verbs_site, verbs_user, verbs_token,
-		verbs_resource, verbs_gc,
-	};
-
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct verb *v = tables[i]; v->name; v++)
 			if (strcmp(v->name, name) == 0)
@@ -153,6 +207,10 @@ void verbs_run(struct control_client *c, json_int_t id, const char *verb,
 	if (v->changes && !c->may_change)
 		control_error(c, id, "read_only", NULL,
 			      "only the site's owner and root may change things",
+			      NULL);
+	else if (c->reads_only && is_change(v))
+		control_error(c, id, "read_only", NULL,
+			      "this connection is read-only by its own wish",
 			      NULL);
 	else
 		v->run(&a);

@@ -19,8 +19,11 @@
  * Codes: usage, not_found, refused, read_only, failed, busy, timeout.
  * Unknown verbs and unknown arguments are refused with code usage.
  *
- * Verbs (arguments in brackets are optional):
+ * Verbs (arguments in brackets are optional; every verb that changes something also takes
+ * [why]: a sentence that the audit log keeps among the arguments):
  *   info                                     kind info
+ *   verbs.list                               kind verb_list: verb changes arguments[]
+ *   read_only                                this connection changes nothing from now on
  *   host.list  pool.list  machine.list [pool]  listener.list  application.list  resource.list
  *     resource.show name  gateway.list
  *   session.list [user,machine,application,listener,pool]: those that live; with history=true, pages,
