@@ -26,6 +26,7 @@ struct cli_view;
 	X(DONE, 0, "done, or already so")                                      \
 	X(FAILED, 1, "failed or refused")                                      \
 	X(USAGE, 2, "wrong usage, or it needs a terminal")                     \
+	X(UNCHANGED, 3, "nothing changed (only with --error-unchanged)")       \
 	X(NOT_FOUND, 4, "no such object")                                      \
 	X(UNREACHABLE, 5, "no engine answers")                                 \
 	X(NOT_ALLOWED, 6, "not allowed: read-only")                            \
@@ -50,9 +51,76 @@ enum cli_value {
 /*
  * X(ID, long name, letter or 0, value's word or NULL, kind, global,
  *   argument of the request or NULL, help)
- * A flag means the same everywhere.  Global flags go with every command.
+ * A flag means the same everywhere.  Global flags go with every command and
+ * stand last: those before them have a bit (FLAG_BIT).
  */
 #define CLI_FLAGS(X)                                                           \
+	X(DRY_RUN, "dry-run", 'n', NULL, SWITCH, true, "dry_run",              \
+	  "only say what would happen")                                        \
+	X(SERVE, "serve", 0, "N", NUMBER, false, "serve",                      \
+	  "machines that are kept")                                            \
+	X(SPARE, "spare", 0, "N", NUMBER, false, "spare",                      \
+	  "machines that shall be free and ready")                             \
+	X(MAX, "max", 0, "N", NUMBER, false, "max",                            \
+	  "machines at most")                                                  \
+	X(HISTORY, "history", 0, NULL, SWITCH, false, "history",               \
+	  "also what is over")                                                 \
+	X(FOR, "for", 0, "TIME", DURATION, false, "for",                       \
+	  "how long it may take, or how much longer")                          \
+	X(UNDO, "undo", 0, NULL, SWITCH, false, "undo",                        \
+	  "the site that was in force before this one")                        \
+	X(POOL, "pool", 0, "NAME", TEXT, false, "pool",                        \
+	  "only of this pool")                                                 \
+	X(USER, "user", 0, "NAME", TEXT, false, "user",                        \
+	  "only of this user")                                                 \
+	X(MACHINE, "machine", 0, "NAME", TEXT, false, "machine",               \
+	  "only on this machine")                                              \
+	X(APP, "app", 0, "NAME", TEXT, false, "application",                   \
+	  "only of this application")                                          \
+	X(LISTENER, "listener", 0, "NAME", TEXT, false, "listener",            \
+	  "only of this listener")                                             \
+	X(ALL, "all", 0, NULL, SWITCH, false, NULL,                            \
+	  "all there is of what is over, without limit")                       \
+	X(SINCE, "since", 0, "TIME", TIME, false, "since_ms",                  \
+	  "not before: 2h (ago), 2026-11-22, 2026-11-22T05:30")                \
+	X(UNTIL, "until", 0, "TIME", TIME, false, "until_ms",                  \
+	  "before this time")                                                  \
+	X(SEARCH, "search", 0, "TEXT", TEXT, false, "search",                  \
+	  "only with this text in the reason, whatever the case")              \
+	X(STATE, "state", 0, "STATE", TEXT, false, "state",                    \
+	  "only of this state: closed, lost, failed, refused ...")             \
+	X(CODE, "code", 0, "CODE", TEXT, false, "code",                        \
+	  "only refused with this code")                                       \
+	X(SEVERITY, "severity", 0, "WORD", TEXT, false, "severity",            \
+	  "info, warn or fail")                                                \
+	X(KIND, "kind", 0, "KIND", TEXT, false, "kind",                        \
+	  "only of this kind: CLEAN, FAIL, ADMIN ...")                         \
+	X(WITH_KEY, "with-key", 0, NULL, SWITCH, false, "with_key",            \
+	  "with site.key, by which machines are known as ours")                \
+	X(FORCE, "force", 0, NULL, SWITCH, false, "force",                     \
+	  "although users are on it; over what is there, which is kept")       \
+	X(COMMAND, "command", 0, "VERB", TEXT, false, "command",               \
+	  "only this command: pool.scale, session.end ...")                    \
+	X(OUTCOME, "outcome", 0, "WORD", TEXT, false, "outcome",               \
+	  "ok or failed")                                                      \
+	X(OBJECT, "object", 0, "OBJECT", TEXT, false, "object",                \
+	  "only about this object: machine/mail-07")                           \
+	X(LIMIT, "limit", 0, "N", NUMBER, false, "limit",                      \
+	  "this many, the newest")                                             \
+	X(FOLLOW, "follow", 'f', NULL, SWITCH, false, NULL,                    \
+	  "go on with what happens from now on")                               \
+	X(ONCE, "once", 0, NULL, SWITCH, false, "once",                        \
+	  "good for one session")                                              \
+	X(END_SESSIONS, "end-sessions", 0, NULL, SWITCH, false, "end_sessions", \
+	  "end the user's sessions too")                                       \
+	X(TEXT, "text", 0, "TEXT", TEXT, false, "text",                        \
+	  "reason, stored with the session")                                   \
+	X(LOG_LEVEL, "log-level", 0, "LEVEL", TEXT, false, NULL,               \
+	  "error, warn, info or debug")                                        \
+	X(GATEWAYS, "gateways", 0, "N", NUMBER, false, NULL,                   \
+	  "gateway processes; as many as cores unless told")                   \
+	X(MAN, "man", 0, NULL, SWITCH, false, NULL,                            \
+	  "print the man page")                                                \
 	X(SOCKET, "socket", 0, "PATH", TEXT, true, NULL,                       \
 	  "control socket of the engine (REMUDA_SOCKET)")                      \
 	X(SITE, "site", 0, "NAME", TEXT, true, NULL,                           \
@@ -83,7 +151,7 @@ enum cli_value {
 	  "times in UTC")                                                      \
 	X(NO_COLOR, "no-color", 0, NULL, SWITCH, true, NULL,                   \
 	  "no colour and no bold (NO_COLOR)")                                  \
-	X(ASCII, "ascii", 0, NULL, SWITCH, true, NULL,                           \
+	X(ASCII, "ascii", 0, NULL, SWITCH, true, NULL,                         \
 	  "plain ASCII whatever the locale")                                   \
 	X(YES, "yes", 'y', NULL, SWITCH, true, NULL,                           \
 	  "do not ask")                                                        \
@@ -91,80 +159,22 @@ enum cli_value {
 	  "do not ask about this one")                                         \
 	X(NO_INPUT, "no-input", 0, NULL, SWITCH, true, NULL,                   \
 	  "never ask: fail instead")                                           \
+	X(WHY, "why", 0, "TEXT", TEXT, true, NULL,                             \
+	  "reason of a change, kept in the audit log")                         \
+	X(WAIT, "wait", 0, NULL, SWITCH, true, NULL,                           \
+	  "return when what a change began is done")                           \
+	X(NO_WAIT, "no-wait", 0, NULL, SWITCH, true, NULL,                     \
+	  "return when a change is ordered (as without it)")                   \
+	X(ERROR_UNCHANGED, "error-unchanged", 0, NULL, SWITCH, true, NULL,     \
+	  "exit code 3 when it was so already")                                \
 	X(QUIET, "quiet", 'q', NULL, SWITCH, true, NULL,                       \
 	  "no words about success")                                            \
 	X(VERBOSE, "verbose", 'v', NULL, SWITCH, true, NULL,                   \
 	  "show what is asked of the engine")                                  \
-	X(VERSION, "version", 0, NULL, SWITCH, true, NULL,                       \
+	X(VERSION, "version", 0, NULL, SWITCH, true, NULL,                     \
 	  "version of this program")                                           \
 	X(HELP, "help", 'h', NULL, SWITCH, true, NULL,                         \
-	  "help on this command")                                              \
-	X(SERVE, "serve", 0, "N", NUMBER, false, "serve",                      \
-	  "machines that are kept")                                            \
-	X(SPARE, "spare", 0, "N", NUMBER, false, "spare",                      \
-	  "machines that shall be free and ready")                             \
-	X(MAX, "max", 0, "N", NUMBER, false, "max",                            \
-	  "machines at most")                                                  \
-	X(DRY_RUN, "dry-run", 'n', NULL, SWITCH, false, "dry_run",             \
-	  "only say what would happen")                                        \
-	X(HISTORY, "history", 0, NULL, SWITCH, false, "history",               \
-	  "also what is over")                                                 \
-	X(FOR, "for", 0, "TIME", DURATION, false, "for",                       \
-	  "how long it may take, or how much longer")                           \
-	X(UNDO, "undo", 0, NULL, SWITCH, false, "undo",                        \
-	  "the site that was in force before this one")                        \
-	X(POOL, "pool", 0, "NAME", TEXT, false, "pool",                        \
-	  "only of this pool")                                        \
-	X(USER, "user", 0, "NAME", TEXT, false, "user",                        \
-	  "only of this user")                                                 \
-	X(MACHINE, "machine", 0, "NAME", TEXT, false, "machine",               \
-	  "only on this machine")                                              \
-	X(APP, "app", 0, "NAME", TEXT, false, "application",                   \
-	  "only of this application")                                          \
-	X(LISTENER, "listener", 0, "NAME", TEXT, false, "listener",            \
-	  "only of this listener")                                             \
-	X(ALL, "all", 0, NULL, SWITCH, false, NULL,                            \
-	  "all there is of what is over, without limit")                       \
-	X(SINCE, "since", 0, "TIME", TIME, false, "since_ms",                  \
-	  "not before: 2h (ago), 2026-11-22, 2026-11-22T05:30")                \
-	X(UNTIL, "until", 0, "TIME", TIME, false, "until_ms",                  \
-	  "before this time")                                                  \
-	X(SEARCH, "search", 0, "TEXT", TEXT, false, "search",                  \
-	  "only with this text in the reason, whatever the case")              \
-	X(STATE, "state", 0, "STATE", TEXT, false, "state",                    \
-	  "only of this state: closed, lost, failed, refused ...")             \
-	X(CODE, "code", 0, "CODE", TEXT, false, "code",                        \
-	  "only refused with this code")                                       \
-	X(SEVERITY, "severity", 0, "WORD", TEXT, false, "severity",            \
-	  "info, warn or fail")                                                \
-	X(KIND, "kind", 0, "KIND", TEXT, false, "kind",                        \
-	  "only of this kind: CLEAN, FAIL, ADMIN ...")                         \
-	X(WITH_KEY, "with-key", 0, NULL, SWITCH, false, "with_key",             \
-	  "with site.key, by which machines are known as ours")                \
-	X(FORCE, "force", 0, NULL, SWITCH, false, "force",                      \
-	  "although users are on it; over what is there, which is kept")       \
-	X(COMMAND, "command", 0, "VERB", TEXT, false, "command",               \
-	  "only this command: pool.scale, session.end ...")                    \
-	X(OUTCOME, "outcome", 0, "WORD", TEXT, false, "outcome",               \
-	  "ok or failed")                                                      \
-	X(OBJECT, "object", 0, "OBJECT", TEXT, false, "object",                \
-	  "only about this object: machine/mail-07")                           \
-	X(LIMIT, "limit", 0, "N", NUMBER, false, "limit",                      \
-	  "this many, the newest")                                             \
-	X(FOLLOW, "follow", 'f', NULL, SWITCH, false, NULL,                    \
-	  "go on with what happens from now on")                               \
-	X(ONCE, "once", 0, NULL, SWITCH, false, "once",                        \
-	  "good for one session")                                              \
-	X(END_SESSIONS, "end-sessions", 0, NULL, SWITCH, false, "end_sessions", \
-	  "end the user's sessions too")                                       \
-	X(TEXT, "text", 0, "TEXT", TEXT, false, "text",                        \
-	  "reason, stored with the session")                                   \
-	X(LOG_LEVEL, "log-level", 0, "LEVEL", TEXT, false, NULL,               \
-	  "error, warn, info or debug")                                        \
-	X(GATEWAYS, "gateways", 0, "N", NUMBER, false, NULL,                   \
-	  "gateway processes; as many as cores unless told")                   \
-	X(MAN, "man", 0, NULL, SWITCH, false, NULL,                            \
-	  "print the man page")
+	  "help on this command")
 
 enum cli_flag {
 #define X(id, ...) FLAG_##id,
@@ -184,6 +194,7 @@ struct cli_flag_info {
 };
 
 #define FLAG_BIT(id) (UINT64_C(1) << FLAG_##id)
+_Static_assert(FLAG_SOCKET <= 64, "flags of commands have a bit each");
 
 enum { CLI_ARGUMENTS = 3 };
 
@@ -215,16 +226,23 @@ struct cli_command {
 	const char *verb;
 	const char *alias;	/* one word: "ls" is machine list */
 	struct cli_argument arguments[CLI_ARGUMENTS];
-	uint64_t flags;		/* FLAG_BITs beside the global ones */
+	uint64_t flags;		/* FLAG_BITs beside the global ones, and
+				 * DRY_RUN where it plans by itself */
 	const char *control;	/* control verb, or NULL */
 	const struct cli_view *view;	/* of its list; NULL: the noun's */
 	bool changes;		/* refused by --read-only */
 	bool verbatim;		/* words after it are passed on unread */
+	bool tail;		/* words after its first argument are */
 	bool hidden;		/* for programs: not in the help */
 	enum cli_confirm confirm;
 	int (*run)(struct cli *cli);	/* returns an enum cli_exit */
 	const char *help;
 };
+
+static inline bool cli_takes(const struct cli_command *c, int flag)
+{
+	return flag < FLAG_SOCKET && (c->flags >> flag & 1);
+}
 
 extern const struct cli_flag_info cli_flags[FLAG_COUNT];
 extern const struct cli_noun cli_nouns[];	/* ends with name == NULL */
@@ -258,6 +276,9 @@ void cli_call_fini(struct cli_call *call);
 struct json_t *cli_request(const struct cli_call *call, int i,
 			   struct error *err);
 
+/* Its dry run is its own, or the engine's; others get cli_run_would. */
+bool cli_engine_plans(const struct cli_command *c);
+
 /* The best of candidates (NULL-terminated) near word, or NULL. */
 const char *cli_suggest(const char *word, const char *const *candidates);
 
@@ -275,6 +296,9 @@ struct cli_roles {
 	/* socket NULL: start an engine unless the site's one answers. */
 	int (*console)(const struct cli_place *place);
 	int (*connect)(int argc, char **argv);
+	/* engine_restore, which brings SQLite: not every program has that. */
+	int (*restore)(const struct engine_restore *o, char *text, size_t size,
+		       struct error *err);
 };
 
 /* Runs a command line; returns the exit code. */

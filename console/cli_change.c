@@ -38,13 +38,6 @@ static void object_name(char *out, size_t out_size,
 	snprintf(out, out_size, "%s/%.100s", noun, slash ? slash + 1 : word);
 }
 
-static const char *text_of(const json_t *item, const char *key)
-{
-	const char *text = json_string_value(json_object_get(item, key));
-
-	return text ? text : "?";
-}
-
 /*
  * What would be touched, as a line for the question: filled when a person has
  * to be asked about this name, empty otherwise.  An object that cannot be
@@ -53,38 +46,12 @@ static const char *text_of(const json_t *item, const char *key)
 static int touched(struct cli *cli, const json_t *change, const char *object,
 		   char *out, size_t out_size)
 {
-	const struct cli_command *c = cli->call.command;
-	json_t *request = json_copy((json_t *)change), *answer, *item, *session;
-	struct error err = { "" };
-	char verb[64], id[64];
-	struct cli_column column = { .key = "session" };
+	int code;
+	json_t *item = cli_show_of(cli, change, &code);
 
-	snprintf(verb, sizeof(verb), "%s.show", c->noun);
-	json_object_set_new(request, "verb", json_string(verb));
-	json_object_del(request, "text");
-	answer = client_call(&cli->client, request, cli->timeout_ms, &err);
-	if (!answer)
-		return cli_fail_client(cli, &err);
-	item = json_object_get(answer, "item");
-	session = json_object_get(item, "session");
-	*out = '\0';
-	if (c->confirm == CONFIRM_ALWAYS && item && !strcmp(c->noun, "pool")) {
-		snprintf(out, out_size, "%s: %lld machines, %lld in session",
-			 object, (long long)json_integer_value(
-					 json_object_get(item, "total")),
-			 (long long)json_integer_value(
-				 json_object_get(item, "in_use")));
-	} else if (c->confirm == CONFIRM_ALWAYS && item) {
-		snprintf(out, out_size, "%s: user %s on %s, %s", object,
-			 text_of(item, "user"), text_of(item, "machine"),
-			 text_of(item, "state"));
-	} else if (session && !json_is_null(session)) {
-		cell_raw(id, sizeof(id), &column, item);
-		snprintf(out, out_size, "%s: user %s is on it, session %s",
-			 object, text_of(item, "user"), id);
-	}
-	json_decref(answer);
-	return CLI_DONE;
+	cli_touched(out, out_size, cli->call.command, object, item);
+	json_decref(item);
+	return code;
 }
 
 static int ask_person(const struct cli *cli, json_t *questions)
@@ -130,7 +97,8 @@ static int confirm(struct cli *cli, json_t *changes)
 		code = touched(cli, change, object, line, sizeof(line));
 		if (code != CLI_DONE)
 			break;
-		bare = strchr(object, '/') + 1;
+		bare = strchr(object, '/');
+		bare = bare ? bare + 1 : cli->paths.site;
 		if (*line && !(named && (strcmp(named, object) == 0 ||
 					 strcmp(named, bare) == 0)))
 			json_array_append_new(questions, json_string(line));
@@ -192,9 +160,52 @@ static int check_scale(const struct cli *cli)
 			"--max N");
 }
 
+/* The same for a person, before and after a change. */
+static bool is_unchanged(const json_t *before, const json_t *after)
+{
+	static const char *const keys[] = { "id", "serve", "spare", "max",
+					    "paused", "wish", "state", "ends" };
+
+	if (!before || !after)
+		return false;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const json_t *was = json_object_get(before, keys[i]);
+		const json_t *is = json_object_get(after, keys[i]);
+
+		if ((was || is) && !(was && is && json_equal(was, is)))
+			return false;
+	}
+	return true;
+}
+
+/* One change, with what --wait and --error-unchanged add to it. */
+static int send_one(struct cli *cli, json_t *change, const char *object,
+		    json_t *results)
+{
+	bool compare = cli_has(cli, FLAG_ERROR_UNCHANGED);
+	bool wait = cli_has(cli, FLAG_WAIT) && !cli_has(cli, FLAG_DRY_RUN);
+	json_t *before = NULL, *after = NULL;
+	int code = CLI_DONE;
+
+	if (compare || wait)
+		before = cli_show_of(cli, change, &code);
+	if (code == CLI_DONE)
+		code = send_change(cli, json_incref(change), object, results);
+	if (code == CLI_DONE && compare) {
+		after = cli_show_of(cli, change, &code);
+		if (code == CLI_DONE && is_unchanged(before, after))
+			code = CLI_UNCHANGED;
+	}
+	if (code == CLI_DONE && wait)
+		code = cli_wait(cli, change, before);
+	json_decref(before);
+	json_decref(after);
+	return code;
+}
+
 static int send_all(struct cli *cli, json_t *changes)
 {
-	int failed = 0, first = CLI_DONE, code, count;
+	int failed = 0, same = 0, first = CLI_DONE, code, count;
 	json_t *results = json_array(), *change;
 	char object[160];
 	size_t i;
@@ -202,8 +213,9 @@ static int send_all(struct cli *cli, json_t *changes)
 	count = (int)json_array_size(changes);
 	json_array_foreach(changes, i, change) {
 		object_name(object, sizeof(object), &cli->call, (int)i);
-		code = send_change(cli, json_incref(change), object, results);
-		if (code == CLI_DONE)
+		code = send_one(cli, change, object, results);
+		same += code == CLI_UNCHANGED;
+		if (code == CLI_DONE || code == CLI_UNCHANGED)
 			continue;
 		if (!failed++)
 			first = code;
@@ -215,6 +227,8 @@ static int send_all(struct cli *cli, json_t *changes)
 	if (cli->output.format == FORMAT_JSON)
 		output_document(stdout, "change_list", "items", results);
 	json_decref(results);
+	if (!failed && same == count && count)
+		return CLI_UNCHANGED;
 	return failed && failed < count ? CLI_PARTLY : first;
 }
 
@@ -243,6 +257,70 @@ int cli_run_change(struct cli *cli)
 	if (code == CLI_DONE)
 		code = send_all(cli, changes);
 	json_decref(changes);
+	return code;
+}
+
+/* ---- a dry run of what the engine does not plan -------------------------- */
+
+/* What the engine has of the object of a change, into *item: NULL when it has
+ * nothing to show.  One that does not exist is an error. */
+static int show_touched(struct cli *cli, const json_t *change, json_t **item)
+{
+	json_t *show = NULL, *answer;
+	int code = CLI_DONE;
+
+	*item = NULL;
+	if (strcmp(cli->call.command->verb, "create") != 0)
+		show = cli_show_request(change);
+	if (!show)
+		return CLI_DONE;
+	answer = cli_ask(cli, show, &code);
+	*item = json_incref(json_object_get(answer, "item"));
+	json_decref(answer);
+	return code;
+}
+
+static int say_would(struct cli *cli, const json_t *change, json_t *results)
+{
+	char object[160], text[400], shown[1024];
+	json_t *item;
+	int code = show_touched(cli, change, &item);
+
+	if (code != CLI_DONE)
+		return code;
+	cli_object_of(object, sizeof(object), change);
+	cli_would(text, sizeof(text), change, item);
+	json_decref(item);
+	json_array_append_new(results, json_pack(
+		"{s:s, s:b, s:b, s:s}", "object", object, "ok", 1, "dry_run",
+		1, "text", text));
+	if (cli->output.format != FORMAT_JSON) {
+		text_display(shown, sizeof(shown), text, strlen(text));
+		printf("%s\n", shown);
+	}
+	return CLI_DONE;
+}
+
+int cli_run_would(struct cli *cli)
+{
+	const struct cli_command *c = cli->call.command;
+	json_t *results = json_array(), *change;
+	struct error err = { "" };
+	int code = c->control ? cli_connect(cli) : CLI_DONE;
+
+	for (int i = 0; i < name_count(&cli->call) && code == CLI_DONE; i++) {
+		change = c->control ? cli_request(&cli->call, i, &err) :
+				      json_pack("{s:s}", "verb", c->verb);
+		if (change)
+			code = say_would(cli, change, results);
+		else
+			code = cli_fail(cli, CLI_USAGE, NULL, NULL, "%s",
+					err.text);
+		json_decref(change);
+	}
+	if (code == CLI_DONE && cli->output.format == FORMAT_JSON)
+		output_document(stdout, "change_list", "items", results);
+	json_decref(results);
 	return code;
 }
 

@@ -127,7 +127,7 @@ void cli_help_command(FILE *out, const struct cli_command *c)
 	if (c->flags)
 		fprintf(out, "\n");
 	for (int i = 0; i < FLAG_COUNT; i++)
-		if (c->flags & UINT64_C(1) << i)
+		if (cli_takes(c, i))
 			print_flag(out, &cli_flags[i]);
 	fprintf(out, "\nFlags of every command: remuda help\n");
 }
@@ -174,7 +174,7 @@ static void man_commands(FILE *out)
 		if (c->flags)
 			fputs(".RS\n", out);
 		for (int i = 0; i < FLAG_COUNT; i++) {
-			if (!(c->flags & UINT64_C(1) << i))
+			if (!cli_takes(c, i))
 				continue;
 			flag_form(flag, sizeof(flag), &cli_flags[i]);
 			man_item(out, flag + strspn(flag, " "),

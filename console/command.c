@@ -263,7 +263,7 @@ void command_complete(struct app *app, struct prompt *p)
 			char flag[48];
 
 			snprintf(flag, sizeof(flag), "--%s", cli_flags[f].name);
-			if (c->flags & (UINT64_C(1) << f))
+			if (cli_takes(c, f))
 				offer(p, flag, word);
 		}
 	}

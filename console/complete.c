@@ -172,7 +172,7 @@ static void flags_for(const struct cli_command *c, const char *typed)
 
 	for (int i = 0; i < FLAG_COUNT; i++) {
 		if (!cli_flags[i].global &&
-		    !(c && c->flags & UINT64_C(1) << i))
+		    !(c && cli_takes(c, i)))
 			continue;
 		snprintf(word, sizeof(word), "--%s", cli_flags[i].name);
 		candidate(typed, word);

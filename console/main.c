@@ -347,6 +347,7 @@ int main(int argc, char **argv)
 		.engine = start_engine,
 		.console = start_console,
 		.connect = connect_main,
+		.restore = engine_restore,
 	};
 
 	if (argc > 1 && strcmp(argv[1], "role") == 0)

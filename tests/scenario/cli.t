@@ -752,7 +752,7 @@ is(complete("machine", "hold", "mail-"), "mail-10 mail-2 mail-3", "completes nam
 is(complete("machine", "hold", "mail-2", "mail-1"), "mail-10", "completes a further name");
 is(complete("ls", "--pool", ""), "mail build", "completes a flag's value");
 is(complete("ls", "--pool", "=", "b"), "build", "and after = as bash splits it");
-is(complete("pool", "scale", "mail", "--s"), "--socket --site --state-dir --sort --serve --spare", "completes flags");
+is(complete("pool", "scale", "mail", "--s"), "--serve --spare --socket --site --state-dir --sort", "completes flags");
 is(complete("--json", "session", "e"), "end extend", "flags before do not matter");
 is(complete("pool", "list", "--sort", "S"), "SIZE SAVED START SERVE SPARE", "completes columns");
 is((run("", "__complete", "--", "pool", "show", "m"))[1], "mail\n", "without an engine: the names of the last time");
