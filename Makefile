@@ -53,7 +53,7 @@ SCRIPTS_T := $(sort $(wildcard tests/tree/*.t tests/sim/*.t tests/scenario/*.t t
 
 all: build
 
-build: deps-quick $(BUILD)/remuda guest
+build: deps-quick $(BUILD)/remuda guest $(BUILD)/remuda.so
 
 .PHONY: deps-quick
 deps-quick:
@@ -84,7 +84,8 @@ $(BUILD)/obj/%.o: %.c
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# The migrations' text is compiled in; the compiler does not list it.
+# The Lua API and the migrations are compiled in; the compiler does not list them.
+$(BUILD)/obj/console/lua_module.o: $(wildcard console/lua/*.lua)
 $(BUILD)/obj/db/migrations.o: $(wildcard db/migrations/*.sql)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/tap.o $(SIM_LIB) $(LIB)
@@ -97,6 +98,23 @@ $(REPLAYS): $(BUILD)/obj/tests/fuzz/replay.o
 
 # The test that plays a terminal.
 $(BUILD)/tests/screen/pty: PKG_LIBS += -lvterm
+
+# The Lua API as a module: what it needs of console, wire and base once more, as
+# code for a shared object.  The Lua that loads it brings Lua's own functions.
+PIC_SRC := $(filter-out console/main.c,$(foreach m,console wire base,$(call sources,$(m))))
+PIC_OBJ := $(patsubst %.c,$(BUILD)/pic/%.o,$(PIC_SRC))
+PIC_LIBS := $(filter-out -llua% -lvirt% -lxml2 -lsqlite3 -lisofs% -lssh -luv,$(PKG_LIBS))
+$(BUILD)/pic/console/lua_module.o: $(wildcard console/lua/*.lua)
+$(BUILD)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fPIE,$(CFLAGS)) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+$(BUILD)/pic/libremuda.a: $(PIC_OBJ)
+	@rm -f $@
+	@$(AR) qcs $@ $^
+$(BUILD)/remuda.so: $(BUILD)/pic/console/lua_module.o $(BUILD)/pic/libremuda.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -shared -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -Wl,--as-needed \
+		-o $@ $^ $(PIC_LIBS)
 
 # The helper that runs inside guests: static, libc only.
 GUEST_SRC := $(sort $(wildcard share/guest/*.c)) engine/wire/native.c
@@ -172,7 +190,7 @@ install: build   ## into $(DESTDIR)$(PREFIX)
 	install -D -m 644 $(BUILD)/remuda.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/remuda
 
 .SECONDARY:
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)
 
 clean:           ## remove everything built
 	rm -rf $(BUILD) build-*

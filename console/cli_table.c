@@ -591,6 +591,11 @@ const struct cli_command cli_commands[] = {
 	  .changes = true, .view = &leftover_view, .run = cli_run_reclaim,
 	  .help = "show domains of a lost database or key; --yes destroys those that"
 		  " the site's key signed, --confirm SITE the others too" },
+	{ .verb = "run",
+	  .arguments = { { .name = "FILE" },
+			 { .name = "ARG", .optional = true, .many = true } },
+	  .tail = true, .run = cli_run_run,
+	  .help = "a Lua script on the engine, see remuda-lua(3); --dry-run only plans" },
 	{ .verb = "attach",
 	  .arguments = { { .name = "SOCKET", .optional = true } },
 	  .run = cli_run_attach,

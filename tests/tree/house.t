@@ -36,7 +36,7 @@ my @rules = (
 );
 my %library = (
 	'libvirt/' => qr{^engine/hypervisor/}, 'libxml/' => qr{^engine/hypervisor/},
-	'sqlite3.h' => qr{^db/}, 'lua.h' => qr{^engine/rules/}, 'lauxlib.h' => qr{^engine/rules/},
+	'sqlite3.h' => qr{^db/}, (map { $_ => qr{^(engine/rules/|console/(lua_|cli_script\.c))} } qw(lua.h lauxlib.h lualib.h)),
 	'libssh/' => qr{^engine/ssh/},
 	'uv.h' => qr{^engine/loop/}, 'curses.h' => qr{^console/term\.}, 'ncurses' => qr{^console/term\.},
 );
