@@ -20,6 +20,9 @@ function remuda.sleep(time)
 	end
 end
 
+-- "20 min" in seconds.
+function remuda.seconds(time) return S.milliseconds(time, 0) / 1000 end
+
 -- ---- "13:00", "Mon-Fri 13:00", "2026-11-22 13:00", "+10 min" ------------------------------
 
 local week = { sun = 1, mon = 2, tue = 3, wed = 4, thu = 5, fri = 6, sat = 7 }

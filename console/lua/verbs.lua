@@ -20,7 +20,8 @@ local function split_options(command, options)
 	end
 	for key, value in pairs(options or {}) do
 		local bare = bare_key(key)
-		if known[bare] and not common[bare] then flags[known[bare]] = value else rest[bare] = value end
+		local plain = type(value) ~= "function" and type(value) ~= "table"
+		if known[bare] and plain and not common[bare] then flags[known[bare]] = value else rest[bare] = value end
 	end
 	return flags, rest, known
 end
