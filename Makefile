@@ -49,7 +49,7 @@ BENCH    := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 LABPROG  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/lab/*.c tests/screen/*.c tests/scenario/*.c)))
 SCRIPTS_T := $(sort $(wildcard tests/tree/*.t tests/sim/*.t tests/scenario/*.t tests/screen/*.t tests/lab/*.t))
 
-.PHONY: all build deps demo check sim bench fuzz asan install clean help docs tests clang
+.PHONY: all build deps demo check sim bench fuzz asan install clean help docs man tests clang
 
 all: build
 
@@ -101,7 +101,8 @@ $(BUILD)/tests/screen/pty: PKG_LIBS += -lvterm
 
 # The Lua API as a module: what it needs of console, wire and base once more, as
 # code for a shared object.  The Lua that loads it brings Lua's own functions.
-PIC_SRC := $(filter-out console/main.c,$(foreach m,console wire base,$(call sources,$(m))))
+PIC_SRC := $(sort $(wildcard $(addprefix console/,cli*.c lua_*.c client.c complete.c connect*.c format.c \
+           launch.c paths.c))) $(call sources,wire) $(call sources,base)
 PIC_OBJ := $(patsubst %.c,$(BUILD)/pic/%.o,$(PIC_SRC))
 PIC_LIBS := $(filter-out -llua% -lvirt% -lxml2 -lsqlite3 -lisofs% -lssh -luv,$(PKG_LIBS))
 $(BUILD)/pic/console/lua_module.o: $(wildcard console/lua/*.lua)
@@ -170,6 +171,10 @@ $(BUILD)/libfuzzer/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
 asan-run: tests
 	ASAN_OPTIONS=detect_leaks=0 BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --failures --merge -e tests/run \
 		$(sort $(TESTS)) $(filter-out %/live.t,$(sort $(wildcard tests/screen/*.t)))
+
+man: build       ## the manual pages that are made from tables
+	$(BUILD)/remuda help --man > share/man/remuda.1
+	$(BUILD)/remuda run share/man/verbs.lua share/man/remuda-lua.3
 
 docs: build      ## the state diagrams, from the tables (Graphviz)
 	@$(BUILD)/remuda role states

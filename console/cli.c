@@ -408,7 +408,11 @@ int cli_run_help(struct cli *cli)
 	const struct cli_noun *noun;
 
 	if (cli_has(cli, FLAG_MAN)) {
-		cli_man_page(stdout);
+		if (cli->call.word_count && !strcmp(words[0], "console") &&
+		    cli->roles->console_man)
+			cli->roles->console_man(stdout);
+		else
+			cli_man_page(stdout);
 		return CLI_DONE;
 	}
 	if (cli->call.word_count == 0) {

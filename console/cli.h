@@ -296,6 +296,7 @@ struct cli_roles {
 	/* socket NULL: start an engine unless the site's one answers. */
 	int (*console)(const struct cli_place *place);
 	int (*connect)(int argc, char **argv);
+	void (*console_man)(FILE *out);	/* remuda-console(1) */
 	/* engine_restore, which brings SQLite: not every program has that. */
 	int (*restore)(const struct engine_restore *o, char *text, size_t size,
 		       struct error *err);

@@ -93,6 +93,7 @@ int cli_run_history(struct cli *cli);		/* cli_history.c */
 int cli_run_now_or_history(struct cli *cli);
 int cli_run_whois(struct cli *cli);
 int cli_run_info(struct cli *cli);
+int cli_run_query(struct cli *cli);		/* cli_query.c */
 int cli_run_backup(struct cli *cli);		/* cli_backup.c */
 int cli_run_restore(struct cli *cli);
 int cli_run_site_show(struct cli *cli);		/* cli_site.c */
@@ -113,6 +114,7 @@ int cli_run_engine_start(struct cli *cli);
 int cli_run_engine_stop(struct cli *cli);
 int cli_run_engine_status(struct cli *cli);
 int cli_run_attach(struct cli *cli);
+int cli_run_top(struct cli *cli);
 int cli_run_connect(struct cli *cli);
 int cli_run_help(struct cli *cli);		/* cli.c */
 int cli_run_version(struct cli *cli);

@@ -190,8 +190,10 @@ static int wait_settled(struct cli *cli, struct client *ear,
 		if (left_ms <= 0)
 			return CLI_TIMEOUT;
 		if (client_wait(ear, &line, left_ms < LOOK_MS ? left_ms : LOOK_MS,
-				&err) < 0)
+				&err) < 0) {
+			cli->client.trouble = ear->trouble;
 			return cli_fail_client(cli, &err);
+		}
 		json_decref(line);
 	}
 }

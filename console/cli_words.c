@@ -134,5 +134,5 @@ void cli_would(char *out, size_t out_size, const json_t *request,
 		snprintf(out, out_size, "would %s %s%s", dot + 1, object,
 			 details);
 	else
-		snprintf(out, out_size, "would do %s", control);
+		snprintf(out, out_size, "would %s", control);
 }

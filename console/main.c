@@ -24,6 +24,7 @@
 #include "console/client.h"
 #include "console/connect.h"
 #include "console/launch.h"
+#include "console/man.h"
 #include "console/paths.h"
 #include "engine/base/error.h"
 #include "engine/base/log.h"
@@ -347,6 +348,7 @@ int main(int argc, char **argv)
 		.engine = start_engine,
 		.console = start_console,
 		.connect = connect_main,
+		.console_man = man_console,
 		.restore = engine_restore,
 	};
 

@@ -25,7 +25,7 @@ struct control_client {
 	uint64_t number;
 	bool may_change, closing;
 	bool whois_only;		/* came by whois.sock */
-	bool reads_only;		/* gave its rights up */
+	bool reads_only;		/* asked to be refused changes */
 	char who[ROW_USER_SIZE];
 	uint32_t uid, pid;		/* of the peer */
 	char *line;			/* received, not yet whole */

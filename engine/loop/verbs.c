@@ -127,27 +127,23 @@ static bool arguments_known(const struct verb_call *a, const struct verb *v)
 	return true;
 }
 
-static void run_verbs_list(const struct verb_call *a);
-
-/* A plan wants the rights of a change, since it reads the site, and is none. */
-static bool is_change(const struct verb *v)
-{
-	const char *dot = strrchr(v->name, '.');
-
-	return v->changes && !(dot && strcmp(dot, ".plan") == 0);
-}
-
-/* Mistakes are cheaper behind a client that cannot make any. */
+/* A promise of the client that the engine keeps for it: a console that only
+ * looks cannot change anything by mistake. */
 static void run_read_only(const struct verb_call *a)
 {
-	a->c->reads_only = true;
+	a->c->reads_only = json_object_get(a->request, "on") == NULL ||
+			  verb_true(a, "on");
 	control_send(a->c, json_pack("{s:I, s:b, s:s}", "id", a->id, "ok", 1,
-				     "text", "this connection changes nothing any more"));
+				     "text", a->c->reads_only ?
+				     "this connection only reads" :
+				     "this connection may change things"));
 }
 
+static void run_verbs_list(const struct verb_call *a);
+
 static const struct verb verbs_self[] = {
+	{ "read_only", run_read_only, false, "on " },
 	{ "verbs.list", run_verbs_list, false, "" },
-	{ "read_only", run_read_only, false, "" },
 	{ 0 },
 };
 
@@ -155,6 +151,12 @@ static const struct verb *const tables[] = {
 	verbs_pool, verbs_session, verbs_site, verbs_user, verbs_token,
 	verbs_resource, verbs_gc, verbs_self,
 };
+
+/* A plan wants the rights of a change, since it reads the site, and is none. */
+static bool is_change(const struct verb *v)
+{
+	return v->changes && strcmp(v->name, "site.plan") != 0;
+}
 
 /* So that a script can plan with verbs that are younger than itself. */
 static void run_verbs_list(const struct verb_call *a)
@@ -208,10 +210,10 @@ void verbs_run(struct control_client *c, json_int_t id, const char *verb,
 		control_error(c, id, "read_only", NULL,
 			      "only the site's owner and root may change things",
 			      NULL);
-	else if (c->reads_only && is_change(v))
+	else if (v->changes && c->reads_only && strcmp(verb, "site.plan") != 0)
 		control_error(c, id, "read_only", NULL,
-			      "this connection is read-only by its own wish",
-			      NULL);
+			      "this connection asked to be read-only",
+			      "read_only with on=false ends that");
 	else
 		v->run(&a);
 }

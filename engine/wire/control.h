@@ -23,7 +23,8 @@
  * [why]: a sentence that the audit log keeps among the arguments):
  *   info                                     kind info
  *   verbs.list                               kind verb_list: verb changes arguments[]
- *   read_only                                this connection changes nothing from now on
+ *   read_only [on]                    changes from this connection are refused from now on
+ *     (code read_only), whatever its rights; on=false ends that.  site.plan still works
  *   host.list  pool.list  machine.list [pool]  listener.list  application.list  resource.list
  *     resource.show name  gateway.list
  *   session.list [user,machine,application,listener,pool]: those that live; with history=true, pages,

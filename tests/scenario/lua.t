@@ -183,7 +183,7 @@ is(script('print(#remuda.pools())', '--read-only'), "1\n", 'looking is allowed')
 	<$c>;
 	print $c qq({"id":1,"verb":"read_only"}\n{"id":2,"verb":"pool.scale","name":"echo","serve":1}\n);
 	like(<$c>, qr/"ok":true/, 'a connection gives its rights up');
-	like(<$c>, qr/"read_only".*read-only by its own wish/, 'and the engine takes no change from it');
+	like(<$c>, qr/"read_only".*asked to be read-only/, 'and the engine takes no change from it');
 }
 
 # ---- errors --------------------------------------------------------------------------------------
