@@ -23,7 +23,8 @@
 enum { ENGINE_MS = 200, NAME_MAX_BYTES = 128 };
 
 /* bash splits words also at its word breaks, so the line is split here, and
- * what stands before the last break is not repeated in the answer. */
+ * what stands before the last break is not repeated in the answer; an @ is a
+ * break that belongs to the word behind it. */
 static const char bash_script[] =
 	"# bash completion for remuda: eval \"$(remuda completion bash)\"\n"
 	"_remuda() {\n"
@@ -33,6 +34,7 @@ static const char bash_script[] =
 	"\t[[ $line == *[[:blank:]] ]] && words+=('')\n"
 	"\tword=${words[${#words[@]}-1]}\n"
 	"\tbefore=${word%\"${word##*[\"$COMP_WORDBREAKS\"]}\"}\n"
+	"\t[[ $before == *@ ]] && before=${before%@}\n"
 	"\tCOMPREPLY=()\n"
 	"\twhile IFS= read -r reply; do\n"
 	"\t\tCOMPREPLY+=(\"${reply#\"$before\"}\")\n"

@@ -95,7 +95,7 @@ sub stop { kill 'KILL', $shell; waitpid $shell, 0; close $ptm }
 sub completes {
 	my ($typed, $line, $what) = @_;
 	type("$typed\t");
-	ok(defined expect(qr/\Q$line\E/), $what) or diag "$typed: ", $seen =~ s/[^ -~\n]/./gr;
+	ok(defined expect(qr/\Q$line\E/), $what) or diag "$typed: ", $seen =~ s{([^ -~\n])}{sprintf "<%02x>", ord $1}ger;
 	type("\x15\n");
 	expect(qr/READY> /);
 }
@@ -107,7 +107,7 @@ sub offers {
 	my $all = 1;
 	my $text = '';
 	for my $p (@$patterns) { my $t = expect(qr/(?:$p)/s); $all &&= defined $t; $text .= $t // ''; $seen = "$text$seen" }
-	ok($all, $what) or diag "$typed: ", $seen =~ s/[^ -~\n]/./gr;
+	ok($all, $what) or diag "$typed: ", $seen =~ s{([^ -~\n])}{sprintf "<%02x>", ord $1}ger;
 	$seen = '';
 	type("\x15\n");
 	expect(qr/READY> /);
