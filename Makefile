@@ -49,7 +49,7 @@ BENCH    := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 LABPROG  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/lab/*.c tests/screen/*.c tests/scenario/*.c)))
 SCRIPTS_T := $(sort $(wildcard tests/tree/*.t tests/sim/*.t tests/scenario/*.t tests/screen/*.t tests/lab/*.t))
 
-.PHONY: all build deps demo check sim bench fuzz asan install clean help docs man tests clang
+.PHONY: all build deps demo check sim bench fuzz asan install clean help docs man security tests clang
 
 all: build
 
@@ -178,6 +178,18 @@ man: build       ## the manual pages that are made from tables
 
 docs: build      ## the state diagrams, from the tables (Graphviz)
 	@$(BUILD)/remuda role states
+
+# Two units of one text: the site "default", and one for each other site.
+UNITS := $(BUILD)/systemd/remuda.service $(BUILD)/systemd/remuda@.service
+$(BUILD)/systemd/remuda.service: share/systemd/remuda.service.in
+	@mkdir -p $(@D)
+	$(Q)sed 's|@SITE@|default|g;s|@CONFIG@|/etc/remuda/site.lua|g;s|@PREFIX@|$(PREFIX)|g' $< > $@
+$(BUILD)/systemd/remuda@.service: share/systemd/remuda.service.in
+	@mkdir -p $(@D)
+	$(Q)sed 's|@SITE@|%i|g;s|@CONFIG@|/etc/remuda/%i/site.lua|g;s|@PREFIX@|$(PREFIX)|g' $< > $@
+
+security: $(UNITS) ## how exposed the unit is, by systemd's own measure
+	@systemd-analyze security --offline=true --no-pager $(BUILD)/systemd/remuda.service
 
 install: build   ## into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/remuda $(DESTDIR)$(PREFIX)/bin/remuda

@@ -3,6 +3,10 @@
  * through text_display so that a record can never become two (A8).
  *
  *     2026-11-22T05:42:05.123Z engine info machine mail-07: booting -> preparing
+ *
+ * To the journal of systemd it goes with its priority and without the time:
+ *
+ *     <6>engine machine mail-07: booting -> preparing
  */
 #ifndef REMUDA_BASE_LOG_H
 #define REMUDA_BASE_LOG_H

@@ -122,11 +122,13 @@ static void on_check(uv_check_t *check)
 static void on_prepare(uv_prepare_t *prepare)
 {
 	gateways_flush(prepare->data);
+	notify_turn(prepare->data);
 }
 
 static void on_stop_signal(uv_signal_t *handle, int signum)
 {
 	log_info("signal %d: stopping; machines and sessions stay", signum);
+	notify_stopping(handle->data);
 	shell_stop(handle->data, 0);
 }
 
@@ -138,6 +140,7 @@ static void on_reload_signal(uv_signal_t *handle, int signum)
 	log_info("signal %d: reading the site file again", signum);
 	struct site_load wish = { .purpose = LOAD_RELOAD, .who = "SIGHUP" };
 
+	notify_reloading(sh);
 	if (site_load_begin(sh, &wish, &err) < 0)
 		log_error("the site file is not applied: %s", err.text);
 }
@@ -185,6 +188,7 @@ void shell_site_applied(struct shell *sh)
 		return;
 	sh->started = true;
 	gateways_start(sh);
+	notify_ready(sh);
 	if (sh->o.ready_fd >= 0) {
 		if (write(sh->o.ready_fd, "ready\n", 6) < 0)
 			log_debug("nobody waits to hear that we are ready");
@@ -237,6 +241,7 @@ int engine_run(const struct engine_options *o)
 	effects_init(&sh->fx);
 	map_init(&sh->kept);
 	uv_loop_init(&sh->loop);
+	notify_start(sh);
 	if (take_paths(sh, &err) < 0 || start(sh, &err) < 0)
 		shell_die(sh, "%s", err.text);
 	uv_run(&sh->loop, UV_RUN_DEFAULT);

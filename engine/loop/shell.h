@@ -164,6 +164,15 @@ struct keeper {
 	int64_t next_pass_ms;	/* of deleting */
 };
 
+/* The service manager (notify.c); fd -1 = there is none. */
+struct notify {
+	int fd;
+	uv_timer_t timer;
+	bool watched;		/* it wants signs of life */
+	bool reloading;		/* told so, and not yet ready again */
+	char status[200];	/* told last */
+};
+
 /* Who waits for an outcome: client 0 = nobody. */
 struct asker {
 	uint64_t client;
@@ -242,6 +251,7 @@ struct shell {
 	struct asker destroy;		/* who waits for the site's end */
 	struct gc *gc;			/* being looked for, or NULL */
 	struct keeper keeper;
+	struct notify notify;
 	struct backup *backup;		/* being made, or NULL */
 	uv_timer_t keys_timer;
 	char site_error[600];		/* why the site file is not in force, or "" */
@@ -384,6 +394,15 @@ int ssh_keys_sign(const struct shell *sh, const char *public_line,
 		  char out[SSHKEY_CERT_MAX], struct error *err);
 
 void keeper_start(struct shell *sh);
+
+/* ---- notify.c: words for the service manager ------------------------------------- */
+void notify_start(struct shell *sh);
+void notify_ready(struct shell *sh);
+void notify_reloading(struct shell *sh);
+/* Each turn of the loop: ready again when the reload is over. */
+void notify_turn(struct shell *sh);
+void notify_stopping(struct shell *sh);
+void notify_failed(struct shell *sh, const char *why);
 
 /* Begins one; the client is answered at its end. */
 int backup_start(struct shell *sh, uint64_t client, int64_t id, const char *path,

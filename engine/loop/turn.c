@@ -75,6 +75,7 @@ void shell_die(struct shell *sh, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_error("%s", text);
+	notify_failed(sh, text);
 	if (sh->o.ready_fd >= 0)
 		dprintf(sh->o.ready_fd, "error: %s\n", text);
 	_exit(1);
