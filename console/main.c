@@ -34,6 +34,7 @@
 #include "engine/hypervisor/hypervisor.h"
 #include "engine/rules/rules.h"
 #include "engine/ssh/sshd.h"
+#include "engine/ssh/starter.h"
 
 /* Roles inherit the engine's level by it. */
 #define LEVEL_VARIABLE "REMUDA_LOG_LEVEL"
@@ -150,6 +151,8 @@ static int role_gateway(struct role_options *o)
 		.engine_fd = descriptor(o, "--engine-fd", REQUIRED),
 		.rendezvous_fd = descriptor(o, "--rendezvous-fd", REQUIRED),
 		.key_fd = descriptor(o, "--key-fd", REQUIRED),
+		.confine = true,
+		.starter = true,
 	};
 
 	return o->wrong ? CLI_USAGE : gateway_run(&g);
@@ -180,6 +183,13 @@ static int role_ssh(struct role_options *o)
 	return o->wrong ? CLI_USAGE : sshd_run(&s);
 }
 
+static int role_ssh_starter(struct role_options *o)
+{
+	int fd = descriptor(o, "--gateway-fd", REQUIRED);
+
+	return o->wrong ? CLI_USAGE : starter_run(fd);
+}
+
 /* `make docs`: the state tables as Graphviz. */
 static int role_states(struct role_options *o)
 {
@@ -200,6 +210,7 @@ static int run_role(int argc, char **argv)
 		{ "hypervisor", role_hypervisor },
 		{ "rules", role_rules },
 		{ "ssh", role_ssh },
+		{ "ssh-starter", role_ssh_starter },
 		{ "states", role_states },
 	};
 	struct role_options o = { .argc = argc - 1, .argv = argv + 1 };

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +19,12 @@
 #include "engine/gateway/internal.h"
 #include "engine/wire/sshkey.h"
 
-extern char **environ;
-
 struct ssh_link {
 	struct grave grave;
 	struct list link;		/* gateway.ssh_links */
 	struct watch watch;		/* the process's messages */
-	int pidfd;
+	uint64_t number;
+	int pidfd;			/* -1 until the starter has told */
 	struct listener *listener;
 	struct caller *stranger;	/* until its key is known */
 	struct list callers;		/* of its channels */
@@ -62,6 +60,7 @@ static void link_close(struct gateway *g, struct ssh_link *s)
 	if (s->pidfd >= 0) {
 		pidfd_send_signal(s->pidfd, SIGKILL, NULL, 0);
 		close(s->pidfd);
+		s->pidfd = -1;
 	}
 	list_remove(&s->link);
 	g->ssh_link_count--;
@@ -288,36 +287,42 @@ static void on_message(struct gateway *g, struct watch *w, uint32_t events)
 
 /* ---- start ---------------------------------------------------------------------- */
 
-/* The same program in its ssh role.  It inherits its descriptors under their
- * numbers: dup2 to itself only takes close-on-exec off. */
-static int spawn(const struct listener *l, int client, int control, pid_t *pid,
-		 struct error *err)
+static struct ssh_link *link_numbered(struct gateway *g, uint64_t number)
 {
-	char numbers[3][16];
-	const int fds[3] = { client, control,
-			     wire_memfd(l->ssh_key, strlen(l->ssh_key), err) };
-	char *argv[] = { "remuda", "role", "ssh", "--client-fd", numbers[0],
-			 "--gateway-fd", numbers[1], "--key-fd", numbers[2], NULL };
-	posix_spawn_file_actions_t actions;
+	LIST_EACH(&g->ssh_links, it) {
+		struct ssh_link *s = LIST_ENTRY(it, struct ssh_link, link);
 
-	if (fds[2] < 0)
-		return -1;
-	posix_spawn_file_actions_init(&actions);
-	for (int i = 0; i < 3; i++) {
-		snprintf(numbers[i], sizeof(numbers[i]), "%d", fds[i]);
-		posix_spawn_file_actions_adddup2(&actions, fds[i], fds[i]);
+		if (s->number == number)
+			return s;
 	}
-	int rc = posix_spawn(pid, "/proc/self/exe", &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	close(fds[2]);
-	return rc ? error_set(err, "start of the ssh role: %s", strerror(rc)) : 0;
+	return NULL;
+}
+
+/* A link that is gone meanwhile wants no process any more. */
+void ssh_link_on_started(struct gateway *g, struct message *m)
+{
+	struct ssh_link *s = link_numbered(g, m->ssh_started.number);
+	int pidfd = m->ssh_started.ok ? wire_take_fd(m, 0) : -1;
+
+	if (s && pidfd >= 0) {
+		s->pidfd = pidfd;
+		return;
+	}
+	if (pidfd >= 0) {
+		pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+		close(pidfd);
+	} else if (s) {
+		log_warn("listener %s: %.*s", s->listener->name,
+			 (int)m->ssh_started.text.length, m->ssh_started.text.ptr);
+		s->listener->turned_away++;
+		link_close(g, s);
+	}
 }
 
 static int link_open(struct gateway *g, struct caller *c, struct error *err)
 {
 	struct ssh_link *s = calloc(1, sizeof(*s));
 	int pair[2];
-	pid_t pid;
 
 	CHECK("", s, "out of memory");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
@@ -325,16 +330,18 @@ static int link_open(struct gateway *g, struct caller *c, struct error *err)
 		return error_errno(err, "socketpair");
 	}
 	s->watch = (struct watch){ .fd = pair[0], .ready = on_message };
+	s->pidfd = -1;
+	s->number = ++g->ssh_link_number;
 	int rc = watch_arm(&g->poll, &s->watch, EPOLLIN) < 0 ?
 		 error_errno(err, "epoll") :
-		 spawn(c->listener, c->client.watch.fd, pair[1], &pid, err);
+		 starter_ask(g, s->number, c->listener->ssh_key,
+			     c->client.watch.fd, pair[1], err);
 	close(pair[1]);
 	if (rc < 0) {
 		watch_close(&g->poll, &s->watch);
 		free(s);
 		return -1;
 	}
-	s->pidfd = pidfd_open(pid, 0);
 	s->listener = c->listener;
 	s->listener->refs++;
 	s->peer = c->peer;

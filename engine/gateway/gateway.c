@@ -8,13 +8,14 @@
  *     door.c crowd.c     strangers, until they have asked
  *     tls.c              OpenSSL under a client's bytes
  *     door_*.c native_door.c  what each protocol reads and says
- *     door_ssh.c         processes of ssh clients
+ *     door_ssh.c starter.c  processes of ssh clients
  *     caller.c           a client from accept to close
  *     dial.c             connecting to the assigned machine, its accept
  *     flow.c             bytes flowing, and the ways that ends
  *     port.c visitor.c exchange.c target.c  machines asking for resources
  *     ident.c            services asking who is behind a connection
  *     link.c adopt.c     the engine, its death and its successor
+ *     confine.c          what the process may do
  *
  * Single-threaded.  Nothing here waits but epoll_wait.  It reads no files,
  * knows no database and opens no socket but to addresses the engine named.
@@ -32,6 +33,7 @@
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/log.h"
+#include "engine/gateway/confine.h"
 #include "engine/gateway/internal.h"
 
 enum {
@@ -213,7 +215,7 @@ static struct gateway *gateway_new(const struct gateway_options *o)
 	DEFAULT(opening_count);
 	DEFAULT(per_source);
 	DEFAULT(record_count);
-	g->engine.fd = g->rendezvous.fd = -1;
+	g->engine.fd = g->rendezvous.fd = g->starter.fd = -1;
 	list_init(&g->queue);
 	list_init(&g->sent);
 	list_init(&g->candidates);
@@ -266,6 +268,7 @@ static void gateway_free(struct gateway *g)
 		caller_close(g, c, true);
 	}
 	ssh_link_close_all(g);
+	watch_close(&g->poll, &g->starter);
 	target_close_all(g);
 	map_fini(&g->guests);
 	ident_close_all(g);
@@ -318,6 +321,22 @@ static int loop(struct gateway *g)
 	return 0;
 }
 
+/* What has to be there before, then the filter. */
+static int prepare(struct gateway *g, const struct gateway_options *o)
+{
+	struct error err;
+
+	if (o->starter && starter_open(g, &err) < 0) {
+		log_error("%s", err.text);
+		return -1;
+	}
+	if (o->confine && gateway_confine(&err) < 0) {
+		log_error("this gateway cannot be confined: %s", err.text);
+		return -1;
+	}
+	return adopt_init(g, o->rendezvous_fd, o->key_fd);
+}
+
 int gateway_run(const struct gateway_options *o)
 {
 	struct gateway *g = gateway_new(o);
@@ -326,13 +345,13 @@ int gateway_run(const struct gateway_options *o)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
-	signal(SIGCHLD, SIG_IGN);	/* ssh processes: nobody waits for them */
+	signal(SIGCHLD, SIG_IGN);	/* the starter: nobody waits for it */
 	if (poll_init(&g->poll) < 0) {
 		log_error("epoll_create1: %s", strerror(errno));
 		free(g);
 		return 1;
 	}
-	if (adopt_init(g, o->rendezvous_fd, o->key_fd) == 0) {
+	if (prepare(g, o) == 0) {
 		poll_timer_set(&g->poll, &g->second, g->poll.now_ms + 1000);
 		engine_link_open(g, o->engine_fd, true);
 		code = loop(g);

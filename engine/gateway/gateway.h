@@ -8,6 +8,7 @@
 #ifndef REMUDA_GATEWAY_GATEWAY_H
 #define REMUDA_GATEWAY_GATEWAY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Zero in a limit means its default. */
@@ -34,6 +35,8 @@ struct gateway_options {
 	int rendezvous_fd;
 	int key_fd;
 	struct gateway_limits limits;
+	bool confine;		/* confine.h, before the first stranger */
+	bool starter;		/* of ssh processes: `remuda role ssh-starter` */
 };
 
 /* Runs until told to stop; returns the process's exit code. */

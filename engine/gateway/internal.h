@@ -298,6 +298,8 @@ struct gateway {
 	struct caller *free_conns;
 	struct list ssh_links;
 	uint32_t ssh_link_count;
+	uint64_t ssh_link_number;	/* of the last one */
+	struct watch starter;		/* of their processes */
 	struct timer second;
 	int64_t seconds;
 	/* resources */

@@ -24,10 +24,20 @@ void ssh_link_on_key(struct gateway *g, struct message *m);
 void ssh_link_on_known(struct gateway *g, const struct message *m);
 /* A new engine: what was asked in vain is asked again. */
 void ssh_link_ask_again(struct gateway *g, struct listener *l);
+/* The starter's answer. */
+void ssh_link_on_started(struct gateway *g, struct message *m);
 /* A caller with c->ssh is closing. */
 void ssh_link_leave(struct gateway *g, struct caller *c);
 /* A listener was dismissed, or the gateway drains: who has no session goes. */
 void ssh_link_close_idle(struct gateway *g);
 void ssh_link_close_all(struct gateway *g);
+
+/* ---- starter.c ---- */
+struct error;
+/* Once, before the gateway is confined. */
+int starter_open(struct gateway *g, struct error *err);
+/* A process for a client; ssh_link_on_started follows. */
+int starter_ask(struct gateway *g, uint64_t number, const char *key, int client,
+		int control, struct error *err);
 
 #endif

@@ -330,6 +330,12 @@ enum {
 /* The client took its leave: what closes now is no loss. */
 #define WIRE_ssh_over(F) F(u8, unused)
 
+/* G > the starter of its ssh processes: + fds: the client, our stream.  key: the
+ * host key an ssh listener shows. */
+#define WIRE_ssh_start(F) F(u64, number) F(text, key)
+/* And back, + its pidfd when ok. */
+#define WIRE_ssh_started(F) F(u64, number) F(u8, ok) F(text, text)
+
 /* ---- clusters: E > G ------------------------------------------------------- */
 
 /*
@@ -438,6 +444,7 @@ enum {
 	M(93, hook_step) M(94, hook_done) M(95, hook_lost) M(96, role_ready)  \
 	M(100, ssh_offer) M(101, ssh_answer) M(102, ssh_open) M(103, ssh_over)  \
 	M(104, gateway_ssh) M(105, ssh_known) M(106, ssh_login)                \
+	M(107, ssh_start) M(108, ssh_started)                                  \
 	M(110, cluster_set) M(111, cluster_drop) M(112, node_set)              \
 	M(113, node_drop) M(114, node_state) M(115, node_count)                \
 	M(116, cluster_count)                                                  \

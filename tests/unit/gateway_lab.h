@@ -93,7 +93,7 @@ static inline void lab_start(struct lab *lab, struct gateway_limits limits)
 		struct gateway_options o = {
 			.index = 3, .term = lab->term, .engine_fd = pair[1],
 			.rendezvous_fd = knock, .key_fd = key,
-			.limits = limits,
+			.limits = limits, .confine = true,
 		};
 
 		close(pair[0]);
