@@ -49,7 +49,7 @@ BENCH    := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 LABPROG  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/lab/*.c tests/screen/*.c tests/scenario/*.c)))
 SCRIPTS_T := $(sort $(wildcard tests/tree/*.t tests/sim/*.t tests/scenario/*.t tests/screen/*.t tests/lab/*.t))
 
-.PHONY: all build deps demo check sim bench fuzz asan install clean help docs man security tests clang
+.PHONY: all build deps demo check sim bench fuzz asan install clean help docs man security deb tests clang
 
 all: build
 
@@ -181,30 +181,52 @@ docs: build      ## the state diagrams, from the tables (Graphviz)
 
 # Two units of one text: the site "default", and one for each other site.
 UNITS := $(BUILD)/systemd/remuda.service $(BUILD)/systemd/remuda@.service
-$(BUILD)/systemd/remuda.service: share/systemd/remuda.service.in
+.PHONY: FORCE
+FORCE:
+$(BUILD)/systemd/remuda.service: share/systemd/remuda.service.in FORCE
 	@mkdir -p $(@D)
 	$(Q)sed 's|@SITE@|default|g;s|@CONFIG@|/etc/remuda/site.lua|g;s|@PREFIX@|$(PREFIX)|g' $< > $@
-$(BUILD)/systemd/remuda@.service: share/systemd/remuda.service.in
+$(BUILD)/systemd/remuda@.service: share/systemd/remuda.service.in FORCE
 	@mkdir -p $(@D)
 	$(Q)sed 's|@SITE@|%i|g;s|@CONFIG@|/etc/remuda/%i/site.lua|g;s|@PREFIX@|$(PREFIX)|g' $< > $@
 
 security: $(UNITS) ## how exposed the unit is, by systemd's own measure
 	@systemd-analyze security --offline=true --no-pager $(BUILD)/systemd/remuda.service
 
-install: build   ## into $(DESTDIR)$(PREFIX)
+# Lua looks for modules there, of itself under /usr and /usr/local.
+LUADIR   ?= $(PREFIX)/lib/lua/5.4
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
+ZSHDIR   ?= $(PREFIX)/share/zsh/site-functions
+SHARE     = $(DESTDIR)$(PREFIX)/share
+COMPLETE := $(BUILD)/complete/remuda.bash $(BUILD)/complete/_remuda $(BUILD)/complete/remuda.fish
+$(BUILD)/complete/remuda.bash: SHELL_OF = bash
+$(BUILD)/complete/_remuda: SHELL_OF = zsh
+$(BUILD)/complete/remuda.fish: SHELL_OF = fish
+$(COMPLETE): $(BUILD)/remuda
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/remuda completion $(SHELL_OF) > $@
+$(BUILD)/man/remuda-console.1: $(BUILD)/remuda
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/remuda help --man console > $@
+
+install: build $(UNITS) $(COMPLETE) $(BUILD)/man/remuda-console.1   ## into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/remuda $(DESTDIR)$(PREFIX)/bin/remuda
-	install -D -m 755 $(BUILD)/remuda-guest $(DESTDIR)$(PREFIX)/share/remuda/remuda-guest
-	install -D -m 644 share/man/remuda.1 $(DESTDIR)$(PREFIX)/share/man/man1/remuda.1
-	for p in access protocol resources; do \
-		install -D -m 644 share/man/remuda-$$p.7 $(DESTDIR)$(PREFIX)/share/man/man7/remuda-$$p.7; done
-	install -d $(DESTDIR)$(PREFIX)/share/remuda/examples
-	install -m 644 share/examples/*.* $(DESTDIR)$(PREFIX)/share/remuda/examples/
-	for f in applications lib; do \
-		install -d $(DESTDIR)$(PREFIX)/share/remuda/scripts/$$f; \
-		for l in scripts/$$f/*.lua; do [ ! -e $$l ] || \
-			install -m 644 $$l $(DESTDIR)$(PREFIX)/share/remuda/scripts/$$f/; done; done
-	$(BUILD)/remuda completion bash > $(BUILD)/remuda.bash
-	install -D -m 644 $(BUILD)/remuda.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/remuda
+	install -D -m 755 $(BUILD)/remuda-guest $(SHARE)/remuda/remuda-guest
+	install -D -m 644 $(BUILD)/remuda.so $(DESTDIR)$(LUADIR)/remuda.so
+	for p in share/man/*.[1-8] $(BUILD)/man/remuda-console.1; do \
+		install -D -m 644 -t $(SHARE)/man/man$${p##*.} $$p || exit 1; done
+	for f in share/examples scripts/*; do \
+		to=$(SHARE)/remuda/$${f#share/}; \
+		install -d $$to && install -m 644 $$f/*.* $$to/ || exit 1; done
+	install -D -m 644 $(BUILD)/complete/remuda.bash $(SHARE)/bash-completion/completions/remuda
+	install -D -m 644 $(BUILD)/complete/_remuda $(DESTDIR)$(ZSHDIR)/_remuda
+	install -D -m 644 $(BUILD)/complete/remuda.fish $(SHARE)/fish/vendor_completions.d/remuda.fish
+	install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(UNITS)
+	install -D -m 644 share/systemd/remuda.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/remuda.conf
+	install -D -m 644 -t $(SHARE)/doc/remuda README.md ARCHITECTURE.md LICENSE
+
+deb: build       ## a Debian package in $(BUILD)
+	@BUILD=$(BUILD) share/debian/build-deb.sh
 
 .SECONDARY:
 -include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)
