@@ -113,6 +113,7 @@ int cli_run_engine_run(struct cli *cli);	/* cli_engine.c */
 int cli_run_engine_start(struct cli *cli);
 int cli_run_engine_stop(struct cli *cli);
 int cli_run_engine_status(struct cli *cli);
+int cli_run_engine_upgrade(struct cli *cli);	/* cli_upgrade.c */
 int cli_run_attach(struct cli *cli);
 int cli_run_top(struct cli *cli);
 int cli_run_connect(struct cli *cli);

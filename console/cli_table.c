@@ -130,6 +130,8 @@ static const struct cli_column gateway_columns[] = {
 	COLUMN("PID", "pid", TEXT, ON_ALL, 2, NUMBER),
 	COLUMN("SESSIONS", "sessions", TEXT, ON_ALL, 1, NUMBER),
 	COLUMN("ADOPTED", "adopted", TEXT, ON_ALL, 3),
+	COLUMN("OLD", "outdated", TEXT, ON_ALL, 4),
+	COLUMN("DRAINING", "draining", TEXT, ON_WIDE | ON_CSV, 4),
 	{ .title = NULL },
 };
 
@@ -554,6 +556,9 @@ const struct cli_command cli_commands[] = {
 	{ .noun = "engine", .verb = "stop", .control = "engine.stop",
 	  .changes = true, .run = cli_run_engine_stop,
 	  .help = "stop the engine; machines and sessions stay" },
+	{ .noun = "engine", .verb = "upgrade", .control = "engine.stop",
+	  .changes = true, .run = cli_run_engine_upgrade,
+	  .help = "this program's engine in the place of the one that runs; sessions stay; --wait: until no gateway is old" },
 	{ .noun = "engine", .verb = "status", .control = "info",
 	  .run = cli_run_engine_status, .help = "is an engine there?" },
 	{ .noun = "site", .verb = "reload", .control = "site.reload",

@@ -17,6 +17,7 @@ struct launch {
 				 * console's; -1 = headless.  The caller's. */
 	const char *log_level;	/* NULL = the engine's default */
 	unsigned gateways;	/* 0 = the engine's default */
+	const char *exe;	/* another program than this one, or NULL */
 };
 
 struct launched {

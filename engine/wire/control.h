@@ -105,7 +105,8 @@
  *             refusals[{time user machine peer text}] (the last 5, newest first)
  *   whois:    machine state incarnation user session application since resource; user, session
  *             and what follows only while a session is on the machine
- *   gateway:  index pid state("up"|"gone"|"starting") sessions adopted
+ *   gateway:  index pid state("up"|"gone"|"starting") sessions adopted outdated (runs another
+ *             program than the engine) draining since
  *   hour:     hour (its start) sessions (begun) closed lost failed (ended) refused cancelled waited
  *             wait_mean_ms wait_p50_ms wait_p95_ms (null without sessions; a class's upper end)
  *             bytes_in bytes_out session_ms (both of ended sessions) machine_ms (machines ran)
