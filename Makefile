@@ -49,11 +49,11 @@ BENCH    := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 LABPROG  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/lab/*.c tests/screen/*.c tests/scenario/*.c)))
 SCRIPTS_T := $(sort $(wildcard tests/tree/*.t tests/sim/*.t tests/scenario/*.t tests/screen/*.t tests/lab/*.t))
 
-.PHONY: all build deps demo check sim bench fuzz asan install clean help docs security tests clang
+.PHONY: all build deps demo check sim bench fuzz asan install clean help docs man security deb tests clang
 
 all: build
 
-build: deps-quick $(BUILD)/remuda guest
+build: deps-quick $(BUILD)/remuda guest $(BUILD)/remuda.so
 
 .PHONY: deps-quick
 deps-quick:
@@ -84,7 +84,8 @@ $(BUILD)/obj/%.o: %.c
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# The migrations' text is compiled in; the compiler does not list it.
+# The Lua API and the migrations are compiled in; the compiler does not list them.
+$(BUILD)/obj/console/lua_module.o: $(wildcard console/lua/*.lua)
 $(BUILD)/obj/db/migrations.o: $(wildcard db/migrations/*.sql)
 $(BUILD)/obj/console/practice.o: share/practice/site.lua
 
@@ -98,6 +99,24 @@ $(REPLAYS): $(BUILD)/obj/tests/fuzz/replay.o
 
 # Colours as eyes see them.
 $(BUILD)/tests/unit/console_theme: PKG_LIBS += -lm
+
+# The Lua API as a module: what it needs of console, wire and base once more, as
+# code for a shared object.  The Lua that loads it brings Lua's own functions.
+PIC_SRC := $(sort $(wildcard $(addprefix console/,cli*.c lua_*.c client.c complete.c connect*.c format.c \
+           launch.c paths.c))) $(call sources,wire) $(call sources,base)
+PIC_OBJ := $(patsubst %.c,$(BUILD)/pic/%.o,$(PIC_SRC))
+PIC_LIBS := $(filter-out -llua% -lvirt% -lxml2 -lsqlite3 -lisofs% -lssh -luv,$(PKG_LIBS))
+$(BUILD)/pic/console/lua_module.o: $(wildcard console/lua/*.lua)
+$(BUILD)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fPIE,$(CFLAGS)) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+$(BUILD)/pic/libremuda.a: $(PIC_OBJ)
+	@rm -f $@
+	@$(AR) qcs $@ $^
+$(BUILD)/remuda.so: $(BUILD)/pic/console/lua_module.o $(BUILD)/pic/libremuda.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -shared -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -Wl,--as-needed \
+		-o $@ $^ $(PIC_LIBS)
 
 # The helper that runs inside guests: static, libc only.
 GUEST_SRC := $(sort $(wildcard share/guest/*.c)) engine/wire/native.c
@@ -154,39 +173,64 @@ asan-run: tests
 	ASAN_OPTIONS=detect_leaks=0 BUILD=$(BUILD) SEEDS=$(SEEDS) prove --timer --failures --merge -e tests/run \
 		$(sort $(TESTS)) $(filter-out %/live.t,$(sort $(wildcard tests/screen/*.t)))
 
+man: build       ## the manual pages that are made from tables
+	$(BUILD)/remuda help --man > share/man/remuda.1
+	$(BUILD)/remuda run share/man/verbs.lua share/man/remuda-lua.3
+
 docs: build      ## the state diagrams, from the tables (Graphviz)
 	@$(BUILD)/remuda role states
 
 # Two units of one text: the site "default", and one for each other site.
 UNITS := $(BUILD)/systemd/remuda.service $(BUILD)/systemd/remuda@.service
-$(BUILD)/systemd/remuda.service: share/systemd/remuda.service.in
+.PHONY: FORCE
+FORCE:
+$(BUILD)/systemd/remuda.service: share/systemd/remuda.service.in FORCE
 	@mkdir -p $(@D)
 	$(Q)sed 's|@SITE@|default|g;s|@CONFIG@|/etc/remuda/site.lua|g;s|@PREFIX@|$(PREFIX)|g' $< > $@
-$(BUILD)/systemd/remuda@.service: share/systemd/remuda.service.in
+$(BUILD)/systemd/remuda@.service: share/systemd/remuda.service.in FORCE
 	@mkdir -p $(@D)
 	$(Q)sed 's|@SITE@|%i|g;s|@CONFIG@|/etc/remuda/%i/site.lua|g;s|@PREFIX@|$(PREFIX)|g' $< > $@
 
 security: $(UNITS) ## how exposed the unit is, by systemd's own measure
 	@systemd-analyze security --offline=true --no-pager $(BUILD)/systemd/remuda.service
 
-install: build   ## into $(DESTDIR)$(PREFIX)
+# Lua looks for modules there, of itself under /usr and /usr/local.
+LUADIR   ?= $(PREFIX)/lib/lua/5.4
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
+ZSHDIR   ?= $(PREFIX)/share/zsh/site-functions
+SHARE     = $(DESTDIR)$(PREFIX)/share
+COMPLETE := $(BUILD)/complete/remuda.bash $(BUILD)/complete/_remuda $(BUILD)/complete/remuda.fish
+$(BUILD)/complete/remuda.bash: SHELL_OF = bash
+$(BUILD)/complete/_remuda: SHELL_OF = zsh
+$(BUILD)/complete/remuda.fish: SHELL_OF = fish
+$(COMPLETE): $(BUILD)/remuda
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/remuda completion $(SHELL_OF) > $@
+$(BUILD)/man/remuda-console.1: $(BUILD)/remuda
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/remuda help --man console > $@
+
+install: build $(UNITS) $(COMPLETE) $(BUILD)/man/remuda-console.1   ## into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/remuda $(DESTDIR)$(PREFIX)/bin/remuda
-	install -D -m 755 $(BUILD)/remuda-guest $(DESTDIR)$(PREFIX)/share/remuda/remuda-guest
-	install -D -m 644 share/man/remuda.1 $(DESTDIR)$(PREFIX)/share/man/man1/remuda.1
-	for p in access clusters protocol resources usage; do \
-		install -D -m 644 share/man/remuda-$$p.7 $(DESTDIR)$(PREFIX)/share/man/man7/remuda-$$p.7; done
-	install -D -m 644 share/man/remuda-site.5 $(DESTDIR)$(PREFIX)/share/man/man5/remuda-site.5
-	install -d $(DESTDIR)$(PREFIX)/share/remuda/examples
-	install -m 644 share/examples/*.* $(DESTDIR)$(PREFIX)/share/remuda/examples/
-	for f in applications lib rules; do \
-		install -d $(DESTDIR)$(PREFIX)/share/remuda/scripts/$$f; \
-		for l in scripts/$$f/*.lua; do [ ! -e $$l ] || \
-			install -m 644 $$l $(DESTDIR)$(PREFIX)/share/remuda/scripts/$$f/; done; done
-	$(BUILD)/remuda completion bash > $(BUILD)/remuda.bash
-	install -D -m 644 $(BUILD)/remuda.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/remuda
+	install -D -m 755 $(BUILD)/remuda-guest $(SHARE)/remuda/remuda-guest
+	install -D -m 644 $(BUILD)/remuda.so $(DESTDIR)$(LUADIR)/remuda.so
+	for p in share/man/*.[1-8] $(BUILD)/man/remuda-console.1; do \
+		install -D -m 644 -t $(SHARE)/man/man$${p##*.} $$p || exit 1; done
+	for f in share/examples scripts/*; do \
+		to=$(SHARE)/remuda/$${f#share/}; \
+		install -d $$to && install -m 644 $$f/*.* $$to/ || exit 1; done
+	install -D -m 644 $(BUILD)/complete/remuda.bash $(SHARE)/bash-completion/completions/remuda
+	install -D -m 644 $(BUILD)/complete/_remuda $(DESTDIR)$(ZSHDIR)/_remuda
+	install -D -m 644 $(BUILD)/complete/remuda.fish $(SHARE)/fish/vendor_completions.d/remuda.fish
+	install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(UNITS)
+	install -D -m 644 share/systemd/remuda.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/remuda.conf
+	install -D -m 644 -t $(SHARE)/doc/remuda README.md ARCHITECTURE.md LICENSE
+
+deb: build       ## a Debian package in $(BUILD)
+	@BUILD=$(BUILD) share/debian/build-deb.sh
 
 .SECONDARY:
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)
 
 clean:           ## remove everything built
 	rm -rf $(BUILD) build-*

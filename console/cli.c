@@ -33,7 +33,16 @@ static const struct {
 	{ "not_found", CLI_NOT_FOUND }, { "unreachable", CLI_UNREACHABLE },
 	{ "read_only", CLI_NOT_ALLOWED }, { "timeout", CLI_TIMEOUT },
 	{ "refused", CLI_FAILED },	{ "busy", CLI_FAILED },
+	{ "interrupted", CLI_INTERRUPTED },
 };
+
+int cli_exit_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strcmp(codes[i].name, name) == 0)
+			return (int)codes[i].code;
+	return -1;
+}
 
 /* ---- words ---------------------------------------------------------------- */
 
@@ -97,10 +106,7 @@ int cli_fail_answer(const struct cli *cli, const json_t *answer)
 		    json_string_value(json_object_get(error, "object")),
 		    message ? message : "the engine refused and said no more",
 		    json_string_value(json_object_get(error, "hint")));
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (strcmp(codes[i].name, code) == 0)
-			return (int)codes[i].code;
-	return CLI_FAILED;
+	return cli_exit_of(code) < 0 ? CLI_FAILED : cli_exit_of(code);
 }
 
 void cli_note(const struct cli *cli, const char *fmt, ...)
@@ -142,6 +148,9 @@ int cli_fail_client(const struct cli *cli, const struct error *err)
 				"no right to use the engine: %s", err->text);
 	case CLIENT_UNREACHABLE:
 		return cli_fail(cli, CLI_UNREACHABLE, NULL, NULL, "%s",
+				err->text);
+	case CLIENT_INTERRUPTED:
+		return cli_fail(cli, CLI_INTERRUPTED, NULL, NULL, "%s",
 				err->text);
 	case CLIENT_FINE:
 	case CLIENT_PROTOCOL:
@@ -189,6 +198,13 @@ json_t *cli_ask(struct cli *cli, json_t *request, int *code)
 		json_decref(request);
 		return NULL;
 	}
+	const char *verb = json_string_value(json_object_get(request, "verb"));
+	const struct cli_command *c = cli->call.command;
+
+	if (cli_has(cli, FLAG_WHY) && c->changes && c->control &&
+	    strcmp(verb, c->control) == 0)
+		json_object_set_new(request, "why",
+				    json_string(cli->call.value[FLAG_WHY]));
 	if (cli_has(cli, FLAG_VERBOSE)) {
 		size_t length;
 		char *line = control_print(request, &length);
@@ -359,6 +375,8 @@ static int run_call(struct cli *cli)
 				"%s%s%s changes something and --read-only "
 				"forbids that", c->noun ? c->noun : "",
 				c->noun ? " " : "", c->verb);
+	if (c->changes && cli_has(cli, FLAG_DRY_RUN) && !cli_engine_plans(c))
+		return cli_run_would(cli);
 	return c->run(cli);
 }
 
@@ -402,7 +420,11 @@ int cli_run_help(struct cli *cli)
 	const struct cli_noun *noun;
 
 	if (cli_has(cli, FLAG_MAN)) {
-		cli_man_page(stdout);
+		if (cli->call.word_count && !strcmp(words[0], "console") &&
+		    cli->roles->console_man)
+			cli->roles->console_man(stdout);
+		else
+			cli_man_page(stdout);
 		return CLI_DONE;
 	}
 	if (cli->call.word_count == 0) {

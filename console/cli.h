@@ -26,6 +26,7 @@ struct cli_view;
 	X(DONE, 0, "done, or already so")                                      \
 	X(FAILED, 1, "failed or refused")                                      \
 	X(USAGE, 2, "wrong usage, or it needs a terminal")                     \
+	X(UNCHANGED, 3, "nothing changed (only with --error-unchanged)")       \
 	X(NOT_FOUND, 4, "no such object")                                      \
 	X(UNREACHABLE, 5, "no engine answers")                                 \
 	X(NOT_ALLOWED, 6, "not allowed: read-only")                            \
@@ -88,6 +89,16 @@ enum cli_value {
 	  "no colour and no bold (NO_COLOR)")                                  \
 	X(ASCII, "ascii", 0, NULL, SWITCH, true, NULL,                           \
 	  "plain ASCII whatever the locale")                                   \
+	X(DRY_RUN, "dry-run", 'n', NULL, SWITCH, true, "dry_run",              \
+	  "only say what would happen")                                        \
+	X(WAIT, "wait", 0, NULL, SWITCH, true, NULL,                           \
+	  "return when what a change began is over, and fail if it fails")     \
+	X(NO_WAIT, "no-wait", 0, NULL, SWITCH, true, NULL,                     \
+	  "return when a change is ordered (as without it)")                   \
+	X(ERROR_UNCHANGED, "error-unchanged", 0, NULL, SWITCH, true, NULL,     \
+	  "exit code 3 when it was so already")                                \
+	X(WHY, "why", 0, "TEXT", TEXT, true, NULL,                             \
+	  "reason of a change, kept in the audit log")                         \
 	X(YES, "yes", 'y', NULL, SWITCH, true, NULL,                           \
 	  "do not ask")                                                        \
 	X(CONFIRM, "confirm", 0, "NAME", TEXT, true, NULL,                     \
@@ -108,8 +119,6 @@ enum cli_value {
 	  "machines that shall be free and ready")                             \
 	X(MAX, "max", 0, "N", NUMBER, false, "max",                            \
 	  "machines at most")                                                  \
-	X(DRY_RUN, "dry-run", 'n', NULL, SWITCH, false, "dry_run",             \
-	  "only say what would happen")                                        \
 	X(HISTORY, "history", 0, NULL, SWITCH, false, "history",               \
 	  "also what is over")                                                 \
 	X(FOR, "for", 0, "TIME", DURATION, false, "for",                       \
@@ -172,8 +181,6 @@ enum cli_value {
 	  "failover, shutdown, move or live; else the cluster's own")          \
 	X(MAP, "map", 0, "A>C...", TEXT, false, "mapping",                     \
 	  "who takes over from whom: \"payroll-01>payroll-03 payroll-02>hv02\"") \
-	X(WAIT, "wait", 0, NULL, SWITCH, false, NULL,                          \
-	  "until the change is over, and fail if it fails")                    \
 	X(HOST, "host", 0, "NAME", TEXT, false, "host",                        \
 	  "on this host, to this host")                                        \
 	X(CLUSTER, "cluster", 0, "NAME", TEXT, false, "cluster",               \
@@ -253,11 +260,13 @@ struct cli_command {
 	const char *verb;
 	const char *alias;	/* one word: "ls" is machine list */
 	struct cli_argument arguments[CLI_ARGUMENTS];
-	cli_flag_set flags;	/* FLAG_BITs beside the global ones */
+	cli_flag_set flags;	/* FLAG_BITs beside the global ones, and
+				 * DRY_RUN where it plans by itself */
 	const char *control;	/* control verb, or NULL */
 	const struct cli_view *view;	/* of its list; NULL: the noun's */
 	bool changes;		/* refused by --read-only */
 	bool verbatim;		/* words after it are passed on unread */
+	bool tail;		/* words after its first argument are */
 	bool hidden;		/* for programs: not in the help */
 	enum cli_confirm confirm;
 	int (*run)(struct cli *cli);	/* returns an enum cli_exit */
@@ -296,6 +305,9 @@ void cli_call_fini(struct cli_call *call);
 struct json_t *cli_request(const struct cli_call *call, int i,
 			   struct error *err);
 
+/* Its dry run is its own, or the engine's; others get cli_run_would. */
+bool cli_engine_plans(const struct cli_command *c);
+
 /* Milliseconds since 1970 of "2h" (ago), "2026-11-22" or "2026-11-22T05:30:12",
  * with Z in UTC; -1 = is none. */
 int64_t cli_moment(const char *text, bool utc);
@@ -324,6 +336,10 @@ struct cli_roles {
 	/* socket NULL: start an engine unless the site's one answers. */
 	int (*console)(const struct cli_place *place);
 	int (*connect)(int argc, char **argv);
+	void (*console_man)(FILE *out);	/* remuda-console(1) */
+	/* engine_restore, which brings SQLite: not every program has that. */
+	int (*restore)(const struct engine_restore *o, char *text, size_t size,
+		       struct error *err);
 };
 
 /* Runs a command line; returns the exit code. */

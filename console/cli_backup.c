@@ -78,8 +78,8 @@ int cli_run_restore(struct cli *cli)
 
 	if (code != CLI_DONE)
 		return code;
-	if (paths_make(&cli->paths, &err) || engine_restore(&o, text, sizeof(text),
-							    &err))
+	if (paths_make(&cli->paths, &err) ||
+	    cli->roles->restore(&o, text, sizeof(text), &err))
 		return cli_fail(cli, CLI_FAILED, NULL, NULL, "%s", err.text);
 	say(cli, "site", text);
 	return CLI_DONE;

@@ -38,56 +38,6 @@ static void object_name(char *out, size_t out_size,
 	snprintf(out, out_size, "%s/%.100s", noun, slash ? slash + 1 : word);
 }
 
-static const char *text_of(const json_t *item, const char *key)
-{
-	const char *text = json_string_value(json_object_get(item, key));
-
-	return text ? text : "?";
-}
-
-static long long number_of(const json_t *item, const char *key)
-{
-	return (long long)json_integer_value(json_object_get(item, key));
-}
-
-/* The change makes the cluster smaller in something it names. */
-static bool shrinks(const json_t *change, const json_t *item)
-{
-	static const char *const keys[] = { "nodes", "vcpus", "memory_mib" };
-
-	for (size_t i = 0; i < 3; i++)
-		if (json_object_get(change, keys[i]) &&
-		    number_of(change, keys[i]) < number_of(item, keys[i]))
-			return true;
-	return false;
-}
-
-/* What would be touched, as a line for the question. */
-static void describe(const char *noun, const char *object, const json_t *item,
-		     char *out, size_t out_size)
-{
-	if (strcmp(noun, "pool") == 0)
-		snprintf(out, out_size, "%s: %lld machines, %lld in session",
-			 object, number_of(item, "total"),
-			 number_of(item, "in_use"));
-	else if (strcmp(noun, "cluster") == 0)
-		snprintf(out, out_size, "%s: %lld nodes serve, %lld transactions "
-			 "are open", object, number_of(item, "serving"),
-			 number_of(item, "open"));
-	else if (strcmp(noun, "host") == 0)
-		snprintf(out, out_size, "%s: %lld machines are there, it is %s",
-			 object, number_of(item, "machines"),
-			 text_of(item, "state"));
-	else if (strcmp(noun, "change") == 0)
-		snprintf(out, out_size, "%s: %s of cluster %s, at step %s",
-			 object, text_of(item, "summary"),
-			 text_of(item, "cluster"), text_of(item, "step"));
-	else
-		snprintf(out, out_size, "%s: user %s on %s, %s", object,
-			 text_of(item, "user"), text_of(item, "machine"),
-			 text_of(item, "state"));
-}
-
 /*
  * Filled when a person has to be asked about this name, empty otherwise.  An
  * object that cannot be shown needs no question: the change itself will say why.
@@ -95,34 +45,12 @@ static void describe(const char *noun, const char *object, const json_t *item,
 static int touched(struct cli *cli, const json_t *change, const char *object,
 		   char *out, size_t out_size)
 {
-	const struct cli_command *c = cli->call.command;
-	const char *key = c->arguments[0].key;
-	json_t *answer, *item, *session;
-	struct error err = { "" };
-	char verb[64], id[64];
-	struct cli_column column = { .key = "session" };
+	int code;
+	json_t *item = cli_show_of(cli, change, &code);
 
-	snprintf(verb, sizeof(verb), "%s.show", c->noun);
-	json_t *request = json_pack("{s:s}", "verb", verb);
-	if (key)
-		json_object_set(request, key, json_object_get(change, key));
-	answer = client_call(&cli->client, request, cli->timeout_ms, &err);
-	if (!answer)
-		return cli_fail_client(cli, &err);
-	item = json_object_get(answer, "item");
-	session = json_object_get(item, "session");
-	*out = '\0';
-	if (item && (c->confirm >= CONFIRM_ALWAYS ||
-		     (c->confirm == CONFIRM_SHRINK && shrinks(change, item)))) {
-		describe(c->noun, object, item, out, out_size);
-	} else if (c->confirm == CONFIRM_IN_SESSION && session &&
-		   !json_is_null(session)) {
-		cell_raw(id, sizeof(id), &column, item);
-		snprintf(out, out_size, "%s: user %s is on it, session %s",
-			 object, text_of(item, "user"), id);
-	}
-	json_decref(answer);
-	return CLI_DONE;
+	cli_touched(out, out_size, cli->call.command, object, change, item);
+	json_decref(item);
+	return code;
 }
 
 static int ask_person(const struct cli *cli, json_t *questions)
@@ -183,10 +111,27 @@ static int ask(const struct cli *cli, json_t *questions, const char *bare)
 			"do it without being asked", "%s", first);
 }
 
+/* "mail-07" of "machine/mail-07"; the site's name of "site". */
+static const char *bare_name(const struct cli *cli, const char *object)
+{
+	const char *slash = strchr(object, '/');
+
+	return slash ? slash + 1 : cli->paths.site;
+}
+
+bool cli_agreed(const struct cli *cli, const struct cli_command *c,
+		const char *object)
+{
+	const char *named = cli->call.value[FLAG_CONFIRM];
+
+	return (cli_has(cli, FLAG_YES) && c->confirm != CONFIRM_TYPED) ||
+	       (named && (strcmp(named, object) == 0 ||
+			  strcmp(named, bare_name(cli, object)) == 0));
+}
+
 /* CLI_DONE when the changes may be sent. */
 static int confirm(struct cli *cli, json_t *changes)
 {
-	const char *named = cli->call.value[FLAG_CONFIRM], *bare;
 	json_t *questions, *change;
 	char object[160], line[QUESTION_SIZE];
 	enum cli_confirm asks = cli->call.command->confirm;
@@ -203,13 +148,11 @@ static int confirm(struct cli *cli, json_t *changes)
 		code = touched(cli, change, object, line, sizeof(line));
 		if (code != CLI_DONE)
 			break;
-		bare = strchr(object, '/') + 1;
-		if (*line && !(named && (strcmp(named, object) == 0 ||
-					 strcmp(named, bare) == 0)))
+		if (*line && !cli_agreed(cli, cli->call.command, object))
 			json_array_append_new(questions, json_string(line));
 	}
 	if (code == CLI_DONE && json_array_size(questions))
-		code = ask(cli, questions, strchr(object, '/') + 1);
+		code = ask(cli, questions, bare_name(cli, object));
 	json_decref(questions);
 	return code;
 }
@@ -270,9 +213,52 @@ static int check_scale(const struct cli *cli)
 			"--max N");
 }
 
+/* The same for a person, before and after a change. */
+static bool is_unchanged(const json_t *before, const json_t *after)
+{
+	static const char *const keys[] = { "id", "serve", "spare", "max",
+					    "paused", "wish", "state", "ends" };
+
+	if (!before || !after)
+		return false;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const json_t *was = json_object_get(before, keys[i]);
+		const json_t *is = json_object_get(after, keys[i]);
+
+		if ((was || is) && !(was && is && json_equal(was, is)))
+			return false;
+	}
+	return true;
+}
+
+/* One change, with what --wait and --error-unchanged add to it. */
+static int send_one(struct cli *cli, json_t *change, const char *object,
+		    json_t *results)
+{
+	bool compare = cli_has(cli, FLAG_ERROR_UNCHANGED);
+	bool wait = cli_has(cli, FLAG_WAIT) && !cli_has(cli, FLAG_DRY_RUN);
+	json_t *before = NULL, *after = NULL;
+	int code = CLI_DONE;
+
+	if (compare || wait)
+		before = cli_show_of(cli, change, &code);
+	if (code == CLI_DONE)
+		code = send_change(cli, json_incref(change), object, results);
+	if (code == CLI_DONE && compare) {
+		after = cli_show_of(cli, change, &code);
+		if (code == CLI_DONE && is_unchanged(before, after))
+			code = CLI_UNCHANGED;
+	}
+	if (code == CLI_DONE && wait)
+		code = cli_settle(cli, change, before);
+	json_decref(before);
+	json_decref(after);
+	return code;
+}
+
 static int send_all(struct cli *cli, json_t *changes)
 {
-	int failed = 0, first = CLI_DONE, code, count;
+	int failed = 0, same = 0, first = CLI_DONE, code, count;
 	json_t *results = json_array(), *change;
 	char object[160];
 	size_t i;
@@ -280,8 +266,9 @@ static int send_all(struct cli *cli, json_t *changes)
 	count = (int)json_array_size(changes);
 	json_array_foreach(changes, i, change) {
 		object_name(object, sizeof(object), &cli->call, (int)i);
-		code = send_change(cli, json_incref(change), object, results);
-		if (code == CLI_DONE)
+		code = send_one(cli, change, object, results);
+		same += code == CLI_UNCHANGED;
+		if (code == CLI_DONE || code == CLI_UNCHANGED)
 			continue;
 		if (!failed++)
 			first = code;
@@ -293,6 +280,8 @@ static int send_all(struct cli *cli, json_t *changes)
 	if (cli->output.format == FORMAT_JSON)
 		output_document(stdout, "change_list", "items", results);
 	json_decref(results);
+	if (!failed && same == count && count)
+		return CLI_UNCHANGED;
 	return failed && failed < count ? CLI_PARTLY : first;
 }
 
@@ -323,6 +312,70 @@ int cli_run_change(struct cli *cli)
 	if (code == CLI_DONE)
 		code = send_all(cli, changes);
 	json_decref(changes);
+	return code;
+}
+
+/* ---- a dry run of what the engine does not plan -------------------------- */
+
+/* What the engine has of the object of a change, into *item: NULL when it has
+ * nothing to show.  One that does not exist is an error. */
+static int show_touched(struct cli *cli, const json_t *change, json_t **item)
+{
+	json_t *show = NULL, *answer;
+	int code = CLI_DONE;
+
+	*item = NULL;
+	if (strcmp(cli->call.command->verb, "create") != 0)
+		show = cli_show_request(change);
+	if (!show)
+		return CLI_DONE;
+	answer = cli_ask(cli, show, &code);
+	*item = json_incref(json_object_get(answer, "item"));
+	json_decref(answer);
+	return code;
+}
+
+static int say_would(struct cli *cli, const json_t *change, json_t *results)
+{
+	char object[160], text[400], shown[1024];
+	json_t *item;
+	int code = show_touched(cli, change, &item);
+
+	if (code != CLI_DONE)
+		return code;
+	cli_object_of(object, sizeof(object), change);
+	cli_would(text, sizeof(text), change, item);
+	json_decref(item);
+	json_array_append_new(results, json_pack(
+		"{s:s, s:b, s:b, s:s}", "object", object, "ok", 1, "dry_run",
+		1, "text", text));
+	if (cli->output.format != FORMAT_JSON) {
+		text_display(shown, sizeof(shown), text, strlen(text));
+		printf("%s\n", shown);
+	}
+	return CLI_DONE;
+}
+
+int cli_run_would(struct cli *cli)
+{
+	const struct cli_command *c = cli->call.command;
+	json_t *results = json_array(), *change;
+	struct error err = { "" };
+	int code = c->control ? cli_connect(cli) : CLI_DONE;
+
+	for (int i = 0; i < name_count(&cli->call) && code == CLI_DONE; i++) {
+		change = c->control ? cli_request(&cli->call, i, &err) :
+				      json_pack("{s:s}", "verb", c->verb);
+		if (change)
+			code = say_would(cli, change, results);
+		else
+			code = cli_fail(cli, CLI_USAGE, NULL, NULL, "%s",
+					err.text);
+		json_decref(change);
+	}
+	if (code == CLI_DONE && cli->output.format == FORMAT_JSON)
+		output_document(stdout, "change_list", "items", results);
+	json_decref(results);
 	return code;
 }
 

@@ -227,6 +227,17 @@ int cli_run_attach(struct cli *cli)
 	return cli->roles->console(&place);
 }
 
+/* As without any word; for fingers that know other tops. */
+int cli_run_top(struct cli *cli)
+{
+	struct cli_place place = cli_place(cli);
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return cli_fail(cli, CLI_USAGE, NULL, NULL,
+				"the console needs a terminal");
+	return cli->roles->console(&place);
+}
+
 static void export_flag(const struct cli *cli, enum cli_flag flag,
 			const char *variable)
 {

@@ -218,10 +218,31 @@ void cli_man_page(FILE *out)
 		flag_form(flag, sizeof(flag), &cli_flags[i]);
 		man_item(out, flag + strspn(flag, " "), cli_flags[i].help);
 	}
-	fputs(".SH EXIT STATUS\n", out);
+	fputs(".SH FILES\n"
+	      "Of a site other than \\(dqdefault\\(dq the first is in a folder of its "
+	      "name.\n", out);
+	man_item(out, "/etc/remuda/site.lua",
+		 "the site file; of a user: $XDG_CONFIG_HOME/remuda/site.lua");
+	man_item(out, "/var/lib/remuda/SITE",
+		 "store, key, volumes, log; of a user: $XDG_STATE_HOME/remuda/SITE");
+	man_item(out, "/run/remuda/SITE",
+		 "sockets; of a user: $XDG_RUNTIME_DIR/remuda/SITE");
+	fputs(".SH ENVIRONMENT\n"
+	      ".BR REMUDA_SITE , REMUDA_CONFIG , REMUDA_SOCKET , "
+	      "REMUDA_RUN_DIR\nand\n.B REMUDA_STATE_DIR\nare the flags of these "
+	      "names; a flag goes before them.\n.B NO_COLOR\n"
+	      "is as everywhere.\n", out);
+	fputs(".SH EXIT STATUS\n"
+	      "Of\n.B machine exec\nand\n.B run\nit is that of the command in the "
+	      "machine and of the script.\n", out);
 #define X(name, number, help)                                                  \
 	snprintf(code, sizeof(code), "%d", number);                            \
 	man_item(out, code, help);
 	CLI_EXITS(X)
 #undef X
+	fputs(".SH SEE ALSO\n"
+	      ".BR remuda\\-console (1),\n.BR remuda\\-lua (3),\n"
+	      ".BR remuda\\-site (5),\n.BR remuda\\-access (7),\n"
+	      ".BR remuda\\-clusters (7),\n.BR remuda\\-protocol (7),\n"
+	      ".BR remuda\\-resources (7),\n.BR remuda\\-usage (7)\n", out);
 }

@@ -357,7 +357,9 @@ int cli_parse(struct cli_call *call, int argc, char **argv, struct error *err)
 	for (int i = 1; i < argc; i++) {
 		const char *word = argv[i];
 
-		if (call->command && call->command->verbatim) {
+		if (call->command && (call->command->verbatim ||
+				      (call->command->tail &&
+				       call->word_count > 0))) {
 			call->words[call->word_count++] = word;
 			continue;
 		}
@@ -452,6 +454,11 @@ static int put_arguments(json_t *request, const struct cli_call *call, int i,
 	return 0;
 }
 
+bool cli_engine_plans(const struct cli_command *c)
+{
+	return FLAG_IN(c->flags, FLAG_DRY_RUN);
+}
+
 json_t *cli_request(const struct cli_call *call, int i, struct error *err)
 {
 	json_t *request = json_pack("{s:s}", "verb", call->command->control);
@@ -463,6 +470,8 @@ json_t *cli_request(const struct cli_call *call, int i, struct error *err)
 
 		if (!text || !cli_flags[f].key)
 			continue;
+		if (f == FLAG_DRY_RUN && !cli_engine_plans(call->command))
+			continue;	/* cli_run_would does it */
 		switch (cli_flags[f].kind) {
 		case VALUE_SWITCH:
 			value = json_true();

@@ -186,6 +186,8 @@ int cli_run_apply(struct cli *cli)
 	bool needed = cli_has(cli, FLAG_JSON) || cli_has(cli, FLAG_QUIET) ||
 		      cli_print_plan(item, stdout);
 	fflush(stdout);
+	if (!needed && cli_has(cli, FLAG_ERROR_UNCHANGED))
+		code = CLI_UNCHANGED;
 	if (!needed || cli_has(cli, FLAG_DRY_RUN))
 		goto out;
 	if (!cli_has(cli, FLAG_YES) && !cli_can_ask(cli)) {

@@ -124,6 +124,9 @@ static const struct cli_column gateway_columns[] = {
 	COLUMN("PID", "pid", TEXT, ON_ALL, 2, NUMBER),
 	COLUMN("SESSIONS", "sessions", TEXT, ON_ALL, 1, NUMBER),
 	COLUMN("ADOPTED", "adopted", TEXT, ON_ALL, 3),
+	COLUMN("OLD", "outdated", TEXT, ON_ALL, 4),
+	COLUMN("DRAINING", "draining", TEXT, ON_WIDE | ON_CSV, 4),
+	COLUMN("TEMPORARY", "temporary", TEXT, ON_WIDE | ON_CSV, 4),
 	{ .title = NULL },
 };
 

@@ -48,11 +48,14 @@ static void drop_connection(struct client *c)
 
 void client_close(struct client *c)
 {
+	const volatile int *stop = c->stop;
+
 	drop_connection(c);
 	json_decref(c->hello);
 	free(c->in);
 	free(c->out);
 	client_init(c);
+	c->stop = stop;
 }
 
 /* Ends the connection; the caller returns what this returns. */
@@ -280,6 +283,10 @@ int client_wait(struct client *c, json_t **line, int64_t timeout_ms,
 
 		if (got)
 			return got;
+		if (c->stop && *c->stop) {
+			error_set(err, "interrupted");
+			return lost(c, CLIENT_INTERRUPTED);
+		}
 		if (left_ms <= 0)
 			return 0;
 		if (client_unsent(c))

@@ -24,6 +24,7 @@ enum client_trouble {
 	CLIENT_DENIED,		/* the socket is there, but not for this user */
 	CLIENT_TIMEOUT,
 	CLIENT_PROTOCOL,	/* what came is no line of the protocol */
+	CLIENT_INTERRUPTED,	/* *stop was set while it waited */
 };
 
 struct client {
@@ -32,6 +33,7 @@ struct client {
 	int api;		/* of the engine's hello */
 	struct json_t *hello;	/* NULL until it came */
 	int64_t last_id;	/* of the requests sent */
+	const volatile int *stop;	/* not 0 ends a wait; NULL = never */
 	char *in;		/* bytes received, not yet a line */
 	size_t in_used, in_size, in_scanned;
 	char *out;		/* bytes not yet written */

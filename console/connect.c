@@ -28,6 +28,7 @@
 
 #include "console/cli_output.h"
 #include "console/connect_wish.h"
+#include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/wire/native.h"
 
@@ -74,57 +75,15 @@ static bool queue_frame(struct session *s, struct native_builder *b)
 	return true;
 }
 
-static int ask(struct session *s)
+static int ask(struct session *s, struct error *err)
 {
-	const struct connect_wish *w = s->wish;
-	struct native_builder b;
-	char password[1024];
-	int length = connect_password(w, password, sizeof(password));
+	ssize_t n = connect_ask(s->wish, s->out, OUT_SIZE, err);
 
-	if (length < 0)
+	if (n < 0)
 		return -1;
-	native_begin(&b, NATIVE_HELLO, 0);
-	native_put_u64(&b, NATIVE_TAG_VERSION, NATIVE_VERSION);
-	if (w->user)
-		native_put_text(&b, NATIVE_TAG_USER, w->user);
-	if (length)
-		native_put_bytes(&b, NATIVE_TAG_SECRET, password, (size_t)length);
-	explicit_bzero(password, sizeof(password));
-	bool fits = queue_frame(s, &b);
-	explicit_bzero(&b, sizeof(b));
-	native_begin(&b, w->ticket ? NATIVE_CONNECT : NATIVE_ALLOCATE, 0);
-	if (w->ticket)
-		native_put_bytes(&b, NATIVE_TAG_TICKET, w->ticket,
-				 strlen(w->ticket));
-	else
-		native_put_text(&b, NATIVE_TAG_APPLICATION, w->application);
-	if (w->allocate)
-		native_put_bytes(&b, NATIVE_TAG_TICKET, "", 0);
-	if (w->wait_ms >= 0)
-		native_put_u64(&b, NATIVE_TAG_WAIT_MS, (uint64_t)w->wait_ms);
-	if (w->request_id)
-		native_put_text(&b, NATIVE_TAG_REQUEST_ID, w->request_id);
-	if (!w->ticket)
-		native_put_u64(&b, NATIVE_TAG_COUNT, w->count ? w->count : 1);
-	if (!fits || !queue_frame(s, &b)) {
-		connect_say("user, application or request id is too long");
-		return -1;
-	}
+	s->out_end = (size_t)n;
 	s->asked_us = clock_us();
 	return 0;
-}
-
-static int code_of(const char *code, bool accepted)
-{
-	if (accepted)
-		return EXIT_CUT;
-	if (!strcmp(code, "no_application"))
-		return EXIT_NOT_FOUND;
-	if (!strcmp(code, "timeout") || !strcmp(code, "no_machine"))
-		return EXIT_TIMED_OUT;
-	if (!strcmp(code, "protocol") || !strcmp(code, "unconfirmed"))
-		return EXIT_CUT;
-	return EXIT_REFUSED;
 }
 
 static const char *text_of(const uint8_t *p, size_t n, enum native_tag tag,
@@ -142,7 +101,7 @@ static void on_error(struct session *s, const uint8_t *p, size_t n)
 	text_of(p, n, NATIVE_TAG_CODE, code, sizeof(code));
 	text_of(p, n, NATIVE_TAG_TEXT, text, sizeof(text));
 	connect_say("%s (%s)", text, code);
-	s->code = code_of(code, s->accepted);
+	s->code = connect_exit_code(code, s->accepted);
 }
 
 /* One of the tickets; the last ends the conversation. */
@@ -424,6 +383,7 @@ int connect_main(int argc, char **argv)
 {
 	static struct session s;
 	struct connect_wish w = { .wait_ms = -1, .password_fd = -1 };
+	struct error err = { "" };
 	struct stat st;
 
 	w.allocate = strcmp(argv[0], "allocate") == 0;
@@ -438,10 +398,16 @@ int connect_main(int argc, char **argv)
 	s.tickets = json_array();
 	s.code = -1;
 	s.regular = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
-	s.fd = connect_dial(&w);
-	if (s.fd < 0)
+	s.fd = connect_dial(&w, &err);
+	if (s.fd < 0) {
+		connect_say("%s", err.text);
 		return EXIT_UNREACHABLE;
-	int code = ask(&s) < 0 ? EXIT_WRONG_USAGE : converse(&s);
+	}
+	int code = EXIT_WRONG_USAGE;
+	if (ask(&s, &err) < 0)
+		connect_say("%s", err.text);
+	else
+		code = converse(&s);
 	explicit_bzero(s.out, sizeof(s.out));
 	json_decref(s.tickets);
 	close(s.fd);

@@ -1,4 +1,4 @@
-/* Flags, addresses and the password of `remuda connect`; see connect_wish.h. */
+/* Flags, addresses, passwords and first words; see connect_wish.h. */
 #include "console/connect_wish.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "console/paths.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/wire/native.h"
 
 void connect_say(const char *fmt, ...)
 {
@@ -164,43 +165,38 @@ int connect_parse(struct connect_wish *w, int argc, char **argv)
 	return check_places(w);
 }
 
-static int dial_unix(const char *path)
+static int dial_unix(const char *path, struct error *err)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int fd;
 
-	if (!text_copy(un.sun_path, sizeof(un.sun_path), path)) {
-		connect_say("%s: the path is too long for a socket", path);
-		return -1;
-	}
+	if (!text_copy(un.sun_path, sizeof(un.sun_path), path))
+		return error_set(err, "%s: the path is too long for a socket",
+				 path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0)
 		return fd;
-	connect_say("%s: %s; is the engine running?", path, strerror(errno));
+	error_set(err, "%s: %s; is the engine running?", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
 }
 
-static int dial_tcp(const char *to)
+static int dial_tcp(const char *to, struct error *err)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
 	char host[256];
 	const char *colon = strrchr(to, ':');
 	int fd = -1, on = 1;
 
-	if (!colon || colon == to || (size_t)(colon - to) >= sizeof(host)) {
-		connect_say("--to wants HOST:PORT, not \"%s\"", to);
-		return -1;
-	}
+	if (!colon || colon == to || (size_t)(colon - to) >= sizeof(host))
+		return error_set(err, "a gateway is HOST:PORT, not \"%s\"", to);
 	bool bracket = *to == '[' && colon[-1] == ']';
 	snprintf(host, sizeof(host), "%.*s",
 		 (int)(colon - to) - 2 * bracket, to + bracket);
 	int wrong = getaddrinfo(host, colon + 1, &hints, &list);
-	if (wrong) {
-		connect_say("%s: %s", to, gai_strerror(wrong));
-		return -1;
-	}
+	if (wrong)
+		return error_set(err, "%s: %s", to, gai_strerror(wrong));
 	for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
 		fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
@@ -213,43 +209,39 @@ static int dial_tcp(const char *to)
 	}
 	freeaddrinfo(list);
 	if (fd < 0)
-		connect_say("%s: %s", to, strerror(errno));
-	else
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		return error_errno(err, "%s", to);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return fd;
 }
 
-int connect_dial(const struct connect_wish *w)
+int connect_dial(const struct connect_wish *w, struct error *err)
 {
-	struct paths_wish none = { 0 };
-	static struct paths paths;
-	struct error err;
+	struct paths_wish wish = { .site = w->site, .run_dir = w->run_dir };
 	const char *path = w->socket ? w->socket : getenv("REMUDA_GATEWAY");
+	char socket_path[PATHS_SIZE];
+	struct paths paths;
 
 	if (w->to)
-		return dial_tcp(w->to);
+		return dial_tcp(w->to, err);
 	if (path && *path)
-		return dial_unix(path);
-	if (paths_init(&paths, &none, &err) < 0) {
-		connect_say("%s", err.text);
+		return dial_unix(path, err);
+	if (paths_init(&paths, &wish, err) < 0)
 		return -1;
-	}
-	char socket_path[PATHS_SIZE];
 	return dial_unix(paths_native_socket(&paths, socket_path,
-					     sizeof(socket_path)));
+					     sizeof(socket_path)), err);
 }
 
-int connect_password(const struct connect_wish *w, char *out, size_t size)
+/* The password without a line's end; its length, or -1. */
+static int password(const struct connect_wish *w, char *out, size_t size,
+		    struct error *err)
 {
-	const char *given = getenv("REMUDA_PASSWORD");
+	const char *given = w->password ? w->password : getenv("REMUDA_PASSWORD");
 	size_t length = 0;
 	ssize_t n = 1;
 
 	if (w->password_fd < 0) {
-		if (!text_copy(out, size, given ? given : "")) {
-			connect_say("the password is too long");
-			return -1;
-		}
+		if (!text_copy(out, size, given ? given : ""))
+			return error_set(err, "the password is too long");
 		return (int)strlen(out);
 	}
 	while (n > 0 && length < size) {
@@ -259,15 +251,75 @@ int connect_password(const struct connect_wish *w, char *out, size_t size)
 		else if (n > 0)
 			length += (size_t)n;
 	}
-	if (n < 0) {
-		connect_say("password: %s", strerror(errno));
-		return -1;
-	}
-	if (length == size) {
-		connect_say("the password is too long");
-		return -1;
-	}
+	if (n < 0)
+		return error_errno(err, "password");
+	if (length == size)
+		return error_set(err, "the password is too long");
 	while (length && (out[length - 1] == '\n' || out[length - 1] == '\r'))
 		length--;
 	return (int)length;
+}
+
+static bool put_frame(struct native_builder *b, uint8_t *out, size_t size,
+		      size_t *used)
+{
+	size_t n = native_finish(b);
+
+	if (!n || size - *used < n)
+		return false;
+	memcpy(out + *used, b->bytes, n);
+	*used += n;
+	return true;
+}
+
+ssize_t connect_ask(const struct connect_wish *w, uint8_t *out, size_t size,
+		    struct error *err)
+{
+	struct native_builder b;
+	size_t used = 0;
+	char secret[1024];
+	int length = password(w, secret, sizeof(secret), err);
+
+	if (length < 0)
+		return -1;
+	native_begin(&b, NATIVE_HELLO, 0);
+	native_put_u64(&b, NATIVE_TAG_VERSION, NATIVE_VERSION);
+	if (w->user)
+		native_put_text(&b, NATIVE_TAG_USER, w->user);
+	if (length)
+		native_put_bytes(&b, NATIVE_TAG_SECRET, secret, (size_t)length);
+	explicit_bzero(secret, sizeof(secret));
+	bool fits = put_frame(&b, out, size, &used);
+	explicit_bzero(&b, sizeof(b));
+	native_begin(&b, w->ticket ? NATIVE_CONNECT : NATIVE_ALLOCATE, 0);
+	if (w->ticket)
+		native_put_bytes(&b, NATIVE_TAG_TICKET, w->ticket,
+				 strlen(w->ticket));
+	else
+		native_put_text(&b, NATIVE_TAG_APPLICATION, w->application);
+	if (w->allocate)
+		native_put_bytes(&b, NATIVE_TAG_TICKET, "", 0);
+	if (w->wait_ms >= 0)
+		native_put_u64(&b, NATIVE_TAG_WAIT_MS, (uint64_t)w->wait_ms);
+	if (w->request_id)
+		native_put_text(&b, NATIVE_TAG_REQUEST_ID, w->request_id);
+	if (!w->ticket)
+		native_put_u64(&b, NATIVE_TAG_COUNT, w->count ? w->count : 1);
+	if (!fits || !put_frame(&b, out, size, &used))
+		return error_set(err, "user, application or request id is too "
+				 "long");
+	return (ssize_t)used;
+}
+
+int connect_exit_code(const char *code, bool accepted)
+{
+	if (accepted)
+		return EXIT_CUT;
+	if (!strcmp(code, "no_application"))
+		return EXIT_NOT_FOUND;
+	if (!strcmp(code, "timeout") || !strcmp(code, "no_machine"))
+		return EXIT_TIMED_OUT;
+	if (!strcmp(code, "protocol") || !strcmp(code, "unconfirmed"))
+		return EXIT_CUT;
+	return EXIT_REFUSED;
 }

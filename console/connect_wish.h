@@ -1,6 +1,7 @@
 /*
- * What `remuda connect` was asked for: its flags, where the gateway is, and
- * the password.  Each function says on standard error what is wrong.
+ * What a client of the native protocol wants, where the gateway is, and the
+ * password; its first words.  For `remuda connect`, `remuda allocate` and
+ * remuda.allocate of Lua.
  */
 #ifndef REMUDA_CONSOLE_CONNECT_WISH_H
 #define REMUDA_CONSOLE_CONNECT_WISH_H
@@ -8,6 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+struct error;
 
 /* Exit codes of console.md E.2. */
 enum {
@@ -18,6 +22,8 @@ enum {
 struct connect_wish {
 	const char *application, *socket, *to, *user, *request_id;
 	const char *ticket;	/* shown instead of asking, or NULL */
+	const char *site, *run_dir;	/* NULL = by environment */
+	const char *password;	/* NULL = by descriptor or environment */
 	bool allocate;		/* `remuda allocate`: tickets, no session */
 	bool json;		/* tickets as one JSON document */
 	uint32_t count;		/* tickets wanted */
@@ -30,10 +36,18 @@ struct connect_wish {
 /* One line on standard error, fit for a terminal. */
 void connect_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *connect_usage(const struct connect_wish *w);
+/* 0, or -1 when what is wrong was said on standard error. */
 int connect_parse(struct connect_wish *w, int argc, char **argv);
 /* A connected socket, or -1. */
-int connect_dial(const struct connect_wish *w);
-/* The password without a line's end; its length, or -1. */
-int connect_password(const struct connect_wish *w, char *out, size_t size);
+int connect_dial(const struct connect_wish *w, struct error *err);
+/*
+ * HELLO and ALLOCATE, or CONNECT with a ticket, into out; their bytes, or -1.
+ * They hold the password: cleanse out when it was sent.
+ */
+ssize_t connect_ask(const struct connect_wish *w, uint8_t *out, size_t size,
+		    struct error *err);
+/* The exit code of a refusal's code (engine/wire/native.h); accepted: after
+ * the machine had accepted. */
+int connect_exit_code(const char *code, bool accepted);
 
 #endif

@@ -33,8 +33,8 @@ enum {
 
 extern char **environ;
 
-static int spawn(char *const argv[], int log_fd, int control_fd, int ready_fd,
-		 pid_t *pid, struct error *err)
+static int spawn(const char *exe, char *const argv[], int log_fd,
+		 int control_fd, int ready_fd, pid_t *pid, struct error *err)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -62,8 +62,8 @@ static int spawn(char *const argv[], int log_fd, int control_fd, int ready_fd,
 						 "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&files, ready_fd, READY_FD);
 	posix_spawn_file_actions_addclosefrom_np(&files, READY_FD + 1);
-	failed = posix_spawn(pid, "/proc/self/exe", &files, &attr, argv,
-			     environ);
+	failed = posix_spawn(pid, exe ? exe : "/proc/self/exe", &files, &attr,
+			     argv, environ);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
 	errno = failed;
@@ -99,8 +99,8 @@ static int launch_logged(const struct launch *l, int log_fd, int ready_fd,
 	} else {
 		argv[n++] = "--headless";
 	}
-	return spawn((char *const *)argv, log_fd, l->control_fd, ready_fd, pid,
-		     err);
+	return spawn(l->exe, (char *const *)argv, log_fd, l->control_fd,
+		     ready_fd, pid, err);
 }
 
 /* Descriptors above the ones they become, so that none is overwritten by

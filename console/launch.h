@@ -18,6 +18,7 @@ struct launch {
 	const char *log_level;	/* NULL = the engine's default */
 	const char *log;	/* "syslog" or a file; NULL = the site's engine.log */
 	unsigned gateways;	/* 0 = the engine's default */
+	const char *exe;	/* another program than this one, or NULL */
 };
 
 struct launched {

@@ -25,6 +25,7 @@
 #include "console/connect.h"
 #include "console/first.h"
 #include "console/launch.h"
+#include "console/man.h"
 #include "console/paths.h"
 #include "console/practice.h"
 #include "engine/base/error.h"
@@ -451,6 +452,8 @@ int main(int argc, char **argv)
 		.engine = start_engine,
 		.console = start_console,
 		.connect = connect_main,
+		.console_man = man_console,
+		.restore = engine_restore,
 	};
 
 	if (argc > 1 && strcmp(argv[1], "role") == 0)

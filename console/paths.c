@@ -116,9 +116,11 @@ static int place_cache(struct paths *p, const struct bases *b,
 							 : b->cache);
 }
 
-/* Beside the program in a source tree, else where it was installed. */
+/* Where the program is installed, wherever that was put; beside it in a source
+ * tree; else where it was to be installed. */
 static int place_scripts(struct paths *p, struct error *err)
 {
+	static const char *const places[] = { "share/remuda/scripts", "scripts" };
 	const char *named = absolute_env("REMUDA_SCRIPTS_DIR");
 	char exe[PATHS_SIZE], *slash;
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -128,9 +130,10 @@ static int place_scripts(struct paths *p, struct error *err)
 	exe[n > 0 ? n : 0] = '\0';
 	for (int i = 0; i < 2 && (slash = strrchr(exe, '/')); i++)
 		*slash = '\0';
-	if (n > 0 && put(p->scripts_dir, err, "%s/scripts", exe) == 0 &&
-	    access(p->scripts_dir, R_OK | X_OK) == 0)
-		return 0;
+	for (int i = 0; i < 2 && n > 0; i++)
+		if (put(p->scripts_dir, err, "%s/%s", exe, places[i]) == 0 &&
+		    access(p->scripts_dir, R_OK | X_OK) == 0)
+			return 0;
 	return put(p->scripts_dir, err, "%s", REMUDA_PREFIX
 		   "/share/remuda/scripts");
 }

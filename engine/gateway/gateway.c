@@ -31,6 +31,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "engine/base/build.h"
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/log.h"
@@ -93,10 +94,17 @@ static void on_stale(struct gateway *g, struct timer *t)
 
 static void drain(struct gateway *g)
 {
-	log_info("draining: %u connections left", g->conn_count);
-	listener_close_all(g);
+	listener_stop_all(g);
 	g->draining = true;
+	log_info("draining: %u connections left", g->conn_count);
 	ssh_link_close_idle(g);
+}
+
+/* Nobody is here any more, and the engine has every record. */
+static bool is_drained(const struct gateway *g)
+{
+	return g->draining && !g->conn_count && list_empty(&g->queue) &&
+	       list_empty(&g->sent);
 }
 
 static void report_closed(struct gateway *g, const struct message *m)
@@ -211,6 +219,7 @@ static struct gateway *gateway_new(const struct gateway_options *o)
 
 	CHECK("", g, "out of memory");
 	g->index = o->index;
+	g->build = build_number();
 	g->term = o->term;
 	g->limits = o->limits;
 	DEFAULT(opening_ms);
@@ -327,7 +336,7 @@ static int loop(struct gateway *g)
 			return 1;
 		}
 		run_busy(g);
-		if (g->draining && !g->conn_count && list_empty(&g->queue))
+		if (is_drained(g))
 			break;
 	}
 	return 0;

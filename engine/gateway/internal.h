@@ -76,6 +76,7 @@ void listener_on_unlisten(struct gateway *g, uint64_t id);
 /* The engine is gone: connections wait in the kernel. */
 void listener_pause_all(struct gateway *g);
 /* Draining or ending: takes what has arrived (drain), then closes. */
+void listener_stop_all(struct gateway *g);
 void listener_close_all(struct gateway *g);
 /* The listener of that name, or NULL. */
 struct listener *listener_named(struct gateway *g, struct slice name);
@@ -350,6 +351,7 @@ struct gateway {
 	struct list ssh_links;
 	uint32_t ssh_link_count;
 	uint64_t ssh_link_number;	/* of the last one */
+	uint64_t build;			/* build_number() */
 	struct watch starter;		/* of their processes */
 	struct timer second;
 	int64_t seconds;

@@ -199,6 +199,11 @@ static void hello(struct gateway *g, bool fresh)
 		list_add_tail(&kept, it);
 	}
 	engine_link_send(g, &m, false);
+	m = (struct message){
+		.type = WIRE_TYPE_gateway_build,
+		.gateway_build = { .build = g->build, .draining = g->draining },
+	};
+	engine_link_send(g, &m, false);
 	report_sessions(g, &sessions);
 	port_report_all(g);
 	LIST_EACH(&kept, it) {

@@ -334,6 +334,11 @@ void listener_on_message(struct gateway *g, struct message *m)
 				     door_of(w->door) ? 0 : w->door);
 	int fd = wire_take_fd(m, 0);
 
+	if (g->draining) {	/* an engine that does not know it yet */
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
 	if (!sensible(w) || (fd < 0 && (!l || l->watch.fd < 0))) {
 		log_error("listener %.*s: not a listener this gateway can serve",
 			  (int)w->name.length, w->name.ptr);
@@ -432,6 +437,19 @@ void listener_close_stale(struct gateway *g)
 		if (c->listener->gone && c->state == CALLER_REQUESTED &&
 		    !c->requested)
 			caller_refuse(g, c, "closed", SLICE("this listener was closed"));
+	}
+}
+
+/* No new client; those who are here, or were accepted by the kernel, go on. */
+void listener_stop_all(struct gateway *g)
+{
+	LIST_EACH(&g->listeners, it) {
+		struct listener *l = LIST_ENTRY(it, struct listener, link);
+
+		if (l->watch.fd < 0)
+			continue;
+		take_over(g, l, l->watch.fd);
+		watch_close(&g->poll, &l->watch);
 	}
 }
 

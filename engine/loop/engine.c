@@ -17,6 +17,7 @@
 
 #include <openssl/sha.h>
 
+#include "engine/base/build.h"
 #include "engine/base/check.h"
 #include "engine/base/log.h"
 #include "engine/loop/shell.h"
@@ -193,6 +194,7 @@ void shell_site_applied(struct shell *sh)
 		return;
 	sh->started = true;
 	gateways_start(sh);
+	renew_start(sh);
 	notify_ready(sh);
 	if (sh->o.ready_fd >= 0) {
 		if (write(sh->o.ready_fd, "ready\n", 6) < 0)
@@ -241,6 +243,8 @@ int engine_run(const struct engine_options *o)
 			    cores < 1 ? 1 : cores > 8 ? 8 : (uint32_t)cores;
 	if (sh->gateway_count > WORLD_GATEWAYS_MAX)
 		sh->gateway_count = WORLD_GATEWAYS_MAX;
+	sh->gateway_wanted = sh->gateway_count;
+	sh->build = build_number();
 	sh->started_ms = shell_now_ms();
 	sh->next_shell_call = SHELL_CALL_BIT | 1;
 	effects_init(&sh->fx);

@@ -249,14 +249,22 @@ static void on_message(struct link *l, struct message *m)
 		ev.held.bytes_out = m->gateway_session.bytes_out;
 		ev.held.quiet_ms = m->gateway_session.quiet_ms;
 		break;
+	case WIRE_TYPE_gateway_build:
+		g->build = m->gateway_build.build;
+		g->draining = m->gateway_build.draining;
+		return;
 	case WIRE_TYPE_gateway_ready:
+		g->ready = true;
 		ev.kind = EVENT_GATEWAY_READY;
 		ev.gateway.index = g->index;
 		log_info("gateway %u holds %u sessions, %u ended meanwhile",
 			 g->index, m->gateway_ready.sessions,
 			 m->gateway_ready.ended);
 		uv_timer_stop(&g->restart);
-		listeners_tell(sh, g->index);
+		if (g->draining)
+			listeners_withdraw(sh, g->index);
+		else
+			listeners_tell(sh, g->index);
 		break;
 	case WIRE_TYPE_gateway_pong:
 		g->unanswered = 0;
@@ -299,6 +307,8 @@ static void on_restart(uv_timer_t *timer)
 {
 	struct gateway_role *g = timer->data;
 
+	if (g->retired)
+		return;
 	if (g->linked) {	/* said nothing since it was adopted or started */
 		gateway_kill(g, "it does not report");
 		link_close(&g->link);
@@ -310,15 +320,50 @@ static void on_restart(uv_timer_t *timer)
 	gateway_start(g);
 }
 
+/* One more than is wanted does not come back, and its index is free again. */
+static void retire(struct gateway_role *g)
+{
+	struct shell *sh = g->shell;
+
+	g->retired = true;
+	while (sh->gateway_count > sh->gateway_wanted &&
+	       sh->gateways[sh->gateway_count - 1].retired)
+		sh->gateway_count--;
+}
+
+/* A drained gateway is gone as it was told: nobody was on it. */
+static bool was_drained(struct gateway_role *g)
+{
+	struct shell *sh = g->shell;
+
+	if (!g->draining || sh->world.gateways[g->index].sessions)
+		return false;
+	log_info("gateway %u, pid %d, has ended: drained", g->index, (int)g->pid);
+	g->draining = g->known = g->ready = false;
+	g->build = 0;
+	g->pid = 0;
+	if (g->index >= sh->gateway_wanted) {
+		retire(g);
+		return true;
+	}
+	listeners_open_for(sh, g->index);
+	uv_timer_start(&g->restart, on_restart, 1, 0);
+	return true;
+}
+
 static void on_close(struct link *l, const char *why)
 {
 	struct gateway_role *g = l->owner;
 	struct event ev = { .kind = EVENT_GATEWAY_LOST };
 
 	g->linked = false;
-	if (g->shell->stopping)
+	if (g->shell->stopping || was_drained(g))
 		return;
 	log_error("gateway %u: %s", g->index, why);
+	if (g->draining && g->index < g->shell->gateway_wanted)
+		listeners_open_for(g->shell, g->index);
+	g->draining = g->ready = false;
+	g->build = 0;
 	if (g->child.running)
 		uv_process_kill(&g->child.process, SIGKILL);
 	if (g->known) {
@@ -447,25 +492,39 @@ static void gateway_start(struct gateway_role *g)
 	}
 }
 
-void gateways_start(struct shell *sh)
+static void gateway_open(struct shell *sh, uint32_t i)
 {
-	for (uint32_t i = 0; i < sh->gateway_count; i++) {
-		struct gateway_role *g = &sh->gateways[i];
+	struct gateway_role *g = &sh->gateways[i];
 
-		g->shell = sh;
-		g->index = i;
-		g->link.fd = -1;
-		g->link.owner = g->child.owner = g->restart.data = g;
-		g->link.on_message = on_message;
-		g->link.on_close = on_close;
-		g->link.gathers = true;
-		g->child.on_exit = on_exit_role;
+	g->retired = g->draining = g->ready = false;
+	if (!g->shell) {
 		uv_timer_init(&sh->loop, &g->restart);
 		uv_timer_init(&sh->loop, &g->ping);
-		g->ping.data = g;
-		uv_timer_start(&g->ping, on_ping, PING_MS, PING_MS);
-		gateway_start(g);
 	}
+	g->shell = sh;
+	g->index = i;
+	g->link.fd = -1;
+	g->link.owner = g->child.owner = g->restart.data = g->ping.data = g;
+	g->link.on_message = on_message;
+	g->link.on_close = on_close;
+	g->link.gathers = true;
+	g->child.on_exit = on_exit_role;
+	uv_timer_start(&g->ping, on_ping, PING_MS, PING_MS);
+	gateway_start(g);
+}
+
+void gateways_start(struct shell *sh)
+{
+	for (uint32_t i = 0; i < sh->gateway_count; i++)
+		gateway_open(sh, i);
+}
+
+void gateways_add(struct shell *sh)
+{
+	uint32_t index = sh->gateway_count++;
+
+	listeners_open_for(sh, index);
+	gateway_open(sh, index);
 }
 
 void gateways_flush(struct shell *sh)

@@ -106,27 +106,65 @@ static uint32_t gateways_of(const struct shell *sh, const struct listener *l)
 	       1 : sh->gateway_count;
 }
 
-static void listener_open(struct shell *sh, struct listener *l)
+/* A socket of the listener for one more gateway: a path has one for all. */
+static int socket_for(struct shell *sh, const struct listener *l,
+		      struct error *err)
+{
+	if (!l->spec.path[0])
+		return listen_tcp(&l->spec, err);
+	for (uint32_t i = 0; i < WORLD_GATEWAYS_MAX; i++)
+		if (l->fds[i] >= 0)
+			return dup(l->fds[i]);
+	return listen_unix(sh, l->spec.path, err);
+}
+
+static void open_for(struct shell *sh, struct listener *l, uint32_t gateway)
 {
 	struct error err = { "" };
 
+	if (gateway >= gateways_of(sh, l) || l->fds[gateway] >= 0 ||
+	    sh->gateways[gateway].draining)
+		return;
+	l->fds[gateway] = socket_for(sh, l, &err);
+	if (l->fds[gateway] >= 0)
+		return;
+	TEXT_SET(l->state, err.text);
+	log_error("listener %s: %s", l->name, err.text);
+	if (sh->o.ready_fd >= 0)	/* at start a busy port is fatal */
+		shell_die(sh, "listener %s: %s", l->name, err.text);
+}
+
+static void listener_open(struct shell *sh, struct listener *l)
+{
 	TEXT_SET(l->state, "listening");
-	for (uint32_t i = gateways_of(sh, l); i < sh->gateway_count; i++)
+	for (uint32_t i = 0; i < WORLD_GATEWAYS_MAX; i++)
 		l->fds[i] = -1;
-	for (uint32_t i = 0; i < gateways_of(sh, l); i++) {
-		if (l->spec.path[0] && i > 0)
-			l->fds[i] = dup(l->fds[0]);
-		else
-			l->fds[i] = l->spec.path[0] ?
-				listen_unix(sh, l->spec.path, &err) :
-				listen_tcp(&l->spec, &err);
-		if (l->fds[i] >= 0)
-			continue;
-		TEXT_SET(l->state, err.text);
-		log_error("listener %s: %s", l->name, err.text);
-		if (sh->o.ready_fd >= 0)	/* at start a busy port is fatal */
-			shell_die(sh, "listener %s: %s", l->name, err.text);
+	for (uint32_t i = 0; i < gateways_of(sh, l); i++)
+		open_for(sh, l, i);
+}
+
+void listeners_open_for(struct shell *sh, uint32_t gateway)
+{
+	for (struct listener *l = sh->listeners; l; l = l->next)
+		open_for(sh, l, gateway);
+}
+
+void listeners_withdraw(struct shell *sh, uint32_t gateway)
+{
+	for (struct listener *l = sh->listeners; l; l = l->next) {
+		if (l->fds[gateway] >= 0)
+			close(l->fds[gateway]);
+		l->fds[gateway] = -1;
+		l->counts[gateway] = (struct listener_counts){ 0 };
 	}
+}
+
+bool listeners_any_inner(const struct shell *sh)
+{
+	for (const struct listener *l = sh->listeners; l; l = l->next)
+		if (l->spec.door >= DOOR_RESOURCE)
+			return true;
+	return sh->world.spec.resource_count > 0;
 }
 
 static void listener_close(struct shell *sh, struct listener *l)

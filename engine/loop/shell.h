@@ -101,6 +101,10 @@ struct gateway_role {
 	bool adopted;
 	bool linked;		/* link open */
 	bool known;		/* said hello */
+	bool ready;		/* its report is over */
+	uint64_t build;		/* it runs; 0 = one that cannot say */
+	bool draining;		/* gives way for another (renew.c) */
+	bool retired;		/* one more than is wanted, and gone */
 	int64_t since_wall_ms;
 	uv_timer_t ping;
 	uint64_t pings;
@@ -268,7 +272,10 @@ struct shell {
 	int64_t started_ms;
 	struct host_role *hosts;
 	struct gateway_role gateways[WORLD_GATEWAYS_MAX];
-	uint32_t gateway_count;
+	uint32_t gateway_count;		/* indices in use */
+	uint32_t gateway_wanted;	/* more are there for a while only */
+	uint64_t build;			/* build_number() */
+	uv_timer_t renew_timer;
 	struct rules_role rules;
 	struct net_role net;
 	struct listener *listeners;
@@ -370,6 +377,9 @@ void gateways_flush(struct shell *sh);
 /* After a commit: tells each what of its records it may forget. */
 void gateways_stored(struct shell *sh);
 void gateways_stop(struct shell *sh);
+/* One more, at the next index. */
+void gateways_add(struct shell *sh);
+void renew_start(struct shell *sh);	/* renew.c */
 
 int rules_start(struct shell *sh, struct error *err);
 /* Reads the site file anew; the result is an EVENT_SITE or site_error. */
@@ -418,6 +428,11 @@ void shell_save_bundle(struct shell *sh, const struct site_load *load,
 		       const char *json);
 
 void listeners_sync(struct shell *sh);
+/* Sockets for a gateway that has none; and away with them. */
+void listeners_open_for(struct shell *sh, uint32_t gateway);
+void listeners_withdraw(struct shell *sh, uint32_t gateway);
+/* Does anything meet at gateway 0? */
+bool listeners_any_inner(const struct shell *sh);
 void listeners_tell(struct shell *sh, uint32_t gateway);
 /* A door of a resource, by its name; NULL when it has none. */
 const struct listener *listeners_inner(const struct shell *sh,

@@ -377,6 +377,9 @@ json_t *show_gateway(const struct shell *sh, uint32_t index)
 	SET(o, "state", json_string(w->up ? "up" : g->linked ? "starting" : "gone"));
 	SET(o, "sessions", json_integer(w->sessions));
 	SET(o, "adopted", json_boolean(g->adopted));
+	SET(o, "outdated", json_boolean(g->ready && g->build != sh->build));
+	SET(o, "draining", json_boolean(g->draining));
+	SET(o, "temporary", json_boolean(index >= sh->gateway_wanted));
 	SET(o, "since", show_time(g->since_wall_ms));
 	return o;
 }

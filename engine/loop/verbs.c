@@ -149,6 +149,13 @@ void verb_page(const struct verb_call *a, const char *kind, int rc,
 	control_error(a->c, a->id, "failed", NULL, err->text, NULL);
 }
 
+/* Every change may say why: the audit log keeps it among the arguments. */
+static bool is_common(const struct verb *v, const char *key)
+{
+	return strcmp(key, "id") == 0 || strcmp(key, "verb") == 0 ||
+	       (v->changes && strcmp(key, "why") == 0);
+}
+
 static bool arguments_known(const struct verb_call *a, const struct verb *v)
 {
 	const char *key;
@@ -159,7 +166,7 @@ static bool arguments_known(const struct verb_call *a, const struct verb *v)
 		snprintf(word, sizeof(word), "%.70s ", key);
 		const char *at = strstr(v->args, word);
 
-		if (strcmp(key, "id") == 0 || strcmp(key, "verb") == 0 ||
+		if (is_common(v, key) ||
 		    (at && (at == v->args || at[-1] == ' ')))
 			continue;
 		snprintf(word, sizeof(word), "unknown argument \"%.50s\"", key);
@@ -181,19 +188,51 @@ static void run_read_only(const struct verb_call *a)
 				     "this connection may change things"));
 }
 
+static void run_verbs_list(const struct verb_call *a);
+
 static const struct verb verbs_self[] = {
 	{ "read_only", run_read_only, false, "on " },
+	{ "verbs.list", run_verbs_list, false, "" },
 	{ 0 },
 };
 
+static const struct verb *const tables[] = {
+	verbs_pool, verbs_session, verbs_site, verbs_user, verbs_token,
+	verbs_resource, verbs_gc, verbs_cluster, verbs_rule, verbs_usage,
+	verbs_alarm, verbs_self,
+};
+
+/* A plan wants the rights of a change, since it reads the site, and is none. */
+static bool is_change(const struct verb *v)
+{
+	return v->changes && strcmp(v->name, "site.plan") != 0;
+}
+
+/* So that a script can plan with verbs that are younger than itself. */
+static void run_verbs_list(const struct verb_call *a)
+{
+	json_t *items = json_array();
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		for (const struct verb *v = tables[i]; v->name; v++) {
+			json_t *arguments = json_array();
+
+			for (const char *p = v->args; *p;
+			     p += strcspn(p, " ") + 1)
+				json_array_append_new(arguments,
+					json_stringn(p, strcspn(p, " ")));
+			if (v->changes)
+				json_array_append_new(arguments,
+						      json_string("why"));
+			json_array_append_new(items, json_pack(
+				"{s:s, s:b, s:o}", "verb", v->name, "changes",
+				is_change(v), "arguments", arguments));
+		}
+	control_items(a->c, a->id, "verb_list", items);
+}
+
 static const struct verb *find(const char *name)
 {
-	static const struct verb *const tables[] = {
-		verbs_pool, verbs_session, verbs_site, verbs_user, verbs_token,
-		verbs_resource, verbs_gc, verbs_cluster, verbs_rule, verbs_usage,
-		verbs_alarm, verbs_self,
-	};
-
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct verb *v = tables[i]; v->name; v++)
 			if (strcmp(v->name, name) == 0)

@@ -19,8 +19,10 @@
  * Codes: usage, not_found, refused, read_only, failed, busy, timeout.
  * Unknown verbs and unknown arguments are refused with code usage.
  *
- * Verbs (arguments in brackets are optional):
+ * Verbs (arguments in brackets are optional; every verb that changes something also takes
+ * [why]: a sentence that the audit log keeps among the arguments):
  *   info                                     kind info
+ *   verbs.list                               kind verb_list: verb changes arguments[]
  *   read_only [on]                    changes from this connection are refused from now on
  *     (code read_only), whatever its rights; on=false ends that.  site.plan still works
  *   host.list  pool.list  machine.list [pool]  listener.list  application.list  resource.list
@@ -139,7 +141,8 @@
  *             refusals[{time user machine peer text}] (the last 5, newest first)
  *   whois:    machine state incarnation user session application since resource; user, session
  *             and what follows only while a session is on the machine
- *   gateway:  index pid state("up"|"gone"|"starting") sessions adopted
+ *   gateway:  index pid state("up"|"gone"|"starting") sessions adopted outdated (runs another
+ *             program than the engine) draining temporary (while others are replaced) since
  *   hour:     hour (its start) sessions (begun) closed lost failed (ended) refused cancelled waited
  *             wait_mean_ms wait_p50_ms wait_p95_ms (null without sessions; a class's upper end)
  *             bytes_in bytes_out session_ms (both of ended sessions) machine_ms (machines ran)

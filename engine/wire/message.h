@@ -117,6 +117,9 @@ enum {
 #define WIRE_gateway_session(F)                                                \
 	F(u64, session) F(u64, conn) F(u64, machine) F(u8, flowing)            \
 	F(u64, bytes_in) F(u64, bytes_out) F(i64, quiet_ms)
+/* Behind hello: which program this is (engine/base/build.h); an older gateway
+ * does not say it.  draining: it was told to, and takes no listener. */
+#define WIRE_gateway_build(F) F(u64, build) F(u8, draining)
 /* End of the report: now the engine may send work. */
 #define WIRE_gateway_ready(F) F(u32, sessions) F(u32, ended)
 /* secret: password or token, only with user_source PASSWORD.  uid: peer
@@ -432,7 +435,7 @@ enum {
 	M(26, session_failed) M(27, session_ended) M(28, session_bytes)        \
 	M(29, resource_used) M(30, resource_target_lost)                       \
 	M(31, session_extend) M(32, gateway_pong) M(33, gateway_door)          \
-	M(34, session_claim)                                                   \
+	M(34, session_claim) M(35, gateway_build)                              \
 	M(36, resource_opened) M(37, resource_closed) M(38, resource_held)     \
 	M(40, host_open) M(41, domain_create) M(42, domain_destroy)            \
 	M(43, agent_ping) M(44, agent_exec) M(45, agent_write)                 \

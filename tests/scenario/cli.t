@@ -161,7 +161,7 @@ sub answer {
 	}
 	return done(kind => "x_list", items => []) if $mode eq "empty" &&
 		($what // "") eq "list";
-	if (($what // "") eq "list") {
+	if (($what // "") eq "list" && $items{$noun}) {
 		my @all = @{$items{$noun}};
 		@all = grep { $_->{id} < $r->{before} } @all if $r->{before};
 		return done(kind => "${noun}_list", items => \@all);
@@ -176,6 +176,11 @@ sub answer {
 	return failure("not_found", undef, "nobody") if $verb eq "whois";
 	return failure("not_found", "machine/$r->{name}", "no such machine")
 		if ($r->{name} // "") eq "gone";
+	return done(kind => "verb_list", items => [map { { verb => $_->[0],
+		changes => $_->[1] ? JSON::PP::true : JSON::PP::false, arguments => $_->[2] } }
+		["pool.list", 0, []], ["pool.show", 0, ["name"]], ["pool.scale", 1, ["name", "dry_run"]],
+		["machine.hold", 1, ["name"]], ["machine.delete", 1, ["name"]]])
+		if $verb eq "verbs.list";
 	return done(text => "$verb " . ($r->{name} // $r->{session} // "done"))
 		if $verb =~ /^(pool\.scale|machine\.(hold|release|restart|delete|console)|session\.end|engine\.stop|site\.reload|subscribe)$/;
 	return failure("usage", undef, "unknown verb $verb");
@@ -252,6 +257,10 @@ sub serve {
 		return serve_console($c, $r->{name})
 			if $r->{verb} eq "machine.console" && $a->{ok};
 		next unless $r->{verb} eq "subscribe";
+		while ($r->{topics}[0] ne "events") {
+			print $c line({ topic => "tick", time_ms => 1 }) or return;
+			select undef, undef, undef, 0.05;
+		}
 		my ($e) = grep { $_->{id} == 3 } @events;
 		print $c line({ topic => "events", full => JSON::PP::true,
 			items => \@events, time_ms => 1 });
@@ -649,6 +658,72 @@ for my $case (["refused", 1], ["failed", 1], ["busy", 1], ["usage", 2], ["timeou
 	is($json->encode($json->decode($err)), '{"error":{"code":"' . $case->[0] . '","hint":"do this","message":"because","object":"x/y"}}', "code $case->[0] as JSON");
 }
 
+# A dry run of what the engine does not plan: it only looks.
+for my $case (
+	[["machine", "delete", "mail-2", "-n"], "would delete machine/mail-2 (in_session \\S+, user alice)", '{"name":"mail-2","verb":"machine.show"}'],
+	[["machine", "hold", "mail-3", "--dry-run"], "would hold machine/mail-3 (quarantined \\S+, no session)", '{"name":"mail-3","verb":"machine.show"}'],
+	[["session", "end", "4711", "-n"], "would end session/4711 (user alice on mail-2, active)", '{"session":4711,"verb":"session.show"}'],
+	[["pool", "delete", "mail", "-n"], "would delete pool/mail (3 machines, 1 in session)", '{"name":"mail","verb":"pool.show"}'],
+	[["pool", "create", "new", "serve=3", "-n"], "would create pool/new", ""],
+	[["site", "reload", "-n"], "would reload site", ""],
+	[["engine", "stop", "-n"], "would stop engine", ""],
+	[["backup", "/tmp/x", "-n"], "would backup", ""],
+) {
+	my ($args, $want, $asked) = @$case;
+	($code, $out, $err) = run("plain", "--read-only", @$args);
+	is("$code $err", "0 ", "@$args");
+	my $pattern = quotemeta $want;
+	$pattern =~ s/\\\\S\\\+/\\S+/;
+	like($out, qr/^$pattern\n\z/, "@$args: says what would be done");
+	is(asked(), join(" ", '{"on":true,"verb":"read_only"}', $asked || ()), "@$args: only looks");
+	($code, $out) = run("plain", "--json", @$args);
+	my $d = eval { $json->decode($out) };
+	is("$d->{kind} " . ($d->{items}[0]{dry_run} // ""), "change_list 1", "@$args --json");
+}
+is((run("plain", "machine", "delete", "nobody", "-n"))[0], 4, "a dry run of what is not there: 4");
+($code, $out, $err) = run("plain", "site", "close");
+is($code, 2, "site close needs --yes");
+like($err, qr{^error: site: destroy all machines, then stop the engine\n}, "and says what it does");
+is((run("plain", "site", "close", "--confirm", "other"))[0], 2, "--confirm of another site is none");
+
+# Why, unchanged, wait.
+run("plain", "machine", "hold", "mail-2", "--why", "a look inside");
+is(asked(), '{"name":"mail-2","verb":"machine.hold","why":"a look inside"}', "--why goes along");
+run("plain", "machine", "list", "--why", "curious");
+is(asked(), '{"verb":"machine.list"}', "but not where nothing is changed");
+run("plain", "machine", "delete", "mail-10", "--why", "old");
+is(asked(), '{"name":"mail-10","verb":"machine.show"} {"name":"mail-10","verb":"machine.delete","why":"old"}', "nor where it is only looked at");
+is((run("plain", "machine", "hold", "mail-3", "--error-unchanged"))[0], 3, "--error-unchanged: 3 when nothing changed");
+is((run("plain", "machine", "hold", "mail-3"))[0], 0, "without it: 0");
+is((run("plain", "machine", "hold", "gone", "--error-unchanged"))[0], 4, "a failure is a failure");
+($code, $out, $err) = run("plain", "machine", "hold", "mail-10", "--wait", "--timeout", "300ms");
+is($code, 7, "--wait: not done in time is 7");
+like($err, qr{^error: machine/mail-10: not done in time\n  it goes on; }m, "and says that it goes on");
+($code, $out, $err) = run("plain", "machine", "restart", "mail-10", "--wait");
+is($code, 0, "--wait: done");
+like($err, qr{^machine/mail-10 done in }m, "and how long it took");
+is((run("plain", "-q", "machine", "restart", "mail-10", "--wait"))[2], "", "no word with -q");
+
+# Any verb.
+for my $case (
+	[["query", "pool.list"], 0, '{"verb":"verbs.list"} {"verb":"pool.list"}'],
+	[["query", "pool.show", "name=mail"], 0, '{"verb":"verbs.list"} {"name":"mail","verb":"pool.show"}'],
+	[["query", "machine.hold", "name=mail-2", "n=5", "on=true", 'o={"a":[1]}', "t=x y"], 0, '{"verb":"verbs.list"} {"name":"mail-2","verb":"machine.show"} {"n":5,"name":"mail-2","o":{"a":[1]},"on":true,"t":"x y","verb":"machine.hold"}'],
+	[["query", "--why", "so", "machine.hold", "name=mail-2"], 0, '{"verb":"verbs.list"} {"name":"mail-2","verb":"machine.show"} {"name":"mail-2","verb":"machine.hold","why":"so"}'],
+	[["query", "-n", "pool.scale", "name=mail", "serve=2"], 0, '{"verb":"verbs.list"} {"dry_run":true,"name":"mail","serve":2,"verb":"pool.scale"}'],
+	[["query", "-n", "machine.delete", "name=mail-2"], 0, '{"verb":"verbs.list"} {"name":"mail-2","verb":"machine.show"}'],
+	[["query", "machine.delete", "name=mail-2"], 2, '{"verb":"verbs.list"} {"name":"mail-2","verb":"machine.show"}'],
+	[["query", "--read-only", "machine.hold", "name=mail-2"], 6, '{"on":true,"verb":"read_only"} {"verb":"verbs.list"}'],
+	[["query", "pool.lst"], 2, '{"verb":"verbs.list"}'],
+	[["query", "pool.list", "x"], 2, ""],
+	[["query", "pool.show", "name=x"], 4, '{"verb":"verbs.list"} {"name":"x","verb":"pool.show"}'],
+) {
+	($code, $out, $err) = run("plain", @{$case->[0]});
+	is("$code " . asked(), "$case->[1] $case->[2]", "@{$case->[0]}");
+}
+is($json->encode($json->decode((run("plain", "query", "pool.list"))[1])->{items}), $json->encode(\@pools), "query prints the answer");
+like((run("plain", "query", "pool.lst"))[2], qr/no verb "pool.lst". Did you mean "pool.list"\?/, "a verb that is none");
+
 # A person is asked on a terminal.
 $ENV{REMUDA_SOCKET} = "$dir/plain";
 for my $case (["y\n", 0, 2], ["yes\n", 0, 2], ["n\n", 1, 1], ["\n", 1, 1], ["\x04", 1, 1]) {
@@ -706,7 +781,7 @@ for my $case (
 	[["pool", "list", "--timeout", "soon"], '--timeout wants a time such as 30s, not "soon"'],
 	[["pool"], 'pool needs a verb; see: remuda help pool'],
 	[["pool", "list", "--json", "--csv"], '--json, --csv and -o exclude each other'],
-	[["completion", "zsh"], 'completion knows bash, not "zsh"'],
+	[["completion", "csh"], 'completion knows bash, zsh and fish, not "csh"'],
 	[["help", "nothing"], 'no help on "nothing"; see: remuda help'],
 	[["--site", "A B", "pool", "list"], 'site "A B": a name is lower-case letters, digits and hyphens'],
 	[["--socket", "/" . "x" x 108, "pool", "list"], "--socket: socket path /" . "x" x 108 . " has 109 bytes, 107 are possible; choose a shorter --run-dir or XDG_RUNTIME_DIR"],
@@ -766,25 +841,18 @@ is(complete("pool", ""), "list show scale create delete reset pause resume", "co
 is(complete("machine", "hold", "mail-"), "mail-10 mail-2 mail-3", "completes names from the engine");
 is(complete("machine", "hold", "mail-2", "mail-1"), "mail-10", "completes a further name");
 is(complete("ls", "--pool", ""), "mail build", "completes a flag's value");
-is(complete("ls", "--pool", "=", "b"), "build", "and after = as bash splits it");
-is(complete("pool", "scale", "mail", "--s"), "--socket --site --state-dir --sort --serve --spare", "completes flags");
+is(complete("ls", "--pool=b"), "--pool=build", "and after =");
+is(complete("pool", "scale", "mail", "--s"), "--serve --spare --socket --site --state-dir --sort", "completes flags");
 is(complete("--json", "session", "e"), "end extend", "flags before do not matter");
+is(complete("session", "list", "--user", ""), "", "no name where the engine has no such list");
+is(complete("pool", "list", "-o", "w"), "wide", "completes an output");
+is(complete("completion", ""), "bash zsh fish", "completes a shell");
+is((run("plain", "__complete", "--describe", "--", "machine", "hold", "mail-1"))[1], "mail-10\tready\n", "with what is known of it");
+is((run("plain", "__complete", "--describe", "--", "pool", "re"))[1], "reset\twhat the site file says of a pool holds again\nresume\treplace machines of an earlier version again\n", "or its help");
 is(complete("pool", "list", "--sort", "S"), "SIZE SAVED START SERVE SPARE", "completes columns");
 is((run("", "__complete", "--", "pool", "show", "m"))[1], "mail\n", "without an engine: the names of the last time");
 is((run("evil", "__complete", "--", "pool", "show", ""))[1], "", "names a shell could misread are left out");
 is((run("silent", "__complete", "--", "host", "show", ""))[2], "", "a silent engine: no word on stderr");
-($code, $out) = run("", "completion", "bash");
-open my $bash, "|-", "bash -n" or die;
-print $bash $out;
-ok(close $bash, "bash takes the completion script");
-open $bash, ">", "$dir/complete.sh" or die;
-print $bash $out, "COMP_WORDS=('$remuda' machine show mail-1); COMP_CWORD=3\n_remuda '$remuda'\necho \"\${COMPREPLY[*]}\"\n";
-close $bash;
-{
-	local $ENV{REMUDA_SOCKET} = "$dir/plain";
-	is(`bash $dir/complete.sh`, "mail-10\n", "and it completes");
-}
-
 # ---- the serial console ----------------------------------------------------------------------
 
 $ENV{REMUDA_SOCKET} = "$dir/plain";

@@ -37,7 +37,7 @@ my @rules = (
 );
 my %library = (
 	'libvirt/' => qr{^engine/hypervisor/}, 'libxml/' => qr{^engine/hypervisor/},
-	'sqlite3.h' => qr{^db/}, 'lua.h' => qr{^(engine/rules/|console/lua_file\.c)}, 'lauxlib.h' => qr{^(engine/rules/|console/lua_file\.c)},
+	'sqlite3.h' => qr{^db/}, (map { $_ => qr{^(engine/rules/|console/(lua_|cli_script\.c))} } qw(lua.h lauxlib.h lualib.h)),
 	'libssh/' => qr{^engine/ssh/}, 'libmnl/' => qr{^engine/net/}, 'cap-ng.h' => qr{^engine/net/},
 	'uv.h' => qr{^engine/loop/}, 'curses.h' => qr{^console/term[._]}, 'ncurses' => qr{^console/term[._]}, 'vterm' => qr{^console/vt\.},
 );

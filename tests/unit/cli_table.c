@@ -100,7 +100,7 @@ static void test_everywhere(void)
 		       0, "help %s", form);
 		ok(strstr(topic, c->help) != NULL, "help %s says it", form);
 		for (int i = 0; i < FLAG_COUNT; i++)
-			if (c->flags & UINT64_C(1) << i)
+			if (FLAG_IN(c->flags, i))
 				ok(strstr(topic, cli_flags[i].help) != NULL,
 				   "help %s: --%s", form, cli_flags[i].name);
 		free(topic);
@@ -125,7 +125,7 @@ static void test_flags(void)
 		snprintf(dashed, sizeof(dashed), "--%s", cli_flags[i].name);
 		snprintf(line, sizeof(line), "\\-\\-%s", cli_flags[i].name);
 		for (const struct cli_command *c = cli_commands; c->verb; c++)
-			used |= (c->flags >> i) & 1;
+			used |= FLAG_IN(c->flags, i);
 		ok(used, "%s goes with some command", dashed);
 		ok(strstr(help, dashed) || !cli_flags[i].global,
 		   "help: %s", dashed);

@@ -132,6 +132,7 @@ static inline struct message lab_expect(struct lab *lab, uint16_t type)
 		if (!lab_next(lab, &m, LAB_WAIT_MS))
 			tap_bail("no %s came", wire_type_name(type));
 	} while ((m.type == WIRE_TYPE_session_bytes ||
+		  m.type == WIRE_TYPE_gateway_build ||
 		  m.type == WIRE_TYPE_gateway_door) && type != m.type);
 	if (m.type != type)
 		tap_bail("%s came where %s was expected",
