@@ -48,6 +48,8 @@ TESTS    := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(REPLAYS)
 BENCH    := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 LABPROG  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/lab/*.c tests/screen/*.c tests/scenario/*.c)))
 SCRIPTS_T := $(sort $(wildcard tests/tree/*.t tests/sim/*.t tests/scenario/*.t tests/screen/*.t tests/lab/*.t))
+# Minutes each: begun first, so that none is left alone at the end.
+LONG_T   := tests/lab/second_system.t tests/sim/planted.t
 
 .PHONY: all build deps demo check sim bench fuzz asan install clean help docs man security deb tests clang
 
@@ -138,7 +140,7 @@ check: deps      ## every test, through prove
 	@$(MAKE) --no-print-directory tests
 	@$(MAKE) --no-print-directory clang
 	BUILD=$(BUILD) SEEDS=$(SEEDS) prove -j$(JOBS) --timer --failures --merge -e tests/run \
-		$(sort $(TESTS)) $(SCRIPTS_T)
+		$(LONG_T) $(sort $(TESTS)) $(filter-out $(LONG_T),$(SCRIPTS_T))
 
 # The other compiler must agree; nothing is linked twice that is not run.
 clang: deps-quick

@@ -4,18 +4,19 @@
  * When the power goes, every unsynced 512-byte sector is on the disk or not as
  * chance will have it, and a deleted file may be back.
  *
- * For every write, truncation, sync and deletion of a small engine's life: all
+ * For writes, truncations, syncs and deletions of a small engine's life: all
  * commits reported before are there, the rest is a prefix of what was done, the
  * audit finds nothing (S3, S21).  Then the same life with one sync or one write
- * failing: no further sync is tried.  POWER_PATTERNS=10 in the environment
- * tries ten patterns of loss for each operation instead of one.
+ * failing: no further sync is tried.  Every third operation and every ninth
+ * write are tried; POWER_PATTERNS=10 in the environment tries each operation,
+ * with ten patterns of loss.
  */
 #include <fcntl.h>
 
 #include "tests/unit/db_turn.h"
 
 enum { FILES_MAX = 16, TURNS = 8, SECTOR = 512, CHECKPOINT_PAGES = 16,
-       WRITE_STRIDE = 3 };
+       STRIDE = 3 };
 
 struct op {
 	int64_t at;		/* -1: truncation to size */
@@ -423,9 +424,91 @@ static void judge(const char *path, uint64_t acked, struct verdict *v)
 	db_close(db);
 }
 
-static void report(const struct verdict *v, int cases, const char *what)
+/* ---- what is tried ------------------------------------------------------------------- */
+
+/* A new file is made: most of that is SQL to be read, so it is tried by itself. */
+static uint64_t make(const char *path)
 {
-	ok(cases >= 50, "%s: %d cases", what, cases);
+	struct error err = { "" };
+	struct db *db;
+
+	if (db_open(path, &db, &err) == 0)
+		db_close(db);
+	return 0;
+}
+
+static struct {
+	unsigned char bytes[1 << 20];
+	size_t size;
+} made;
+
+static void keep_made(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, made.bytes, sizeof(made.bytes));
+
+	if (n <= 0 || (size_t)n == sizeof(made.bytes))
+		tap_bail("cannot keep %s", path);
+	close(fd);
+	made.size = (size_t)n;
+}
+
+/* The made file, on the disk for certain. */
+static void put_made(const char *path)
+{
+	struct disk_file *f = file_at(path);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, made.bytes, made.size) != (ssize_t)made.size)
+		tap_bail("cannot write %s", path);
+	close(fd);
+	resize(f, made.size);
+	memcpy(f->durable, made.bytes, made.size);
+	f->exists = true;
+}
+
+struct life {
+	const char *name;
+	uint64_t (*run)(const char *path);
+	bool from_made;
+	int ops, syncs, writes;		/* with power and a good disk */
+};
+
+static void begin(const struct life *life, const char *path)
+{
+	help_forget(path);
+	disk_reset();
+	if (life->from_made)
+		put_made(path);
+	disk.on = true;
+}
+
+static void count(struct life *life, uint64_t acked)
+{
+	char path[HELP_PATH];
+
+	begin(life, help_path(path, "plain.db"));
+	is_int(life->run(path), acked, "%s: with power all is saved",
+	       life->name);
+	life->ops = disk.ops;
+	life->syncs = disk.syncs;
+	life->writes = disk.writes;
+	tap_note("%d operations, %d of them syncs, %d writes", life->ops,
+		 life->syncs, life->writes);
+}
+
+/* How many patterns of loss for each operation; 0 = one, for some of them. */
+static int patterns_wanted(void)
+{
+	const char *wanted = getenv("POWER_PATTERNS");
+
+	return wanted && atoi(wanted) > 0 ? atoi(wanted) : 0;
+}
+
+static void report(const struct verdict *v, int cases, const struct life *life,
+		   const char *what)
+{
+	ok(cases >= 10, "%s, %s: %d cases", life->name, what, cases);
 	is_int(v->unopened, 0, "... the next engine opens the file");
 	is_int(v->lost, 0, "... no reported commit is lost (S3)");
 	is_int(v->wrong, 0, "... rows are whole and without gaps");
@@ -434,49 +517,47 @@ static void report(const struct verdict *v, int cases, const char *what)
 		 v->unreported);
 }
 
-static void test_power(int ops)
+static void test_power(const struct life *life)
 {
-	const char *wanted = getenv("POWER_PATTERNS");
-	int patterns = wanted && atoi(wanted) > 0 ? atoi(wanted) : 1;
+	int patterns = patterns_wanted(), stride = patterns ? 1 : STRIDE;
 	struct verdict v = { 0 };
 	char path[HELP_PATH];
 	int cases = 0;
 
 	help_path(path, "power.db");
-	for (int cut = 1; cut <= ops; cut++)
-		for (int pattern = 0; pattern < patterns; pattern++) {
-			help_forget(path);
-			disk_reset();
-			disk.on = true;
+	for (int cut = 1; cut <= life->ops; cut += stride)
+		for (int pattern = 0; pattern < (patterns ? patterns : 1);
+		     pattern++) {
+			begin(life, path);
 			disk.cut_at = cut;
-			uint64_t acked = live(path);
+			uint64_t acked = life->run(path);
 			restore_power();
 			judge(path, acked, &v);
 			cases++;
 		}
-	report(&v, cases, "power lost at every operation");
+	report(&v, cases, life, "power lost");
 }
 
-static void test_failures(int n, bool sync)
+static void test_failures(const struct life *life, bool sync)
 {
+	int n = sync ? life->syncs : life->writes;
+	int stride = sync ? 1 : patterns_wanted() ? STRIDE : STRIDE * STRIDE;
 	struct verdict v = { 0 };
 	char path[HELP_PATH];
 	int cases = 0, retried = 0, silent = 0;
 
 	help_path(path, "failing.db");
-	for (int at = 1; at <= n; at += sync ? 1 : WRITE_STRIDE) {
-		help_forget(path);
-		disk_reset();
-		disk.on = true;
+	for (int at = 1; at <= n; at += stride) {
+		begin(life, path);
 		*(sync ? &disk.fail_sync_at : &disk.fail_write_at) = at;
-		uint64_t acked = live(path);
+		uint64_t acked = life->run(path);
 		silent += !disk.failed;
 		retried += disk.syncs_after_failure;
 		judge(path, acked, &v);
 		cases++;
 	}
-	report(&v, cases, sync ? "each sync failing once" :
-				 "the disk full at every third write");
+	report(&v, cases, life, sync ? "each sync failing once" :
+				       "the disk full at a write");
 	is_int(silent, 0, "... each failure did happen");
 	if (sync)
 		is_int(retried, 0, "... and the engine syncs nothing after it");
@@ -484,20 +565,24 @@ static void test_failures(int n, bool sync)
 
 int main(void)
 {
+	struct life lives[] = {
+		{ .name = "a file is made", .run = make },
+		{ .name = "two engines", .run = live, .from_made = true },
+	};
+	const uint64_t acked[] = { 0, 2 * TURNS };
 	char path[HELP_PATH];
 
 	random_seed(&rnd, 1911);
 	help_make_folder();
 	layer_install();
-	disk.on = true;
-	is_int(live(help_path(path, "plain.db")), 2 * TURNS,
-	       "with power all turns are saved");
-	int ops = disk.ops, syncs = disk.syncs, writes = disk.writes;
-	tap_note("%d operations, %d of them syncs, %d writes", ops, syncs,
-		 writes);
-	test_power(ops);
-	test_failures(syncs, true);
-	test_failures(writes, false);
+	for (int i = 0; i < 2; i++) {
+		count(&lives[i], acked[i]);
+		if (i == 0)
+			keep_made(help_path(path, "plain.db"));
+		test_power(&lives[i]);
+		test_failures(&lives[i], true);
+		test_failures(&lives[i], false);
+	}
 	disk_reset();
 	return tap_done();
 }
