@@ -71,7 +71,10 @@ my $database = <<LUA;
 		machine:exec{ "/bin/su", "session", "-c", "exec /pg/lib/ld-linux-x86-64.so.2 --library-path /pg/lib $pg/bin/postgres " ..
 			"-D /pg/data </dev/null >/tmp/postgres.log 2>&1 &" }
 	end,
-	ready = function(machine) return machine:tcp(5432) end,
+	ready = function(machine)	-- it listens before it lets anybody in
+		machine:exec{ "/bin/grep", "-q", "^ready", "/pg/data/postmaster.pid" }
+		machine:tcp(5432)
+	end,
 LUA
 lab_site(<<LUA . debian_pool('jump', 'ssh', app_more => $keys) . debian_pool('web', 'http', port => 80, serve => 2) . debian_pool('db', 'http', port => 5432, memory => '512 MiB', app_more => $database));
 site "lab" { peers = true }
