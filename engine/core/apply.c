@@ -57,25 +57,6 @@ static struct pool *pool_new(struct world *w, const char *name,
 	return p;
 }
 
-void override_set(struct world *w, const struct override_row *row)
-{
-	for (size_t i = 0; i < w->override_count; i++)
-		if (strcmp(w->overrides[i].key, row->key) == 0) {
-			w->overrides[i] = *row;
-			return;
-		}
-	w->overrides = grow(w->overrides, w->override_count,
-			    sizeof(*w->overrides));
-	w->overrides[w->override_count++] = *row;
-}
-
-void override_end(struct world *w, struct effects *fx, size_t index)
-{
-	effects_add(fx, EFFECT_DELETE_OVERRIDE)->text =
-		effects_text(fx, "%s", w->overrides[index].key);
-	w->overrides[index] = w->overrides[--w->override_count];
-}
-
 /* The newest statement for a key wins: here it is the site file's. */
 static void end_overrides(struct world *w, struct effects *fx,
 			  const struct site_spec *site)
@@ -85,29 +66,11 @@ static void end_overrides(struct world *w, struct effects *fx,
 			override_end(w, fx, i);
 }
 
-static const struct override_row *find_override(const struct world *w,
-						const char *pool, const char *what)
+/* A size of a pool, as an operator has it or the site file. */
+static uint32_t sized(const struct world *w, const char *pool, const char *what,
+		      uint32_t value)
 {
-	char key[ROW_NAME_SIZE * 2];
-
-	snprintf(key, sizeof(key), "pool/%.60s/%s", pool, what);
-	for (size_t i = 0; i < w->override_count; i++)
-		if (strcmp(w->overrides[i].key, key) == 0)
-			return &w->overrides[i];
-	return NULL;
-}
-
-bool override_has(const struct world *w, const char *pool, const char *what)
-{
-	return find_override(w, pool, what);
-}
-
-static uint32_t overridden(const struct world *w, const char *pool,
-			   const char *what, uint32_t value)
-{
-	const struct override_row *o = find_override(w, pool, what);
-
-	return o ? (uint32_t)o->value : value;
+	return (uint32_t)override_value(w, "pool", pool, what, value);
 }
 
 static const struct site_application *
@@ -131,6 +94,7 @@ static void apply_hosts(struct world *w)
 			h = host_new(w, spec->name);
 		h->spec = *spec;
 		h->removed = false;
+		h->draining = override_value(w, "host", spec->name, "draining", 0);
 		h->changed = w->turn;
 	}
 }
@@ -161,11 +125,12 @@ static void apply_pools(struct world *w)
 		p->removed = false;
 		p->host = h;
 		uint32_t serve = p->serve;
-		p->serve = overridden(w, spec->name, "serve", spec->serve);
-		p->spare = overridden(w, spec->name, "spare", spec->spare);
-		p->max = overridden(w, spec->name, "max", spec->max);
+		p->serve = sized(w, spec->name, "serve", spec->serve);
+		p->spare = sized(w, spec->name, "spare", spec->spare);
+		p->max = sized(w, spec->name, "max", spec->max);
 		p->shrink_now = p->shrink_now || p->serve < serve;
-		p->roll_paused = overridden(w, spec->name, "paused", 0);
+		p->roll_paused = override_value(w, "pool", spec->name,
+						"paused", 0);
 	}
 	for (size_t i = 0; i < w->pool_count; i++)
 		pool_unbalance(w, w->pools[i]);
@@ -410,7 +375,7 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	if (rows)
 		tokens_restore(w, rows->tokens, rows->token_count);
 	for (size_t i = 0; rows && i < rows->override_count; i++)
-		override_set(w, &rows->overrides[i]);
+		override_put(w, &rows->overrides[i]);
 	end_overrides(w, fx, spec);
 	w->spec = *spec;
 	*spec = (struct site_spec){ 0 };

@@ -27,21 +27,6 @@ void command_done(struct world *w, struct effects *fx, const struct event *ev,
 	command_reply(fx, ev, true, "", text);
 }
 
-static void save_override(struct world *w, struct effects *fx,
-			  const struct event *ev, const char *pool,
-			  const char *what, uint32_t value)
-{
-	struct effect *e = effects_add(fx, EFFECT_SAVE_OVERRIDE);
-	struct override_row *row;
-
-	e->row = effects_alloc(fx, sizeof(*e->row));
-	row = &e->row->override;
-	*row = (struct override_row){ .value = value, .wall_ms = w->wall_ms };
-	snprintf(row->key, sizeof(row->key), "pool/%.60s/%s", pool, what);
-	text_copy_slice(row->who, sizeof(row->who), ev->command.who);
-	override_set(w, row);
-}
-
 /* The pool a command names; NULL when there is none, which is answered. */
 static struct pool *named_pool(struct world *w, struct effects *fx,
 			       const struct event *ev)
@@ -98,11 +83,11 @@ static void pool_scale(struct world *w, struct effects *fx,
 		return;
 	}
 	if (p->serve != was_serve)
-		save_override(w, fx, ev, p->spec.name, "serve", p->serve);
+		override_say(w, fx, ev, "pool", p->spec.name, "serve", p->serve);
 	if (p->spare != was_spare)
-		save_override(w, fx, ev, p->spec.name, "spare", p->spare);
+		override_say(w, fx, ev, "pool", p->spec.name, "spare", p->spare);
 	if (p->max != was_max)
-		save_override(w, fx, ev, p->spec.name, "max", p->max);
+		override_say(w, fx, ev, "pool", p->spec.name, "max", p->max);
 	p->shrink_now = true;
 	pool_unbalance(w, p);
 	command_done(w, fx, ev, "pool", p->spec.name, text);
@@ -118,7 +103,7 @@ static void pool_reset(struct world *w, struct effects *fx,
 
 	if (!p)
 		return;
-	int n = snprintf(prefix, sizeof(prefix), "pool/%.60s/", p->spec.name);
+	int n = snprintf(prefix, sizeof(prefix), "pool/%.63s/", p->spec.name);
 	for (size_t i = w->override_count; i-- > 0;)
 		if (strncmp(w->overrides[i].key, prefix, (size_t)n) == 0) {
 			override_end(w, fx, i);
@@ -148,7 +133,7 @@ static void pool_pause(struct world *w, struct effects *fx,
 	if (!p)
 		return;
 	p->roll_paused = pause;
-	save_override(w, fx, ev, p->spec.name, "paused", pause);
+	override_say(w, fx, ev, "pool", p->spec.name, "paused", pause);
 	snprintf(text, sizeof(text), "pool/%s %s: %u outdated machine%s",
 		 p->spec.name, pause ? "keeps what it has" : "replaces again",
 		 p->outdated, p->outdated == 1 ? "" : "s");

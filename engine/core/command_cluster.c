@@ -285,8 +285,10 @@ static void drain(struct world *w, struct effects *fx, const struct event *ev,
 
 	who_of(ev, who, sizeof(who));
 	snprintf(source, sizeof(source), "operator/%.60s", who);
-	if (!ev->command.dry_run)
+	if (!ev->command.dry_run) {
 		h->draining = true;
+		override_say(w, fx, ev, "host", h->spec.name, "draining", 1);
+	}
 	for (size_t i = 0; i < w->cluster_count; i++) {
 		struct cluster *c = w->clusters[i];
 		uint32_t here = 0;
@@ -315,6 +317,19 @@ static void drain(struct world *w, struct effects *fx, const struct event *ev,
 		 nodes, ev->command.dry_run ? "would move" : "move",
 		 busy ? ", some when the changes under way are over" : "");
 	command_done(w, fx, ev, "host", h->spec.name, text);
+}
+
+static void undrain(struct world *w, struct effects *fx, const struct event *ev,
+		    struct host *h)
+{
+	if (!ev->command.dry_run) {
+		h->draining = false;
+		override_take_back(w, fx, "host", h->spec.name, "draining");
+		for (size_t i = 0; i < w->pool_count; i++)
+			pool_unbalance(w, w->pools[i]);
+	}
+	command_done(w, fx, ev, "host", h->spec.name,
+		     "machines are made there again");
 }
 
 /* An operator knows that the host is off: what was there is dead. */
@@ -360,17 +375,33 @@ static void host_command(struct world *w, struct effects *fx,
 	} else if (ev->command.verb == COMMAND_HOST_FENCE) {
 		fence(w, fx, ev, h);
 	} else {
-		h->draining = h->draining && ev->command.dry_run;
-		for (size_t i = 0; i < w->pool_count; i++)
-			pool_unbalance(w, w->pools[i]);
-		command_done(w, fx, ev, "host", h->spec.name,
-			     "machines are made there again");
+		undrain(w, fx, ev, h);
 	}
 	if (h)
 		h->changed = w->turn;
 }
 
 /* ---- rules ------------------------------------------------------------------------------ */
+
+static void rule_switch(struct world *w, struct effects *fx,
+			const struct event *ev, struct rule *r, bool off)
+{
+	if (!ev->command.dry_run) {
+		r->disabled = off;
+		r->failures = 0;
+		if (off)
+			override_say(w, fx, ev, "rule", r->spec.name, "disabled", 1);
+		else
+			override_take_back(w, fx, "rule", r->spec.name,
+					   "disabled");
+	}
+	struct cluster *c = world_cluster(w, slice_of(r->spec.cluster));
+	if (c)
+		pool_unbalance(w, c->pool);
+	command_done(w, fx, ev, "rule", r->spec.name,
+		     off ? "it is not run, and its wish does not count" :
+			   "it is run again");
+}
 
 static void rule_command(struct world *w, struct effects *fx,
 			 const struct event *ev)
@@ -388,17 +419,7 @@ static void rule_command(struct world *w, struct effects *fx,
 			rule_run(w, fx, r, ev->command.dry_run, ev->command.reply);
 		return;
 	}
-	bool off = ev->command.verb == COMMAND_RULE_DISABLE;
-	if (!ev->command.dry_run) {
-		r->disabled = off;
-		r->failures = 0;
-	}
-	struct cluster *c = world_cluster(w, slice_of(r->spec.cluster));
-	if (c)
-		pool_unbalance(w, c->pool);
-	command_done(w, fx, ev, "rule", r->spec.name,
-		     off ? "it is not run, and its wish does not count" :
-			   "it is run again");
+	rule_switch(w, fx, ev, r, ev->command.verb == COMMAND_RULE_DISABLE);
 }
 
 void command_cluster(struct world *w, struct effects *fx, const struct event *ev)

@@ -8,21 +8,6 @@
 #include "engine/core/admit.h"
 #include "engine/core/internal.h"
 
-static void keep(struct world *w, struct effects *fx, const struct event *ev,
-		 const char *user, bool disabled)
-{
-	struct effect *e = effects_add(fx, EFFECT_SAVE_OVERRIDE);
-	struct override_row *row;
-
-	e->row = effects_alloc(fx, sizeof(*e->row));
-	row = &e->row->override;
-	*row = (struct override_row){ .value = disabled, .wall_ms = w->wall_ms };
-	snprintf(row->key, sizeof(row->key), "user/%.63s/disabled", user);
-	text_copy_slice(row->who, sizeof(row->who), ev->command.who);
-	override_set(w, row);
-	admit_set_disabled(w, user, disabled);
-}
-
 static unsigned end_sessions(struct world *w, struct effects *fx,
 			     const char *user)
 {
@@ -52,7 +37,8 @@ void command_user(struct world *w, struct effects *fx, const struct event *ev)
 		return;
 	}
 	bool was = admit_member(w, user)->disabled;
-	keep(w, fx, ev, user, disable);
+	override_say(w, fx, ev, "user", user, "disabled", disable);
+	admit_set_disabled(w, user, disable);
 	if (disable)
 		queue_drop_user(w, fx, user, "disabled",
 				"the user was disabled");

@@ -12,10 +12,22 @@
 /* ---- world.c / apply.c: the site ------------------------------------- */
 void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 		const struct world_rows *rows, bool rebooted);
-void override_set(struct world *w, const struct override_row *row);
-/* Ends one, durably. */
+
+/* ---- override.c: what an operator said over the site file -------------- */
+/* NULL: nothing. */
+const struct override_row *override_get(const struct world *w, const char *noun,
+					const char *name, const char *what);
+int64_t override_value(const struct world *w, const char *noun,
+		       const char *name, const char *what, int64_t otherwise);
+/* As it was saved. */
+void override_put(struct world *w, const struct override_row *row);
+/* Said by the command ev, durably; and that it holds no longer. */
+void override_say(struct world *w, struct effects *fx, const struct event *ev,
+		  const char *noun, const char *name, const char *what,
+		  int64_t value);
+void override_take_back(struct world *w, struct effects *fx, const char *noun,
+			const char *name, const char *what);
 void override_end(struct world *w, struct effects *fx, size_t index);
-bool override_has(const struct world *w, const char *pool, const char *what);
 
 /* ---- machine.c: the life of one machine -------------------------------- */
 struct machine *machine_new(struct world *w, const struct machine_row *row,

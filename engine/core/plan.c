@@ -46,14 +46,10 @@ bool plan_ends_override(const struct world *w, const struct site_spec *site,
 static uint32_t value_after(const struct world *w, const struct site_spec *site,
 			    const char *pool, const char *what, uint32_t value)
 {
-	char key[ROW_NAME_SIZE * 2];
+	const struct override_row *o = override_get(w, "pool", pool, what);
 
-	snprintf(key, sizeof(key), "pool/%.60s/%s", pool, what);
-	for (size_t i = 0; i < w->override_count; i++)
-		if (strcmp(w->overrides[i].key, key) == 0 &&
-		    !plan_ends_override(w, site, key))
-			return (uint32_t)w->overrides[i].value;
-	return value;
+	return o && !plan_ends_override(w, site, o->key) ? (uint32_t)o->value :
+							   value;
 }
 
 /* p: its pool, as it would be. */

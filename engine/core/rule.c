@@ -157,14 +157,14 @@ static void apply_to_pool(struct world *w, struct rule *r)
 
 	if (!p || p->removed || !r->wished || r->disabled)
 		return;
-	if (r->serve >= 0 && !override_has(w, p->spec.name, "serve")) {
+	if (r->serve >= 0 && !override_get(w, "pool", p->spec.name, "serve")) {
 		uint32_t serve = (uint32_t)(r->serve > p->max ? p->max : r->serve);
 
 		serve = serve < p->spec.serve ? p->spec.serve : serve;
 		p->shrink_now = p->shrink_now || serve < p->serve;
 		p->serve = serve;
 	}
-	if (r->spare >= 0 && !override_has(w, p->spec.name, "spare"))
+	if (r->spare >= 0 && !override_get(w, "pool", p->spec.name, "spare"))
 		p->spare = (uint32_t)(r->spare > p->max ? p->max : r->spare);
 	pool_unbalance(w, p);
 }
@@ -349,6 +349,8 @@ void apply_rules(struct world *w, struct effects *fx)
 			r->serve = r->spare = -1;
 		}
 		w->rules[w->rule_count++] = r;
+		r->disabled = override_value(w, "rule", w->spec.rules[i].name,
+					     "disabled", 0);
 		adopt(w, r, &w->spec.rules[i]);
 		apply_to_pool(w, r);
 	}

@@ -151,5 +151,19 @@ my %by = map { $_->{name} => $_ } list('usage --by cluster');
 ok($by{web}{machine_ms} > 0 && $by{web}{session_ms} == 0, 'a cluster in the ledger');
 is((list('usage --by user'))[0]{name}, '(cluster)', 'nobody else had it');
 
+# ---- what an operator said, after a restart -----------------------------------------------------
+is((remuda('host drain local --yes'))[0], 0, 'a host is drained');
+is((remuda('rule disable open'))[0], 0, 'and a rule is off');
+is((remuda('engine stop'))[0], 0, 'the engine stops');
+lab_engine('--gateways', 1);
+ok(remuda_json('host show local')->{item}{draining}, 'the next one knows that the host is drained');
+is((list('rule list'))[0]{state}, 'off', 'and that the rule is off');
+spew("$Lab::dir/site/site.lua", slurp("$Lab::dir/site/site.lua") . 'user "anna" { }');
+($rc, $out) = remuda('plan');
+like($out, qr{host/local/draining = 1, set by root, holds\n.*rule/open/disabled = 1, set by root, holds}s, 'a plan lists both') or diag $out;
+is((remuda('host undrain local'))[0], 0, 'taken back');
+is((remuda('rule enable open'))[0], 0, 'both');
+like((remuda('plan'))[1], qr{^(?!.*draining)(?!.*disabled)}s, 'nothing of it is left');
+
 kill 'TERM', $echo;
 done_testing();

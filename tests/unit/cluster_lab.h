@@ -44,6 +44,8 @@ struct club {
 	struct change_row change;	/* the last that was saved */
 	struct decision_row decision;
 	int decisions;
+	struct override_row words[8];	/* of operators, as saved */
+	size_t word_count;
 };
 
 CLUB_UNUSED static void club_defaults(struct club *b)
@@ -233,9 +235,24 @@ static void club_act(struct club *b, const struct effect *e)
 	}
 }
 
+static void club_forget(struct club *b, struct slice key)
+{
+	for (size_t i = 0; i < b->word_count; i++)
+		if (slice_is(key, b->words[i].key))
+			b->words[i--] = b->words[--b->word_count];
+}
+
 static void club_keep(struct club *b, const struct effect *e)
 {
 	switch (e->kind) {
+	case EFFECT_SAVE_OVERRIDE:
+		club_forget(b, slice_of(e->row->override.key));
+		if (b->word_count < sizeof(b->words) / sizeof(b->words[0]))
+			b->words[b->word_count++] = e->row->override;
+		return;
+	case EFFECT_DELETE_OVERRIDE:
+		club_forget(b, e->text);
+		return;
 	case EFFECT_SAVE_EVENT:
 		if (b->logged < 200)
 			snprintf(b->log[b->logged++], sizeof(b->log[0]), "%s %s %s",

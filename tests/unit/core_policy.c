@@ -292,6 +292,61 @@ static void test_restart_in_change(void)
 	club_close(&d);
 }
 
+/* The same site a little later, by an engine that has only what was saved. */
+static void reopen(struct club *b)
+{
+	struct override_row words[sizeof(b->words) / sizeof(b->words[0])];
+	struct world_rows rows = { .overrides = words,
+				   .override_count = b->word_count };
+	struct site_rule rule = b->rule;
+	int64_t now_ms = b->now_ms + 5000, wall_ms = b->wall_ms + 5000;
+
+	memcpy(words, b->words, sizeof(words));
+	club_close(b);
+	club_defaults(b);
+	b->rule = rule;
+	b->now_ms = now_ms;
+	b->wall_ms = wall_ms;
+	memcpy(b->words, words, sizeof(words));
+	b->word_count = rows.override_count;
+	club_open_with(b, &rows);
+}
+
+/* What an operator said of a host and of a rule is as durable as its answer. */
+static void test_restart_keeps_words(void)
+{
+	struct club b;
+
+	open_with_rule(&b);
+	wish(&b, (struct event){ .rule.ok = true });
+	club_command(&b, COMMAND_HOST_DRAIN, "hv1", (struct event){
+		.command.dry_run = true });
+	club_command(&b, COMMAND_RULE_DISABLE, "load", (struct event){
+		.command.dry_run = true });
+	is_int((int)b.word_count, 0, "a dry run says nothing that is kept");
+	club_command(&b, COMMAND_HOST_DRAIN, "hv1", (struct event){ 0 });
+	club_command(&b, COMMAND_RULE_DISABLE, "load", (struct event){ 0 });
+	reopen(&b);
+	club_wait(&b, 60000);
+	ok(world_host(&b.w, SLICE("hv1"))->draining, "a drained host stays so");
+	ok(!strstr(club_nodes(&b), "@hv1"), "no node is made there: %s",
+	   club_nodes(&b));
+	ok(world_rule(&b.w, SLICE("load"))->disabled, "a disabled rule too");
+	ok(!b.rule_call, "it is not run");
+	club_apply(&b, NULL);
+	ok(world_host(&b.w, SLICE("hv1"))->draining &&
+	   world_rule(&b.w, SLICE("load"))->disabled,
+	   "a site that says nothing of it changes nothing");
+	club_command(&b, COMMAND_HOST_UNDRAIN, "hv1", (struct event){ 0 });
+	club_command(&b, COMMAND_RULE_ENABLE, "load", (struct event){ 0 });
+	is_int((int)b.word_count, 0, "taken back, nothing is left of it");
+	reopen(&b);
+	club_wait(&b, 5000);
+	ok(!world_host(&b.w, SLICE("hv1"))->draining, "not drained any more");
+	ok(b.rule_call, "and the rule is run");
+	club_close(&b);
+}
+
 int main(void)
 {
 	test_dates();
@@ -303,5 +358,6 @@ int main(void)
 	test_operator();
 	test_restart();
 	test_restart_in_change();
+	test_restart_keeps_words();
 	return tap_done();
 }
