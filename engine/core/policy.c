@@ -196,25 +196,48 @@ static bool has_outdated(const struct cluster *c)
 	return false;
 }
 
+/* One that is drained, has nodes of it, and another host has room for one. */
+static const struct host *host_to_leave(const struct world *w,
+					const struct cluster *c)
+{
+	char why[ROW_TEXT_SIZE];
+
+	LIST_EACH(&c->pool->machines, it) {
+		const struct machine *m =
+			LIST_ENTRY(it, struct machine, pool_link);
+
+		if (m->host->draining && cluster_is_member(m))
+			return placement_choose(w, c->pool, m->row.vcpus,
+						m->row.memory_mib, NULL, m->host,
+						why, sizeof(why)) ? m->host : NULL;
+	}
+	return NULL;
+}
+
 static void decide(struct world *w, struct effects *fx, struct cluster *c,
-		   const struct policy_size *p, enum change_kind kind)
+		   const struct policy_size *p, enum change_kind kind,
+		   const struct host *leave)
 {
 	struct decision_row d = describe(w, c, p);
 	char why[ROW_TEXT_SIZE];
 	struct change_wish wish = {
 		.kind = kind, .size = p->size, .who = p->source,
-		.outdated_only = kind == CHANGE_REPLACE,
+		.outdated_only = kind == CHANGE_REPLACE, .leave = leave,
 		.strategy = c->pin_strategy,
 		.mapping = slice_of(c->pin_mapping),
 	};
 
+	if (leave)
+		snprintf(d.text, sizeof(d.text), "host %s is drained",
+			 leave->spec.name);
 	if (kind == CHANGE_REPLACE) {
 		TEXT_SET(d.text, "nodes of an earlier version are replaced");
 		/* A machine that stays would stay of that version. */
 		if (c->spec.strategy == STRATEGY_LIVE)
 			wish.strategy = STRATEGY_FAILOVER;
 	}
-	if (p->rule && is_held_back(w, c, &p->size, why, sizeof(why))) {
+	if (p->rule && kind == CHANGE_RESIZE &&
+	    is_held_back(w, c, &p->size, why, sizeof(why))) {
 		d.outcome = DECISION_HELD_BACK;
 		TEXT_SET(d.text, why);
 		remember(w, fx, c, &d);
@@ -236,6 +259,19 @@ static void decide(struct world *w, struct effects *fx, struct cluster *c,
 		change_kick(w, fx, ch);
 }
 
+/* The operator's word moves them, whosever their size is. */
+static void leave(struct world *w, struct effects *fx, struct cluster *c,
+		  const struct host *h)
+{
+	const struct override_row *o =
+		override_get(w, "host", h->spec.name, "draining");
+	struct policy_size p = { .size = { c->row.nodes, c->row.vcpus,
+					   c->row.memory_mib } };
+
+	snprintf(p.source, sizeof(p.source), "operator/%s", o ? o->who : "");
+	decide(w, fx, c, &p, CHANGE_MOVE, h);
+}
+
 void policy_look(struct world *w, struct cluster *c)
 {
 	struct calendar_time t = calendar_local(w->wall_ms, w->offset_s);
@@ -252,15 +288,18 @@ void policy_look(struct world *w, struct cluster *c)
 void policy_kick(struct world *w, struct effects *fx, struct cluster *c)
 {
 	struct site_size now = { c->row.nodes, c->row.vcpus, c->row.memory_mib };
+	const struct host *h;
 
 	policy_look(w, c);
 	if (c->change || w->now_ms < c->retry_ms)
 		return;
 	struct policy_size p = policy_decide(w, c);
 	if (!same_size(&p.size, &now))
-		decide(w, fx, c, &p, CHANGE_RESIZE);
+		decide(w, fx, c, &p, CHANGE_RESIZE, NULL);
 	else if (has_outdated(c))
-		decide(w, fx, c, &p, CHANGE_REPLACE);
+		decide(w, fx, c, &p, CHANGE_REPLACE, NULL);
+	else if ((h = host_to_leave(w, c)))
+		leave(w, fx, c, h);
 }
 
 void policy_changed(struct world *w, struct effects *fx, struct cluster *c,
@@ -273,7 +312,8 @@ void policy_changed(struct world *w, struct effects *fx, struct cluster *c,
 	if (row->state != CHANGE_DONE) {
 		c->retry_ms = w->now_ms + RETRY_MS;
 		/* What an operator asked for and cannot have is not asked again. */
-		if (strncmp(row->who, "operator/", 9) == 0) {
+		if (row->kind == CHANGE_RESIZE &&
+		    strncmp(row->who, "operator/", 9) == 0) {
 			c->row.pin_nodes = c->row.pin_vcpus = 0;
 			c->row.pin_memory_mib = 0;
 			c->row.pin_who[0] = '\0';

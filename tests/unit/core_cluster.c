@@ -269,6 +269,57 @@ static void test_move(void)
 	club_close(&b);
 }
 
+/* What cannot leave a drained host at once leaves it when it can. */
+static void test_drain_later(void)
+{
+	struct club b;
+
+	club_defaults(&b);
+	club_open(&b);
+	TEXT_SET(b.ill, "payroll-03");
+	club_resize(&b, 3, 0, 0, 0, "");
+	is_int(b.change.step, STEP_CHECK, "a change is under way");
+	club_command(&b, COMMAND_HOST_DRAIN, "hv1", (struct event){ 0 });
+	ok(strstr(club_nodes(&b), "payroll-01@hv1:serving"), "a node stays for now");
+	b.ill[0] = '\0';
+	const struct machine *m = club_machine(&b, "payroll-03");
+	for (uint32_t g = 0; g < 2; g++)
+		club_step(&b, (struct event){
+			.kind = EVENT_NODE_STATE,
+			.node = { .gateway = g, .machine = m->row.id, .up = true,
+				  .incarnation = m->row.incarnation,
+				  .text = SLICE("") } });
+	club_wait(&b, 20000);
+	is_text(club_nodes(&b),
+		"payroll-02@hv2:serving payroll-03@hv3:serving payroll-04@hv2:serving",
+		"it leaves when that change is over");
+	is_text(b.decision.text, "host hv1 is drained", "and it is known why");
+	is_text(b.decision.source, "operator/ops1", "and who wanted it");
+	club_close(&b);
+}
+
+static void test_drain_nowhere(void)
+{
+	struct club b;
+
+	club_defaults(&b);
+	for (int i = 1; i < CLUB_HOSTS; i++)
+		b.hosts[i].memory_mib = 64;
+	club_open(&b);
+	club_wait(&b, 1000);
+	is_int(cluster_serving(club_cluster(&b)), 2, "two nodes on the only host with room");
+	club_command(&b, COMMAND_HOST_DRAIN, "hv1", (struct event){ 0 });
+	uint64_t id = b.change.id;
+	club_wait(&b, 3600000);
+	is_int((int)b.change.id, (int)id, "nowhere to go: it is not tried again and again");
+	is_int(cluster_serving(club_cluster(&b)), 2, "and both serve");
+	club_host(&b, "hv2", true);
+	world_host(&b.w, SLICE("hv2"))->spec.memory_mib = 4096;
+	club_wait(&b, 300000);
+	ok(!strstr(club_nodes(&b), "@hv1"), "when there is room they go: %s", club_nodes(&b));
+	club_close(&b);
+}
+
 static void test_gateways(void)
 {
 	struct club b;
@@ -392,6 +443,8 @@ int main(void)
 	test_cancel();
 	test_drain_times_out();
 	test_move();
+	test_drain_later();
+	test_drain_nowhere();
 	test_gateways();
 	test_spread_sites();
 	test_whatif();
