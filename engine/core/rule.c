@@ -193,9 +193,10 @@ static void say_wish(const struct rule *r, const struct event *ev, char *out,
 	(void)r;
 }
 
-static struct decision_row describe(const struct rule *r, const struct event *ev)
+static struct decision_row describe(const struct world *w, const struct rule *r,
+				    const struct event *ev)
 {
-	struct decision_row d = { 0 };
+	struct decision_row d = { .wall_ms = w->wall_ms };
 
 	snprintf(d.object, sizeof(d.object), "%s/%s",
 		 r->spec.cluster[0] ? "cluster" : "pool",
@@ -282,7 +283,7 @@ void rule_on_done(struct world *w, struct effects *fx, const struct event *ev)
 	if (!r)
 		return;
 	r->call = 0;
-	struct decision_row d = describe(r, ev);
+	struct decision_row d = describe(w, r, ev);
 	if (r->dry) {
 		char text[ROW_TEXT_SIZE * 2];
 

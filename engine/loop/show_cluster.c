@@ -259,11 +259,7 @@ json_t *show_rule(const struct shell *sh, const struct rule *r)
 					   json_null();
 	json_t *sentence = json_object_get(last, "sentence");
 	SET(o, "last", last);
-	/* One that changed nothing has no time of its own: it was run when its
-	 * timer was set anew. */
-	SET(o, "last_time", r->last.wall_ms || !timer_is_set(&r->timer) ?
-	    show_time(r->last.wall_ms) :
-	    boot_time(sh, r->timer.at_ms - r->spec.every_ms));
+	SET(o, "last_time", show_time(r->last.wall_ms));
 	SET(o, "last_sentence", sentence ? json_incref(sentence) : json_null());
 	SET(o, "removed", json_false());
 	return o;

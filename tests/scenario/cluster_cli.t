@@ -157,12 +157,15 @@ is((remuda('rule disable open'))[0], 0, 'and a rule is off');
 is((remuda('engine stop'))[0], 0, 'the engine stops');
 lab_engine('--gateways', 1);
 ok(remuda_json('host show local')->{item}{draining}, 'the next one knows that the host is drained');
-is((list('rule list'))[0]{state}, 'off', 'and that the rule is off');
+my ($rule) = list('rule list');
+is($rule->{state}, 'off', 'and that the rule is off');
+like($rule->{last_time}, qr{^20\d\d-}, '... and when it last wished');
 spew("$Lab::dir/site/site.lua", slurp("$Lab::dir/site/site.lua") . 'user "anna" { }');
 ($rc, $out) = remuda('plan');
 like($out, qr{host/local/draining = 1, set by root, holds\n.*rule/open/disabled = 1, set by root, holds}s, 'a plan lists both') or diag $out;
 is((remuda('host undrain local'))[0], 0, 'taken back');
 is((remuda('rule enable open'))[0], 0, 'both');
+ok(wait_for('a run', 10, sub { my ($r) = list('rule list'); ($r->{last}{time} // '') gt $rule->{last_time} && $r->{last}{outcome} eq 'kept' }), 'a wish that changes nothing has its time');
 like((remuda('plan'))[1], qr{^(?!.*draining)(?!.*disabled)}s, 'nothing of it is left');
 
 kill 'TERM', $echo;

@@ -153,6 +153,7 @@ static void test_rule(void)
 	int before = b.decisions;
 	club_wait(&b, 20000);
 	is_int(b.decisions, before, "which is said once");
+	ok(r->last.wall_ms == b.wall_ms - 20000, "one that is not stored has its time");
 	club_wait(&b, 70000);
 	is_int(club_cluster(&b)->row.nodes, 4, "then it is granted");
 	wish(&b, (struct event){ .rule = { .ok = true, .size = { .nodes = 50 } } });
