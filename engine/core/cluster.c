@@ -125,6 +125,16 @@ void cluster_on_count(struct world *w, const struct event *ev)
 	c->changed = w->turn;
 }
 
+/* One that is lost is a failure, unless it was to be let go.  Held with a text:
+ * something is wrong with it all the same. */
+static enum severity vip_severity(const struct cluster *c, bool held,
+				  const char *text)
+{
+	if (held)
+		return text[0] ? SEVERITY_WARN : SEVERITY_INFO;
+	return c->vip_moves || !c->vip_wanted ? SEVERITY_INFO : SEVERITY_FAIL;
+}
+
 void cluster_on_vip(struct world *w, struct effects *fx, const struct event *ev)
 {
 	struct cluster *c = world_cluster(w, ev->vip.cluster);
@@ -134,10 +144,11 @@ void cluster_on_vip(struct world *w, struct effects *fx, const struct event *ev)
 	char text[ROW_TEXT_SIZE];
 	text_copy_slice(text, sizeof(text), ev->vip.text);
 	if (c->vip_held != ev->vip.held || strcmp(text, c->vip_text) != 0)
-		world_event(w, fx, ev->vip.held ? SEVERITY_INFO : SEVERITY_FAIL,
-			    false, "VIP", "cluster", c->spec.name, "%s %s%s%s",
+		world_event(w, fx, vip_severity(c, ev->vip.held, text), false,
+			    "VIP", "cluster", c->spec.name, "%s %s%s%s",
 			    c->spec.ip, ev->vip.held ? "is held" : "is not held",
 			    text[0] ? ": " : "", text);
+	c->vip_moves = false;
 	c->vip_held = ev->vip.held;
 	TEXT_SET(c->vip_text, text);
 	c->changed = w->turn;
@@ -357,6 +368,26 @@ static void drop(struct world *w, struct effects *fx, size_t i)
 	free(c);
 }
 
+/* Its address, or the place of that, is another now. */
+static void move_vip(struct world *w, struct effects *fx, struct cluster *c,
+		     const struct site_cluster *to)
+{
+	const struct site_cluster *from = &c->spec;
+	bool same_ip = strcmp(from->ip, to->ip) == 0;
+	bool same = same_ip && from->prefix == to->prefix &&
+		    strcmp(from->interface, to->interface) == 0;
+
+	if (!c->vip_wanted || (same && from->port == to->port))
+		return;
+	world_event(w, fx, SEVERITY_INFO, false, "VIP", "cluster", from->name,
+		    "moves from %s:%u%s%s to %s:%u%s%s", from->ip, from->port,
+		    from->interface[0] ? " on " : "", from->interface, to->ip,
+		    to->port, to->interface[0] ? " on " : "", to->interface);
+	c->vip_moves = !same && c->vip_held;
+	if (!same_ip)	/* the rest its holder sees by itself */
+		want_vip(w, fx, c, false);
+}
+
 void apply_clusters(struct world *w, struct effects *fx)
 {
 	for (size_t i = 0; i < w->cluster_count; i++) {
@@ -373,13 +404,12 @@ void apply_clusters(struct world *w, struct effects *fx)
 		c->pool = world_pool(w, slice_of(spec->name));
 		CHECK("", c->pool && c->pool->spec.cluster,
 		      "cluster %s: unchecked site", spec->name);
-		bool moved = strcmp(c->spec.ip, spec->ip) != 0 && c->vip_wanted;
-		if (moved)
-			want_vip(w, fx, c, false);
+		move_vip(w, fx, c, spec);
 		c->spec = *spec;
 		for (uint32_t g = 0; g < WORLD_GATEWAYS_MAX; g++)
 			if (w->gateways[g].up)
 				tell_gateway(fx, c, g);
+		node_tell_again(w, fx, c);
 		c->changed = w->turn;
 		pool_unbalance(w, c->pool);
 	}

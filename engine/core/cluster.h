@@ -147,6 +147,7 @@ struct cluster {
 	struct cluster_counts past;
 	bool told[CLUSTER_GATEWAYS_MAX];
 	bool vip_wanted, vip_held;
+	bool vip_moves;			/* its next loss is asked for */
 	char vip_text[ROW_TEXT_SIZE];	/* why it is not held, or "" */
 	char reason[ROW_TEXT_SIZE];	/* why it is not as wanted, or "" */
 	int64_t retry_ms;		/* after a failed change: not before */

@@ -502,6 +502,9 @@ void node_on_job(struct world *w, struct effects *fx, struct machine *m,
 /* A hint says that its domain ended; a poll that it runs. */
 void node_set_ended(struct world *w, struct machine *m, bool ended);
 void node_tell_gateway(struct world *w, struct effects *fx, uint32_t gateway);
+/* What gateways are told of its nodes may be another now: where they serve. */
+void node_tell_again(const struct world *w, struct effects *fx,
+		     const struct cluster *c);
 void node_forget_gateway(struct world *w, struct effects *fx, uint32_t gateway);
 void node_check_guest(struct world *w, struct effects *fx, struct machine *m);
 

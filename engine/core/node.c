@@ -87,6 +87,18 @@ void node_tell_gateway(struct world *w, struct effects *fx, uint32_t gateway)
 		}
 }
 
+void node_tell_again(const struct world *w, struct effects *fx,
+		     const struct cluster *c)
+{
+	LIST_EACH(&c->pool->machines, it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, pool_link);
+
+		for (uint32_t g = 0; m->node && g < WORLD_GATEWAYS_MAX; g++)
+			if (w->gateways[g].up && m->node->views[g].told)
+				tell(fx, m, g);
+	}
+}
+
 void node_forget_gateway(struct world *w, struct effects *fx, uint32_t gateway)
 {
 	for (size_t i = 0; i < w->pool_count; i++)

@@ -5,20 +5,21 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use IO::Socket::INET;
 use Test::More;
 use Lab;
 
 lab_enter();
-my $echo = lab_echo(7007);
+my @echo = (lab_echo(7007), lab_echo(7017));
 
 sub site {
-	my (%o) = (nodes => 2, vcpus => 1, cluster => '', @_);
+	my (%o) = (nodes => 2, vcpus => 1, cluster => '', vip => '127.0.0.50', port => 8050, serves => 7007, @_);
 	lab_site(<<"LUA");
 site "lab" { peers = true }
 host "local" { uri = "test:///default", boot_parallel = 8, site = "north", labels = { "ssd" } }
-application "web" { endpoint = "tcp:127.0.7.{index}:7007", identity = "none", agent = false }
+application "web" { endpoint = "tcp:127.0.7.{index}:$o{serves}", identity = "none", agent = false }
 application "other" { endpoint = "tcp:127.0.8.{index}:7007", identity = "none", agent = false }
-cluster "web" { application = "web", vip = "127.0.0.50", port = 8050, nodes = $o{nodes}, max_nodes = 4,
+cluster "web" { application = "web", vip = "$o{vip}", port = $o{port}, nodes = $o{nodes}, max_nodes = 4,
 	vcpus = $o{vcpus}, max_vcpus = 4, memory = "16 MiB", kernel = "none", labels = { "ssd" },
 	calendar = { { every = "Feb 00:00-00:01", nodes = 3 } }, $o{cluster} }
 rule "load" { cluster = "web", every = "1 h", scale = require "rules.load" {} }
@@ -46,6 +47,29 @@ site(cluster => 'calendar = { { every = "Dez", nodes = 3 } }');
 isnt($rc, 0, 'a bad entry of its calendar is refused');
 like($out, qr/site\.lua:5: cluster "web": calendar entry 1, every = "Dez": "Dez" is no month/, 'at its line, in words');
 site();
+
+# ---- served elsewhere -------------------------------------------------------------------
+sub asked {
+	my ($where) = @_;
+	my $s = IO::Socket::INET->new(PeerAddr => $where, Timeout => 10) or return '';
+	syswrite $s, "ping\n";
+	return join '', map { scalar <$s> // '' } 1 .. 2;
+}
+is(asked('127.0.0.50:8050'), "hello\nping\n", 'it serves');
+my %was = map { $_->{name} => "$_->{id} $_->{incarnation} $_->{since}" } machines('web');
+site(vip => '127.0.0.52', port => 8055);
+is((remuda('apply --yes'))[0], 0, 'another address and port');
+ok(wait_for('an answer', 10, sub { asked('127.0.0.52:8055') eq "hello\nping\n" }), 'it serves there');
+is(asked('127.0.0.50:8050'), '', 'and not where it was');
+site(serves => 7017);
+is((remuda('apply --yes'))[0], 0, 'nodes that serve at another port');
+kill 'TERM', $echo[0];
+ok(wait_for('an answer', 10, sub { asked('127.0.0.50:8050') eq "hello\nping\n" }), 'gateways find them there');
+is_deeply({ map { $_->{name} => "$_->{id} $_->{incarnation} $_->{since}" } machines('web') }, \%was, 'no machine was made anew');
+is_deeply([ grep { $_->{kind} eq 'VIP' } @{ remuda_json('alarm list')->{items} // [] } ], [], 'and nobody was alarmed by it');
+$echo[0] = lab_echo(7007);
+site();
+is((remuda('apply --yes'))[0], 0, 'as before');
 
 # ---- made at run time -------------------------------------------------------------------
 my @fields = ('application=other', 'vip=127.0.0.51', 'port=8051', 'nodes=1', 'kernel=none', q('memory=16 MiB'),
@@ -76,6 +100,6 @@ is($rc, 0, 'one made at run time is deleted') or diag $out;
 ok(wait_for('extra gone', 30, sub { !machines('extra') }), 'and its node goes');
 
 is((remuda('engine', 'stop'))[0], 0, 'the engine stops');
-kill 'TERM', $echo;
+kill 'TERM', @echo;
 diag slurp("$Lab::dir/state/engine.log") unless Test::More->builder->is_passing;
 done_testing;

@@ -39,11 +39,13 @@ struct club {
 	bool gateways_silent;
 	uint64_t rule_call;		/* of the last RULE_RUN */
 	char log[200][320];		/* events: "CHANGE cluster/payroll text" */
+	int severity[200];
 	int logged;
 	struct ledger_row ledger[200];	/* as saved, by id */
 	struct change_row change;	/* the last that was saved */
 	struct decision_row decision;
 	int decisions;
+	int node_sets;			/* words to gateways about nodes */
 	struct override_row words[8];	/* of operators, as saved */
 	size_t word_count;
 };
@@ -173,6 +175,7 @@ static void club_node(struct club *b, const struct effect *e, struct machine *m)
 	uint32_t gateway = e->gateway;
 	bool ill = club_is(m, b->ill);
 
+	b->node_sets++;
 	if (b->gateways_silent)
 		return;
 	club_step(b, (struct event){
@@ -254,10 +257,12 @@ static void club_keep(struct club *b, const struct effect *e)
 		club_forget(b, e->text);
 		return;
 	case EFFECT_SAVE_EVENT:
-		if (b->logged < 200)
-			snprintf(b->log[b->logged++], sizeof(b->log[0]), "%s %s %s",
-				 e->row->event.kind, e->row->event.object,
-				 e->row->event.text);
+		if (b->logged == 200)
+			return;
+		b->severity[b->logged] = e->row->event.severity;
+		snprintf(b->log[b->logged++], sizeof(b->log[0]), "%s %s %s",
+			 e->row->event.kind, e->row->event.object,
+			 e->row->event.text);
 		return;
 	case EFFECT_SAVE_LEDGER:
 		if (e->row->ledger.id < 200)
@@ -426,6 +431,24 @@ CLUB_UNUSED static bool club_said(const struct club *b, const char *begins,
 		    strstr(b->log[i], holds))
 			return true;
 	return false;
+}
+
+/* Of the newest event that begins so; -1: there is none since `from`. */
+CLUB_UNUSED static int club_severity(const struct club *b, int from,
+				     const char *begins)
+{
+	for (int i = b->logged; i-- > from;)
+		if (strncmp(b->log[i], begins, strlen(begins)) == 0)
+			return b->severity[i];
+	return -1;
+}
+
+CLUB_UNUSED static void club_vip(struct club *b, bool held, const char *text)
+{
+	club_step(b, (struct event){ .kind = EVENT_VIP,
+				     .vip = { .cluster = SLICE("payroll"),
+					      .held = held,
+					      .text = slice_of(text) } });
 }
 
 #endif

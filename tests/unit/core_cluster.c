@@ -320,6 +320,65 @@ static void test_drain_nowhere(void)
 	club_close(&b);
 }
 
+/* An address that is lost is an alarm; one that is let go is none. */
+static void test_address(void)
+{
+	struct club b;
+
+	club_defaults(&b);
+	club_open(&b);
+	club_vip(&b, false, "interface br0 has no carrier");
+	is_int(club_severity(&b, 0, "VIP"), SEVERITY_FAIL, "a loss is a failure");
+	club_vip(&b, true, "");
+	is_int(club_severity(&b, 0, "VIP"), SEVERITY_INFO, "what is held again is none");
+	club_vip(&b, true, "02:00:00:00:00:01 says that it has it");
+	is_int(club_severity(&b, 0, "VIP"), SEVERITY_WARN, "one that is disputed is a warning");
+	int from = b.logged;
+	TEXT_SET(b.cluster.ip, "127.0.0.51");
+	club_apply(&b, NULL);
+	ok(club_said(&b, "VIP", "127.0.0.50:80 to 127.0.0.51:80"), "it moves");
+	for (int i = from; i < b.logged; i++)
+		ok(b.severity[i] == SEVERITY_INFO, "no alarm: %s", b.log[i]);
+	ok(club_cluster(&b)->vip_held, "and is held there");
+	from = b.logged;
+	club_vip(&b, false, "10.0.0.9 has it");
+	is_int(club_severity(&b, from, "VIP"), SEVERITY_FAIL, "but not for ever");
+	club_vip(&b, true, "");
+	TEXT_SET(b.cluster.interface, "br1");
+	club_apply(&b, NULL);
+	club_vip(&b, false, "it moves from br0 to br1");
+	is_int(club_severity(&b, from, "VIP"), SEVERITY_INFO, "another interface");
+	club_vip(&b, false, "interface br1 is not there");
+	is_int(club_severity(&b, from, "VIP"), SEVERITY_FAIL, "that is not there");
+	club_vip(&b, true, "");
+	from = b.logged;
+	club_command(&b, COMMAND_SITE_CLOSE, "", (struct event){ 0 });
+	is_int(club_severity(&b, from, "VIP"), SEVERITY_INFO, "a site that closes lets it go");
+	ok(!club_cluster(&b)->vip_held, "which is seen");
+	club_close(&b);
+}
+
+/* What gateways are told follows the site file, whatever of it changed. */
+static void test_elsewhere(void)
+{
+	struct club b;
+
+	club_defaults(&b);
+	b.app.port = 7007;
+	club_open(&b);
+	int from = b.logged, told = b.node_sets;
+	b.cluster.port = 81;
+	club_apply(&b, NULL);
+	ok(club_said(&b, "VIP", "127.0.0.50:80 to 127.0.0.50:81"), "another port is told");
+	is_int(club_severity(&b, from, "NODE"), -1, "no node leaves for it");
+	b.app.port = 7008;
+	told = b.node_sets;
+	club_apply(&b, NULL);
+	is_int(b.node_sets - told, 4, "two gateways hear where two nodes serve now");
+	is_int(cluster_serving(club_cluster(&b)), 2, "and they serve");
+	club_close(&b);
+}
+
 static void test_gateways(void)
 {
 	struct club b;
@@ -445,6 +504,8 @@ int main(void)
 	test_move();
 	test_drain_later();
 	test_drain_nowhere();
+	test_address();
+	test_elsewhere();
 	test_gateways();
 	test_spread_sites();
 	test_whatif();
