@@ -63,6 +63,7 @@ struct node {
 				 * until a poll has shown the opposite */
 	bool lost;		/* its host does not answer, nor does it: replaced */
 	bool checked;		/* it was up since it became ready */
+	bool found_draining;	/* so it was when this engine began */
 	bool started;		/* its start hook, if any, is done */
 	bool sick;		/* its health hook says so */
 	bool last_good;		/* the hook's last word, in_a_row times */

@@ -48,6 +48,7 @@ enum event_kind {
 	EVENT_NOTICE,		/* something an operator should know */
 	EVENT_NODE_STATE,	/* what a gateway's checks say of a node */
 	EVENT_NODE_COUNT,	/* its transactions at one gateway */
+	EVENT_NODE_CUT,		/* what one gateway cut of them when it had drained */
 	EVENT_CLUSTER_COUNT,	/* a cluster's, at one gateway */
 	EVENT_STATS,		/* what one machine uses */
 	EVENT_RULE_DONE,	/* a rule wishes, or failed */
@@ -289,6 +290,7 @@ struct event {
 			bool up;
 			uint32_t open;		/* transactions there now */
 			uint64_t transactions, failed;	/* since it was told of it */
+			uint32_t cut;		/* NODE_CUT */
 			struct slice text;	/* why it is not up */
 		} node;
 		struct {

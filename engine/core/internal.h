@@ -496,6 +496,7 @@ void node_kick(struct world *w, struct effects *fx, struct machine *m);
 void node_look(struct world *w, struct effects *fx, struct machine *m);
 void node_on_state(struct world *w, struct effects *fx, const struct event *ev);
 void node_on_count(struct world *w, struct effects *fx, const struct event *ev);
+void node_on_cut(struct world *w, struct effects *fx, const struct event *ev);
 void node_on_timer(struct world *w, struct effects *fx, struct node *n);
 void node_on_job(struct world *w, struct effects *fx, struct machine *m,
 		 enum call_result result, const char *text);

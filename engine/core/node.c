@@ -20,6 +20,8 @@
 #include "engine/base/check.h"
 #include "engine/core/internal.h"
 
+enum { CUT_MS = 2000 };
+
 struct cluster *machine_cluster(const struct world *w, const struct machine *m)
 {
 	return m->node ? world_cluster(w, slice_of(m->pool->spec.name)) : NULL;
@@ -34,6 +36,7 @@ struct node *node_new(struct machine *m)
 	n->machine = m;
 	/* Found in rotation: its application was started. */
 	n->started = n->checked = m->row.node != NODE_NONE;
+	n->found_draining = m->row.node == NODE_DRAINING;
 	return n;
 }
 
@@ -127,6 +130,7 @@ static void set_part(struct world *w, struct effects *fx, struct machine *m,
 	      sm_name(&machine_table, m->row.state));
 	m->row.node = to;
 	m->node->since_ms = w->now_ms;
+	m->node->found_draining = false;
 	effects_add(fx, EFFECT_LOG)->text = effects_text(
 		fx, "node %s: %s -> %s (%s)", m->row.name, part_names[from],
 		part_names[to], why);
@@ -233,6 +237,18 @@ void node_on_count(struct world *w, struct effects *fx, const struct event *ev)
 	pool_unbalance(w, m->pool);
 }
 
+/* It may be out of the rotation by now: that is told all the same. */
+void node_on_cut(struct world *w, struct effects *fx, const struct event *ev)
+{
+	const struct machine *m = world_machine(w, ev->node.machine);
+
+	if (m && m->node && m->row.incarnation == ev->node.incarnation)
+		world_event(w, fx, SEVERITY_WARN, false, "NODE", "machine",
+			    m->row.name,
+			    "its time to drain is over: %u transaction%s cut",
+			    ev->node.cut, ev->node.cut == 1 ? " was" : "s were");
+}
+
 void node_set_ended(struct world *w, struct machine *m, bool ended)
 {
 	if (m->node->ended == ended || m->row.state != MACHINE_READY)
@@ -243,15 +259,21 @@ void node_set_ended(struct world *w, struct machine *m, bool ended)
 
 /* ---- which part it should have ---------------------------------------------------- */
 
+/* By an engine that has not met a gateway yet nothing is known of it. */
 static bool is_drained(const struct world *w, const struct machine *m)
 {
+	bool said = !m->node->found_draining;
+
 	for (uint32_t g = 0; g < WORLD_GATEWAYS_MAX; g++) {
 		const struct node_view *v = &m->node->views[g];
 
-		if (w->gateways[g].up && v->told && (!v->known || v->open))
+		if (!w->gateways[g].up || !v->told)
+			continue;
+		if (!v->known || v->open)
 			return false;
+		said = true;
 	}
-	return true;
+	return said;
 }
 
 static enum node_state part_of_leaving(const struct world *w, struct machine *m,
@@ -320,18 +342,28 @@ static bool starts_here(struct world *w, struct effects *fx, struct machine *m)
 	return false;
 }
 
-void node_kick(struct world *w, struct effects *fx, struct machine *m)
+/* Gateways cut what has not ended in time; one that hangs has a moment more. */
+static void drain(struct world *w, struct machine *m)
 {
 	const struct cluster *c = machine_cluster(w, m);
+
+	m->node->since_ms = w->now_ms;
+	timer_set(&w->timers, &m->node->timer,
+		  w->now_ms + (c ? c->spec.drain_ms + CUT_MS : 0));
+}
+
+void node_kick(struct world *w, struct effects *fx, struct machine *m)
+{
 	const char *why;
 
+	if (m->row.node == NODE_DRAINING && !m->node->since_ms)
+		drain(w, m);	/* found so: its time begins anew */
 	starts_here(w, fx, m);
 	enum node_state to = part_wanted(w, m, &why);
 	if ((int)to == m->row.node)
 		return;
 	if (to == NODE_DRAINING)
-		timer_set(&w->timers, &m->node->timer, w->now_ms +
-			  (c ? c->spec.drain_ms : 0));
+		drain(w, m);
 	set_part(w, fx, m, to, why);
 	if (to == NODE_NONE && m->row.state == MACHINE_READY)
 		machine_kick(w, fx, m);	/* nobody is connected to it any more */

@@ -31,6 +31,7 @@ const char *event_name(enum event_kind kind)
 		[EVENT_NOTICE] = "notice",
 		[EVENT_NODE_STATE] = "node_state",
 		[EVENT_NODE_COUNT] = "node_count",
+		[EVENT_NODE_CUT] = "node_cut",
 		[EVENT_CLUSTER_COUNT] = "cluster_count",
 		[EVENT_STATS] = "stats", [EVENT_RULE_DONE] = "rule_done",
 		[EVENT_VIP] = "vip",
@@ -218,6 +219,9 @@ static void dispatch(struct world *w, const struct event *ev,
 		return;
 	case EVENT_NODE_COUNT:
 		node_on_count(w, fx, ev);
+		return;
+	case EVENT_NODE_CUT:
+		node_on_cut(w, fx, ev);
 		return;
 	case EVENT_CLUSTER_COUNT:
 		cluster_on_count(w, ev);

@@ -73,6 +73,21 @@ void node_tell(struct gateway *g, struct node *n)
 	engine_link_send(g, &m, false);
 }
 
+/* Before its counts: those may be the end of the node. */
+void node_tell_cut(struct gateway *g, struct node *n)
+{
+	struct message m = {
+		.type = WIRE_TYPE_node_cut,
+		.incarnation = n->incarnation,
+		.node_cut = { .machine = n->machine, .cut = n->cut },
+	};
+
+	if (!n->cut || !n->named || !link_up(g) || g->engine_full)
+		return;
+	n->cut = 0;
+	engine_link_send(g, &m, false);
+}
+
 /* Makes room at its place, in order of machines' ids. */
 static void enter(struct cluster *c, struct node *n, uint8_t bit)
 {
@@ -106,6 +121,39 @@ static void leave(struct cluster *c, struct node *n)
 			       bit);
 }
 
+static uint64_t ends_badly(const struct cluster *c)
+{
+	return c->tally.failed + c->tally.reset;
+}
+
+/* Its time to drain is over.  The engine sees to that too, if there is one. */
+static void on_drain(struct gateway *g, struct timer *t)
+{
+	struct node *n = POLL_OWNER(t, struct node, drain);
+	uint32_t open = node_load(n)->open;
+	uint64_t before = ends_badly(n->cluster);
+
+	n->cutting = true;
+	transaction_rescue(g, n, true);
+	n->cutting = false;
+	n->cut += (uint32_t)(ends_badly(n->cluster) - before);
+	log_warn("cluster %s: node %s: its time to drain is over: %u transactions, %u cut",
+		 n->cluster->name, n->name, open, n->cut);
+	node_tell_cut(g, n);
+	node_tell_counts(g, n);
+}
+
+/* Told again it has no more time than it had. */
+static void take_part(struct gateway *g, struct node *n, enum wire_node part)
+{
+	if (part != WIRE_NODE_DRAINING)
+		poll_timer_stop(&g->poll, &n->drain);
+	else if (n->part != WIRE_NODE_DRAINING)
+		poll_timer_set(&g->poll, &n->drain,
+			       g->poll.now_ms + n->cluster->drain_ms);
+	n->part = part;
+}
+
 static struct node *node_new(struct gateway *g, struct cluster *c,
 			     const struct message *m)
 {
@@ -124,6 +172,7 @@ static struct node *node_new(struct gateway *g, struct cluster *c,
 	n->machine = w->machine;
 	n->incarnation = m->incarnation;
 	n->check.watch.fd = -1;
+	n->drain.fire = on_drain;
 	text_copy_slice(n->name, sizeof(n->name), w->machine_name);
 	list_init(&n->transactions);
 	enter(c, n, (uint8_t)bit);
@@ -142,6 +191,7 @@ static void node_drop(struct gateway *g, struct node *n, const char *why)
 	log_info("cluster %s: node %s dropped: %s", n->cluster->name, n->name,
 		 why);
 	health_stop(g, n);
+	poll_timer_stop(&g->poll, &n->drain);
 	n->up = false;
 	node_reload(g, n);
 	transaction_rescue(g, n, true);
@@ -194,7 +244,7 @@ static void on_node_set(struct gateway *g, const struct message *m)
 	if (!n)
 		return;
 	n->named = true;
-	n->part = w->node;
+	take_part(g, n, w->node);
 	n->told = TOLD_NOTHING;
 	n->told_sum = 0;
 	if (!take_address(n, w->address, &changed)) {
@@ -274,7 +324,7 @@ static bool sensible(const struct wire_cluster_set *w)
 		w->identity == WIRE_IDENTITY_PROXY) &&
 	       w->health_request.length <= HEALTH_MAX &&
 	       w->health_expect.length <= HEALTH_MAX &&
-	       w->health_interval_ms > 0 && w->health_timeout_ms > 0 &&
+	       w->drain_ms >= 0 && w->health_interval_ms > 0 && w->health_timeout_ms > 0 &&
 	       w->health_fall && w->health_rise;
 }
 
@@ -308,6 +358,7 @@ static void on_set(struct gateway *g, const struct message *m)
 	c->replay = w->replay;
 	c->identity = w->identity;
 	c->wait_ms = w->wait_ms;
+	c->drain_ms = w->drain_ms;
 	c->half_close_ms = w->half_close_ms > 0 ? w->half_close_ms :
 						  g->limits.half_close_ms;
 	take_health(&c->health, w);
@@ -402,6 +453,7 @@ void cluster_table_tick(struct gateway *g, int64_t second)
 		}
 		for (uint32_t i = 0; i < c->node_count; i++) {
 			node_tell(g, c->nodes[i]);
+			node_tell_cut(g, c->nodes[i]);
 			node_tell_counts(g, c->nodes[i]);
 		}
 		count_cluster(g, c);

@@ -54,7 +54,7 @@ struct cluster {
 	uint32_t busy;
 	bool replay;
 	enum wire_identity identity;	/* NONE or PROXY */
-	int64_t wait_ms, half_close_ms;
+	int64_t wait_ms, half_close_ms, drain_ms;
 	struct health health;
 	/* In order of their machines' ids; the two arrays belong together. */
 	struct node *nodes[BALANCE_NODES_MAX];
@@ -90,6 +90,9 @@ struct node {
 	struct timer alarm;		/* trouble, looked at after the turn */
 	int64_t checked_ms;		/* the last one began */
 	char why[WHY_MAX];		/* it is not up, or "" */
+	struct timer drain;		/* DRAINING: what is left is cut then */
+	bool cutting;
+	uint32_t cut;			/* then, and not told yet */
 	/* What the engine knows. */
 	enum { TOLD_NOTHING, TOLD_UP, TOLD_DOWN } told;
 	uint64_t begun, failed;		/* transactions here; that failed here */
@@ -142,6 +145,8 @@ void node_reload(struct gateway *g, struct node *n);
 struct balance_node *node_load(const struct node *n);
 /* What it may not have yet: its state, if it is not as it was told. */
 void node_tell(struct gateway *g, struct node *n);
+/* How many transactions were cut, if it was not told. */
+void node_tell_cut(struct gateway *g, struct node *n);
 /* Its counts, if they are not as they were told. */
 void node_tell_counts(struct gateway *g, struct node *n);
 

@@ -105,7 +105,7 @@ void transaction_leave_node(struct gateway *g, struct transaction *t)
 	node_load(n)->open--;
 	t->node = NULL;
 	/* Somebody waits for a node that drains. */
-	if (n->part == WIRE_NODE_DRAINING && !node_load(n)->open)
+	if (n->part == WIRE_NODE_DRAINING && !node_load(n)->open && !n->cutting)
 		node_tell_counts(g, n);
 	/* A node that was busy may be free now. */
 	if (n->cluster->balance == WIRE_BALANCE_FIRST_FREE &&

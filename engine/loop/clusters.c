@@ -148,6 +148,13 @@ bool clusters_to_event(uint32_t gateway, const struct message *m,
 		ev->node.transactions = n->transactions;
 		ev->node.failed = n->failed;
 		return true;
+	case WIRE_TYPE_node_cut:
+		ev->kind = EVENT_NODE_CUT;
+		ev->node.gateway = gateway;
+		ev->node.incarnation = m->incarnation;
+		ev->node.machine = m->node_cut.machine;
+		ev->node.cut = m->node_cut.cut;
+		return true;
 	case WIRE_TYPE_cluster_count:
 		ev->kind = EVENT_CLUSTER_COUNT;
 		ev->count.gateway = gateway;

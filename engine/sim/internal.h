@@ -227,6 +227,7 @@ struct sim_node {		/* what a gateway holds of a cluster's node */
 	int part;		/* enum node_state */
 	bool up, told, told_up;
 	int64_t ill_ms, drained_ms;	/* until */
+	int64_t cut_ms;		/* drained or not */
 };
 
 struct store {

@@ -166,6 +166,17 @@ static void say_count(struct sim *s, const struct sim_node *n)
 	gateway_post(s, n->gateway, p);
 }
 
+static void say_cut(struct sim *s, const struct sim_node *n)
+{
+	struct post *p = post_new(s, EVENT_NODE_CUT);
+
+	p->ev.node.gateway = n->gateway;
+	p->ev.node.machine = n->machine;
+	p->ev.node.incarnation = n->incarnation;
+	p->ev.node.cut = n->open;
+	gateway_post(s, n->gateway, p);
+}
+
 void nodes_order(struct sim *s, const struct order *o)
 {
 	struct sim_node *n = node_of(s, o->e.gateway, o->e.machine);
@@ -194,12 +205,15 @@ void nodes_order(struct sim *s, const struct order *o)
 		*n = (struct sim_node){ .gateway = o->e.gateway,
 					.machine = o->e.machine,
 					.incarnation = o->e.incarnation };
+	bool was_draining = n->part == NODE_DRAINING;
 	n->part = (int)o->e.code;
 	n->told = false;	/* each word about a node is answered once */
 	n->link = s->gateways[n->gateway].links;
 	if (n->part == NODE_DRAINING) {
 		n->open = (uint32_t)sim_between(s, 0, 2);
 		n->drained_ms = s->now_ms + sim_between(s, 0, 15000);
+		if (!was_draining)
+			n->cut_ms = s->now_ms + s->site.clusters[0].drain_ms;
 	}
 }
 
@@ -254,7 +268,9 @@ static void look(struct sim *s, struct item *it)
 		n->up = answers(s, n);
 		if (!n->told || n->up != n->told_up)
 			say_state(s, n);
-		if (n->open && s->now_ms >= n->drained_ms) {
+		if (n->open && n->part == NODE_DRAINING && s->now_ms >= n->cut_ms)
+			say_cut(s, n);
+		if (n->open && (s->now_ms >= n->drained_ms || s->now_ms >= n->cut_ms)) {
 			n->open = 0;
 			say_count(s, n);
 		}

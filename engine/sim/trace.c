@@ -215,6 +215,7 @@ static void of_event(struct sim *s, const struct event *ev)
 		break;
 	case EVENT_NODE_STATE:
 	case EVENT_NODE_COUNT:
+	case EVENT_NODE_CUT:
 	case EVENT_CLUSTER_COUNT:
 	case EVENT_STATS:
 	case EVENT_RULE_DONE:

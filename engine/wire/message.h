@@ -348,7 +348,8 @@ enum {
  * How a cluster balances and checks its nodes; again when that changes.  Its
  * listener is a gateway_listener with door CLUSTER and application = name.
  * balance: enum wire_balance; busy: transactions of a busy node (FIRST_FREE);
- * wait_ms: of a transaction for a node; health_*: an empty request means that
+ * wait_ms: of a transaction for a node; drain_ms: from a node's part DRAINING
+ * until what is left there is cut; health_*: an empty request means that
  * a connection is enough; identity: NONE or PROXY.
  */
 #define WIRE_cluster_set(F)                                                    \
@@ -377,6 +378,8 @@ enum {
 /* At most once a second, when changed; since this gateway was told of it. */
 #define WIRE_node_count(F)                                                     \
 	F(u64, machine) F(u32, open) F(u64, transactions) F(u64, failed)
+/* Its time to drain is over: that many of its transactions were cut. */
+#define WIRE_node_cut(F) F(u64, machine) F(u32, cut)
 /* Likewise; since this gateway process began. */
 #define WIRE_cluster_count(F)                                                  \
 	F(text, name) F(u64, transactions) F(u64, answered) F(u64, replayed)   \
@@ -456,7 +459,7 @@ enum {
 	M(107, ssh_start) M(108, ssh_started)                                  \
 	M(110, cluster_set) M(111, cluster_drop) M(112, node_set)              \
 	M(113, node_drop) M(114, node_state) M(115, node_count)                \
-	M(116, cluster_count)                                                  \
+	M(116, cluster_count) M(117, node_cut)                                 \
 	M(120, vip_add) M(121, vip_remove) M(122, vip_state)                   \
 	M(130, domain_resize) M(131, domain_migrate) M(132, stats_read)        \
 	M(133, domain_stats) M(134, rule_run) M(135, rule_done)

@@ -237,9 +237,71 @@ static void test_drain_times_out(void)
 	TEXT_SET(b.busy, "payroll-01");
 	club_resize(&b, 1, 0, 0, 0, "");
 	club_resize(&b, 2, 0, 0, 0, "");
-	club_wait(&b, 4000);
+	club_wait(&b, 6000);
 	is_int(b.change.state, CHANGE_DONE, "a node that does not drain leaves in the end");
 	club_close(&b);
+}
+
+static void test_drain_is_cut(void)
+{
+	struct club b;
+
+	club_defaults(&b);
+	club_open(&b);
+	TEXT_SET(b.busy, "payroll-02");
+	club_resize(&b, 1, 0, 0, 0, "");
+	club_wait(&b, 3500);
+	is_text(club_nodes(&b), "payroll-01@hv1:serving payroll-02@hv2:draining",
+		"gateways cut what has not ended, and have a moment for it");
+	const struct machine *m = club_machine(&b, "payroll-02");
+	for (uint32_t g = 0; g < 2; g++) {
+		struct event ev = { .node = { .gateway = g, .machine = m->row.id,
+					      .incarnation = m->row.incarnation,
+					      .cut = 3 - g } };
+
+		ev.kind = EVENT_NODE_CUT;
+		club_step(&b, ev);
+		ev.kind = EVENT_NODE_COUNT;
+		club_step(&b, ev);
+	}
+	ok(club_said(&b, "NODE machine/payroll-02", "3 transactions were cut") &&
+	   club_said(&b, "NODE machine/payroll-02", "2 transactions were cut"),
+	   "what was cut is told");
+	is_int(club_severity(&b, 0, "NODE machine/payroll-02 its time"), SEVERITY_WARN,
+	       "as a warning");
+	is_text(club_nodes(&b), "payroll-01@hv1:serving", "and the node goes");
+	club_close(&b);
+}
+
+/* An engine that finds a node draining goes on with it. */
+static void test_drain_over_restart(void)
+{
+	struct club b, d;
+
+	club_defaults(&b);
+	club_open(&b);
+	TEXT_SET(b.busy, "payroll-02");
+	club_resize(&b, 1, 0, 0, 0, "");
+	struct machine_row machines[8];
+	struct world_rows rows = { .machines = machines,
+				   .clusters = &club_cluster(&b)->row,
+				   .cluster_count = 1, .changes = &b.change,
+				   .change_count = 1 };
+	LIST_EACH(&club_cluster(&b)->pool->machines, it)
+		machines[rows.machine_count++] =
+			LIST_ENTRY(it, struct machine, pool_link)->row;
+	club_defaults(&d);
+	TEXT_SET(d.busy, "payroll-02");
+	d.now_ms = b.now_ms + 500;
+	d.wall_ms = b.wall_ms + 500;
+	club_open_with(&d, &rows);
+	club_wait(&d, 1000);
+	is_text(club_nodes(&d), "payroll-01@hv1:serving payroll-02@hv2:draining",
+		"an engine's restart cuts nothing");
+	club_wait(&d, 6000);
+	is_text(club_nodes(&d), "payroll-01@hv1:serving", "and it ends in its time");
+	club_close(&b);
+	club_close(&d);
 }
 
 static void test_move(void)
@@ -501,6 +563,8 @@ int main(void)
 	test_failures();
 	test_cancel();
 	test_drain_times_out();
+	test_drain_is_cut();
+	test_drain_over_restart();
 	test_move();
 	test_drain_later();
 	test_drain_nowhere();

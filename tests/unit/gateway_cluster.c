@@ -156,6 +156,50 @@ static void test_drain(void)
 	counted("nothing was replayed", 4, 4, 0, 0, 0, 0);
 }
 
+/* What has not ended when the time to drain is over is cut, without a word of the
+ * engine; what was not answered yet goes elsewhere. */
+static void test_drain_ends(void)
+{
+	fresh(WIRE_BALANCE_LEAST, 0);
+	node_join(1, 1);
+	struct pair asking = begin(1), answered = begin(1);
+	lab_says(answered.node, "an");
+	ok(lab_hears(answered.client, "an"), "an answer has begun");
+	node_join(2, 1);
+	settings.drain_ms = 300;
+	cluster_tell();
+	int64_t from_ms = lab_now_ms();
+	node_part(1, 1, WIRE_NODE_DRAINING);
+	/* Told again, by an engine that has begun anew: that is no more time. */
+	settings.drain_ms = NEVER_MS;
+	cluster_tell();
+	node_part(1, 1, WIRE_NODE_DRAINING);
+	is_int(lab_end(answered.client), ECONNRESET, "which is cut");
+	ok(lab_now_ms() - from_ms >= 300, "not before its time");
+	close(answered.client);
+	close(answered.node);
+	close(asking.node);
+	asking.node = node_take(2);
+	ok(lab_hears(asking.node, "question") && finish(asking),
+	   "one that was not answered yet is by another node");
+	CLUSTER_UNTIL(nodes[1].cut == 1 && nodes[1].count.open == 0);
+	ok(client_served(2), "the others serve");
+	counted("the cut one is counted", 3, 2, 1, 0, 1, 0);
+	node_leave(1, "drained");
+
+	/* Back in rotation: nothing is cut any more. */
+	fresh(WIRE_BALANCE_LEAST, 0);
+	node_join(1, 2);
+	struct pair p = begin(1);
+	settings.drain_ms = 300;
+	cluster_tell();
+	node_part(1, 2, WIRE_NODE_DRAINING);
+	node_part(1, 2, WIRE_NODE_SERVING);
+	ok(!lab_poll(p.client, POLLIN, 600), "one that stays keeps what it has");
+	ok(finish(p), "and ends it");
+	counted("in peace", 1, 1, 0, 0, 0, 0);
+}
+
 static void test_lives(void)
 {
 	fresh(WIRE_BALANCE_LEAST, 0);
@@ -505,6 +549,7 @@ int main(void)
 	test_first_free();
 	test_waiting();
 	test_drain();
+	test_drain_ends();
 	test_lives();
 	test_proxy();
 	test_unix();

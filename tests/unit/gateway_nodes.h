@@ -23,6 +23,7 @@ struct node_lab {
 	int up;			/* as told last; -1: not told */
 	char why[128];
 	struct wire_node_count count;
+	unsigned cut;		/* as told last, since it joined */
 };
 
 /* By machine number; 0 is none. */
@@ -35,7 +36,7 @@ static struct wire_cluster_set settings;
 
 static const struct wire_cluster_set settings_usual = {
 	.name = { "payroll", 7 }, .balance = WIRE_BALANCE_ROUND_ROBIN,
-	.replay = 1, .wait_ms = 30000, .drain_ms = 1000,
+	.replay = 1, .wait_ms = 30000, .drain_ms = NEVER_MS,
 	.identity = WIRE_IDENTITY_NONE,
 	.health_request = { "check\n", 6 }, .health_expect = { "well", 4 },
 	.health_interval_ms = NEVER_MS, .health_timeout_ms = LAB_WAIT_MS,
@@ -70,6 +71,9 @@ static inline bool cluster_hear(int64_t ms)
 	}
 	case WIRE_TYPE_node_count:
 		nodes[m.node_count.machine].count = m.node_count;
+		break;
+	case WIRE_TYPE_node_cut:
+		nodes[m.node_cut.machine].cut = m.node_cut.cut;
 		break;
 	case WIRE_TYPE_cluster_count:
 		counts = m.cluster_count;
@@ -203,6 +207,7 @@ static inline void node_join(uint64_t machine, uint64_t incarnation)
 	node_hark(machine);
 	n->up = -1;
 	memset(&n->count, 0, sizeof(n->count));
+	n->cut = 0;
 	node_part(machine, incarnation, WIRE_NODE_SERVING);
 	node_answer_check(machine);
 	CLUSTER_UNTIL(n->up == 1);
