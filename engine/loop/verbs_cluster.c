@@ -9,7 +9,7 @@
 #include "engine/loop/verbs.h"
 
 /* Steps a command that may begin a change of one of the cluster's; if it does,
- * its yes brings the number. */
+ * its yes brings the number, also when the change is over with the step. */
 static void step(const struct verb_call *a, struct event *ev,
 		 const struct cluster *c)
 {
@@ -19,8 +19,9 @@ static void step(const struct verb_call *a, struct event *ev,
 
 	verb_step(a, ev);
 	r = map_get(&ctl->replies, ctl->next_reply);
-	if (r && c && c->change && c->change->row.id >= next)
-		r->change = c->change->row.id;
+	if (r && c && ((c->change && c->change->row.id == next) ||
+		       c->over.id == next))
+		r->change = next;
 }
 
 static const struct cluster *named(const struct verb_call *a)
@@ -139,9 +140,18 @@ static void run_cluster_replace(const struct verb_call *a)
 				   slice_of(verb_text(a, "name"))));
 }
 
+/* Site file, calendar and rules may begin one, as soon as they may. */
+static void let_decide(const struct verb_call *a, enum command_verb verb)
+{
+	struct event ev = { .command = { .verb = verb } };
+
+	step(a, &ev, world_cluster(&a->sh->world,
+				   slice_of(verb_text(a, "name"))));
+}
+
 static void run_cluster_reset(const struct verb_call *a)
 {
-	verb_command(a, COMMAND_CLUSTER_RESET);
+	let_decide(a, COMMAND_CLUSTER_RESET);
 }
 
 static void run_cluster_pause(const struct verb_call *a)
@@ -151,7 +161,7 @@ static void run_cluster_pause(const struct verb_call *a)
 
 static void run_cluster_resume(const struct verb_call *a)
 {
-	verb_command(a, COMMAND_CLUSTER_RESUME);
+	let_decide(a, COMMAND_CLUSTER_RESUME);
 }
 
 /* ---- nodes ---------------------------------------------------------------------- */
