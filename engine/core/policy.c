@@ -362,6 +362,7 @@ void policy_on_minute(struct world *w)
 {
 	timer_set(&w->timers, &w->minute_timer,
 		  w->now_ms + 60000 - (w->wall_ms % 60000 + 60000) % 60000 + 1);
+	w->policy_rounds++;
 	for (size_t i = 0; i < w->cluster_count; i++)
 		pool_unbalance(w, w->clusters[i]->pool);
 }

@@ -368,6 +368,7 @@ struct world {
 	size_t rule_count;
 	struct list changes;	/* not final, oldest first */
 	struct timer minute_timer;	/* the calendar is looked at */
+	uint64_t policy_rounds;		/* times it was, with every cluster */
 	int32_t offset_s;	/* of local time, as of this step */
 	struct gateway gateways[WORLD_GATEWAYS_MAX];
 

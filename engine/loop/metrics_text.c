@@ -83,6 +83,12 @@ static void put_engine(FILE *out, const struct shell *sh)
 	       sh->commits);
 	family(out, "commit_seconds_total", "counter", "Time spent on them.");
 	seconds(out, "commit_seconds_total", NULL, NULL, sh->counts.commit_us);
+	single(out, "policy_rounds_total", "counter",
+	       "Looks at the size of every cluster, one a minute.",
+	       sh->counts.policy_rounds);
+	family(out, "policy_seconds_total", "counter",
+	       "Processor time spent on them.");
+	seconds(out, "policy_seconds_total", NULL, NULL, sh->counts.policy_us);
 	family(out, "events_total", "counter", "Events stored, by severity.");
 	for (int i = 0; i < 3; i++)
 		sample(out, "events_total", "severity", severities[i],

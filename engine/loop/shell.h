@@ -189,6 +189,8 @@ struct metrics_counts {
 	uint64_t events[3];		/* by severity */
 	uint64_t changes[CHANGE_STATES];	/* that are over, by state */
 	int64_t commit_us;
+	uint64_t policy_rounds;		/* of all clusters, once a minute */
+	int64_t policy_us, policy_last_us, policy_most_us;	/* processor time */
 };
 
 /* Housekeeping of the store. */

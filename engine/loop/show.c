@@ -437,6 +437,15 @@ static json_t *sessions_per_hour(const struct shell *sh)
 	return a;
 }
 
+/* What it costs to look at every cluster. */
+static json_t *policy_cost(const struct metrics_counts *c)
+{
+	return json_pack("{s:I, s:I, s:I}", "rounds",
+			 (json_int_t)c->policy_rounds, "last_us",
+			 (json_int_t)c->policy_last_us, "most_us",
+			 (json_int_t)c->policy_most_us);
+}
+
 json_t *show_info(const struct shell *sh)
 {
 	const struct world *w = &sh->world;
@@ -462,6 +471,7 @@ json_t *show_info(const struct shell *sh)
 	SET(o, "turns", json_integer((json_int_t)sh->turns));
 	SET(o, "commits", json_integer((json_int_t)sh->commits));
 	SET(o, "counts", counts);
+	SET(o, "policy", policy_cost(&sh->counts));
 	SET(o, "metrics", sh->metrics_at[0] ?
 	    json_sprintf("%s (%s)", sh->metrics_at, sh->metrics_state) :
 	    json_null());

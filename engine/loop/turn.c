@@ -30,11 +30,11 @@ static int64_t clock_ms(clockid_t clock)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static int64_t clock_us(void)
+static int64_t clock_us(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
@@ -113,6 +113,16 @@ static int32_t local_offset_s(int64_t wall_ms)
 	return offset_s;
 }
 
+/* A tick in which every cluster was looked at. */
+static void count_policy(struct metrics_counts *c, int64_t us)
+{
+	c->policy_rounds++;
+	c->policy_us += us;
+	c->policy_last_us = us;
+	if (us > c->policy_most_us)
+		c->policy_most_us = us;
+}
+
 void shell_step(struct shell *sh, struct event *ev)
 {
 	CHECK("", !sh->in_turn, "an event while a turn ends: %s",
@@ -120,7 +130,13 @@ void shell_step(struct shell *sh, struct event *ev)
 	ev->now_ms = shell_now_ms();
 	ev->wall_ms = shell_wall_ms();
 	ev->offset_s = local_offset_s(ev->wall_ms);
+	uint64_t rounds = sh->world.policy_rounds;
+	bool may = ev->kind == EVENT_TICK;
+	int64_t began_us = may ? clock_us(CLOCK_THREAD_CPUTIME_ID) : 0;
 	engine_step(&sh->world, ev, &sh->fx);
+	if (may && sh->world.policy_rounds != rounds)
+		count_policy(&sh->counts,
+			     clock_us(CLOCK_THREAD_CPUTIME_ID) - began_us);
 	sh->pending = true;
 }
 
@@ -212,7 +228,7 @@ static void save(struct shell *sh)
 		sh->saved_turn = w->turn;
 		return;
 	}
-	int64_t began_us = clock_us();
+	int64_t began_us = clock_us(CLOCK_MONOTONIC);
 	db_clock(sh->db, w->wall_ms);
 	rc = db_begin(sh->db, &err);
 	if (rc == 0)
@@ -245,7 +261,7 @@ static void save(struct shell *sh)
 		shell_die(sh, "the store failed, nothing of this turn was told to anybody: %s",
 			  err.text);
 	sh->commits++;
-	sh->counts.commit_us += clock_us() - began_us;
+	sh->counts.commit_us += clock_us(CLOCK_MONOTONIC) - began_us;
 	sh->saved_turn = w->turn;
 }
 

@@ -184,6 +184,7 @@
  *             groups[] limit
  *   application: name pools endpoint identity resources hooks version
  *   info:     version site site_error paths{} pid uptime_ms term turns commits counts{}
+ *             policy{rounds last_us most_us} (processor time of a look at every cluster)
  *             metrics("127.0.0.1:9090 (listening)")|null
  *             sessions_per_hour[24] (oldest first)
  */
