@@ -94,7 +94,8 @@ static void apply_hosts(struct world *w)
 			h = host_new(w, spec->name);
 		h->spec = *spec;
 		h->removed = false;
-		h->draining = override_value(w, "host", spec->name, "draining", 0);
+		h->draining = !PLANTED(S3_DRAIN_FORGOTTEN) &&
+			      override_value(w, "host", spec->name, "draining", 0);
 		h->changed = w->turn;
 	}
 }

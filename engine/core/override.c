@@ -59,15 +59,17 @@ void override_say(struct world *w, struct effects *fx, const struct event *ev,
 		  const char *noun, const char *name, const char *what,
 		  int64_t value)
 {
+	struct override_row row = { .value = value, .wall_ms = w->wall_ms };
+
+	key_of(row.key, sizeof(row.key), noun, name, what);
+	text_copy_slice(row.who, sizeof(row.who), ev->command.who);
+	override_put(w, &row);
+	if (PLANTED(S3_WORD_UNSAVED))
+		return;
 	struct effect *e = effects_add(fx, EFFECT_SAVE_OVERRIDE);
-	struct override_row *row;
 
 	e->row = effects_alloc(fx, sizeof(*e->row));
-	row = &e->row->override;
-	*row = (struct override_row){ .value = value, .wall_ms = w->wall_ms };
-	key_of(row->key, sizeof(row->key), noun, name, what);
-	text_copy_slice(row->who, sizeof(row->who), ev->command.who);
-	override_put(w, row);
+	e->row->override = row;
 }
 
 void override_end(struct world *w, struct effects *fx, size_t index)

@@ -493,6 +493,7 @@ void nodes_operator(struct sim *s, struct post *p);
 void oracle_node(struct sim *s, const struct effect *e);
 void oracle_drain(struct sim *s, const struct machine *m);
 void oracle_hint(struct sim *s, uint64_t machine);
+void oracle_words(struct sim *s);
 void oracle_ledger(struct sim *s, const struct ledger_row *row);
 void oracle_placed(struct sim *s, const struct machine_row *row);
 void oracle_change(struct sim *s, const struct change_row *row);

@@ -143,6 +143,38 @@ void oracle_change(struct sim *s, const struct change_row *row)
 			   c->spec.max.vcpus);
 }
 
+static bool was_said(const struct sim *s, const char *noun, const char *name,
+		     const char *what)
+{
+	char key[ROW_NAME_SIZE * 2];
+
+	snprintf(key, sizeof(key), "%s/%.63s/%s", noun, name, what);
+	for (size_t i = 0; i < s->store.override_count; i++)
+		if (strcmp(s->store.overrides[i].key, key) == 0)
+			return s->store.overrides[i].value != 0;
+	return false;
+}
+
+/* A turn is told: what an operator said holds because it is saved. */
+void oracle_words(struct sim *s)
+{
+	for (size_t i = 0; i < s->world.host_count; i++) {
+		const struct host *h = s->world.hosts[i];
+
+		if (h->draining != was_said(s, "host", h->spec.name, "draining"))
+			sim_broken(s, "S3", "host %s is%s drained, as saved it is%s",
+				   h->spec.name, h->draining ? "" : " not",
+				   h->draining ? " not" : "");
+	}
+	for (size_t i = 0; i < s->world.rule_count; i++) {
+		const struct rule *r = s->world.rules[i];
+
+		if (r->disabled != was_said(s, "rule", r->spec.name, "disabled"))
+			sim_broken(s, "S3", "rule %s is %s, as saved it is not",
+				   r->spec.name, r->disabled ? "off" : "on");
+	}
+}
+
 /* ---- at rest ----------------------------------------------------------------------- */
 
 static char text[300];

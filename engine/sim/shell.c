@@ -407,6 +407,7 @@ static void perform(struct sim *s, const struct effect *e)
 
 static void show(struct sim *s)
 {
+	oracle_words(s);
 	for (size_t i = 0; i < s->fx.count; i++) {
 		const struct effect *e = &s->fx.items[i];
 

@@ -157,9 +157,11 @@ is((list('usage --by user'))[0]{name}, '(cluster)', 'nobody else had it');
 # ---- what an operator said, after a restart -----------------------------------------------------
 is((remuda('host drain local --yes'))[0], 0, 'a host is drained');
 is((remuda('rule disable open'))[0], 0, 'and a rule is off');
+is((remuda('cluster pause web'))[0], 0, 'and a cluster is paused');
 is((remuda('engine stop'))[0], 0, 'the engine stops');
 lab_engine('--gateways', 1);
 ok(remuda_json('host show local')->{item}{draining}, 'the next one knows that the host is drained');
+ok(cluster()->{paused}, 'that the cluster is paused');
 my ($rule) = list('rule list');
 is($rule->{state}, 'off', 'and that the rule is off');
 like($rule->{last_time}, qr{^20\d\d-}, '... and when it last wished');
