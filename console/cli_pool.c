@@ -40,28 +40,37 @@ static int add_field(json_t *fields, const char *word, struct error *err)
 	return 0;
 }
 
-int cli_run_create(struct cli *cli)
+json_t *cli_create_request(const struct cli_call *call, struct error *err)
 {
 	static const struct { enum cli_flag flag; const char *key; } sizes[] = {
 		{ FLAG_SERVE, "serve" }, { FLAG_SPARE, "spare" },
 		{ FLAG_MAX, "max" },
 	};
-	json_t *fields = json_object(), *request, *answer;
-	struct error err = { "" };
-	int rc = 0, code;
+	json_t *fields = json_object();
+	int rc = 0;
 
-	for (int i = 1; i < cli->call.word_count && rc == 0; i++)
-		rc = add_field(fields, cli->call.words[i], &err);
+	for (int i = 1; i < call->word_count && rc == 0; i++)
+		rc = add_field(fields, call->words[i], err);
 	for (size_t i = 0; i < 3; i++)
-		if (cli_has(cli, sizes[i].flag))
+		if (call->value[sizes[i].flag])
 			json_object_set_new(fields, sizes[i].key,
-				value_of(cli->call.value[sizes[i].flag]));
+				value_of(call->value[sizes[i].flag]));
 	if (rc < 0) {
 		json_decref(fields);
-		return cli_fail(cli, CLI_USAGE, NULL, NULL, "%s", err.text);
+		return NULL;
 	}
-	request = json_pack("{s:s, s:s, s:o}", "verb", cli->call.command->control, "name",
-			    cli->call.words[0], "fields", fields);
+	return json_pack("{s:s, s:s, s:o}", "verb", call->command->control,
+			 "name", call->words[0], "fields", fields);
+}
+
+int cli_run_create(struct cli *cli)
+{
+	struct error err = { "" };
+	json_t *request = cli_create_request(&cli->call, &err), *answer;
+	int code;
+
+	if (!request)
+		return cli_fail(cli, CLI_USAGE, NULL, NULL, "%s", err.text);
 	answer = cli_ask(cli, request, &code);
 	if (!answer)
 		return code;

@@ -103,6 +103,9 @@ int cli_run_backup(struct cli *cli);		/* cli_backup.c */
 int cli_run_restore(struct cli *cli);
 int cli_run_site_show(struct cli *cli);		/* cli_site.c */
 int cli_run_create(struct cli *cli);	/* cli_pool.c */
+/* Its request, with the FIELD=VALUE words as "fields"; NULL with the reason. */
+struct json_t *cli_create_request(const struct cli_call *call,
+				  struct error *err);
 int cli_run_plan(struct cli *cli);		/* cli_plan.c */
 int cli_run_apply(struct cli *cli);
 int cli_run_cluster_show(struct cli *cli);	/* cli_cluster.c */

@@ -121,7 +121,9 @@ static struct work *work_of(struct app *app, const struct cli_call *call,
 		    call->word_count : 1;
 
 	for (int i = 0; i < count; i++) {
-		json_t *request = cli_request(call, i, err);
+		json_t *request = c->run == cli_run_create ?
+				  cli_create_request(call, err) :
+				  cli_request(call, i, err);
 		char one[WORK_SHELL_SIZE], object[96];
 		const char *name = call->word_count ? call->words[i] : c->verb;
 

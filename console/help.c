@@ -30,14 +30,17 @@ static const struct {
 	  "%s alarms, Enter on one; or %s machines, %s then  state=quarantined",
 	  { INTENT_ALARMS, INTENT_MACHINES, INTENT_FILTER } },
 	{ "see why a pool has the size it has",
-	  "%s pools, Enter on it, Tab to Events; %s describes its numbers",
-	  { INTENT_POOLS, INTENT_DESCRIBE } },
+	  "%s pools, Enter on it: why; Tab to Why has what rules said",
+	  { INTENT_POOLS } },
 	{ "end a user's session", "%s sessions, move to the user, %s, then y",
 	  { INTENT_SESSIONS, INTENT_END } },
 	{ "look into a machine", "%s machines, move to it, %s its console; "
 	  "Ctrl-] or F12 leaves it", { INTENT_MACHINES, INTENT_CONSOLE } },
 	{ "change the size of a pool", "%s pools, move to it, %s, a number",
 	  { INTENT_POOLS, INTENT_SCALE } },
+	{ "grow a cluster at a date",
+	  "%s site file, in the cluster:  calendar = { { on = \"DATE\", nodes = 4 } },",
+	  { INTENT_EDIT } },
 	{ "take the last change back", "%s within 60 s", { INTENT_UNDO } },
 	{ "make a pool of a machine of mine",
 	  "%s then  pool create NAME from=DOMAIN application=APP serve=3",
@@ -221,7 +224,7 @@ void help_show(struct app *app)
 	dialog_line(d, "%s", "");
 	show_text(app, "Words after : are those of the shell: :pool scale mail 5 "
 		  "is  remuda pool scale mail 5.  More:  :help states  :help "
-		  "keys  :help pool  :tutorial");
+		  "keys  :help pool  :help calendar  :tutorial");
 	show_text(app, app->options->embedded ? "The engine runs beside this "
 		  "console; quitting asks whether it goes on." :
 		  "The engine is not part of this console; quitting stops "
@@ -275,6 +278,37 @@ static void states_page(struct app *app)
 		     "last known state: it may be anything by now.");
 }
 
+/* Sizes at a date: lines for the site file, for people who have e open. */
+static void calendar_page(struct app *app)
+{
+	static const char *const lines[] = {
+		"A cluster's size at a date, or at times that come again: in the "
+		"site file, in the",
+		"cluster, between its bounds min_nodes and max_nodes.  e opens the "
+		"file; when it is",
+		"saved the engine says what that changes, and y applies it.",
+		"",
+		"  calendar = {",
+		"      { on = \"2026-12-24\", nodes = 4 },",
+		"      { on = \"2026-12-24..2027-01-02 08:00-12:00\", nodes = 6 },",
+		"      { every = \"Dec,May\", nodes = 4 },",
+		"      { every = \"Mon-Fri 08:00-18:00\", nodes = 3, memory = "
+		"\"8 GiB\" },",
+		"  },",
+		"",
+		"Of entries that hold at the same time the last one counts; a rule "
+		"and then an operator",
+		"(S) come after the calendar.  A cluster's Why tells who said its "
+		"size.  Other days,",
+		"such as the last Friday of a month: scripts/rules/calendar.lua.  "
+		"remuda-site(5)",
+	};
+	struct pager *p = view_text_show(app, "help calendar");
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		pager_printf(p, "%s", lines[i]);
+}
+
 static void intent_page(struct app *app, enum intent intent)
 {
 	const struct intent_info *info = &intent_table[intent];
@@ -315,6 +349,8 @@ bool help_word(struct app *app, const char *word)
 
 	if (strcmp(word, "states") == 0)
 		states_page(app);
+	else if (strcmp(word, "calendar") == 0)
+		calendar_page(app);
 	else if (strcmp(word, "keys") == 0)
 		app_show(app, &view_keys, "");
 	else if (strcmp(word, "settings") == 0)

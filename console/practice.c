@@ -76,7 +76,7 @@ struct player {
 	struct paths paths;
 	int life;
 	int guest, port;	/* where every machine's service listens */
-	int web_port;		/* of the cluster */
+	int web_port, desk_port;	/* of the cluster; of a door for you */
 	int served[SERVED_MAX];		/* connections to services; -1 = free */
 	struct user users[USERS], web[WEB_CLIENTS];
 	struct random random;
@@ -136,13 +136,16 @@ static int listen_anywhere(int *port)
 
 static int open_guests(struct player *p, struct error *err)
 {
-	int other;
+	int *const ports[] = { &p->web_port, &p->desk_port };
+	int held[2] = { -1, -1 };
 
 	p->guest = listen_anywhere(&p->port);
-	other = listen_anywhere(&p->web_port);	/* a gateway will */
-	if (other >= 0)
-		close(other);
-	return p->guest < 0 || other < 0 ?
+	for (int i = 0; i < 2; i++)	/* a gateway will */
+		held[i] = listen_anywhere(ports[i]);
+	for (int i = 0; i < 2; i++)
+		if (held[i] >= 0)
+			close(held[i]);
+	return p->guest < 0 || held[0] < 0 || held[1] < 0 ?
 	       error_errno(err, "the practice site's services") : 0;
 }
 
@@ -166,6 +169,8 @@ static int write_site(const struct player *p, struct error *err)
 		text = at + 1;
 		if (strncmp(text, "WEB@", 4) == 0)
 			fprintf(f, "%d", p->web_port);
+		else if (strncmp(text, "DESK@", 5) == 0)
+			fprintf(f, "%d", p->desk_port);
 		else if (strncmp(text, "PORT@", 5) == 0)
 			fprintf(f, "%d", p->port);
 		else if (strncmp(text, "PASSWORD@", 9) == 0)

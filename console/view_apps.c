@@ -99,9 +99,15 @@ static void recipe(const json_t *listener, const char *app, char *out,
 	const char *colon = strrchr(address, ':');
 	int host = colon ? (int)(colon - address) : (int)strlen(address);
 	const char *port = colon ? colon + 1 : "";
+	bool here = strncmp(address, "unix:", 5) == 0;
 
-	if (strcmp(door, "native") == 0)
+	if (strcmp(door, "native") == 0 && here)
+		snprintf(out, size, "here:  remuda connect --socket %s %s",
+			 address + 5, app);
+	else if (strcmp(door, "native") == 0)
 		snprintf(out, size, "remuda connect --to %s %s", address, app);
+	else if (here && strcmp(door, "direct") != 0)
+		snprintf(out, size, "programs on this computer: %s", address);
 	else if (strcmp(door, "direct") == 0)
 		snprintf(out, size, "any program, to %s", address);
 	else if (strcmp(door, "connect") == 0)

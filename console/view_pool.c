@@ -1,6 +1,7 @@
 /*
- * Pool detail: what the pool is and has, and tabs with its machines, its
- * sessions and what happened to them.
+ * Pool detail: what the pool is and has and why it has that size, and tabs with
+ * its machines, its sessions, what rules and operators said of its size, and what
+ * happened.
  */
 #include "console/view.h"
 
@@ -9,15 +10,18 @@
 #include <string.h>
 
 #include "console/app_internal.h"
+#include "console/cluster.h"
 #include "console/format.h"
 #include "console/theme.h"
 
-enum { MACHINES, SESSIONS, EVENTS, LISTS };
+enum { MACHINES, SESSIONS, EVENTS, WHY, LISTS };
+enum { ASK_WHY = WHY, ASKS };	/* slots are those of the lists */
 
 static void pool_open(struct view *v)
 {
 	static const struct columns *const columns[LISTS] = {
 		&columns_machines, &columns_sessions, &columns_events,
+		&columns_decisions,
 	};
 
 	for (int i = 0; i < LISTS; i++)
@@ -26,6 +30,7 @@ static void pool_open(struct view *v)
 	v->topics[MACHINES] = TOPIC_MACHINES;
 	v->topics[SESSIONS] = TOPIC_SESSIONS;
 	v->topics[EVENTS] = TOPIC_EVENTS;
+	v->topics[WHY] = TOPIC_DECISION;
 	v->lists[EVENTS].follow = true;
 	v->tabs = LISTS;
 }
@@ -67,6 +72,17 @@ static void pool_fill(struct view *v)
 	view_fill(v, MACHINES, in_pool);
 	view_fill_sessions(v, SESSIONS, for_pool);
 	view_fill(v, EVENTS, about_pool);
+	view_fill_asked(v, WHY, ASK_WHY, NULL);
+}
+
+static json_t *pool_ask(struct view *v, int slot)
+{
+	char object[VIEW_TARGET_SIZE + 8];
+
+	if (slot != ASK_WHY)
+		return NULL;
+	snprintf(object, sizeof(object), "pool/%s", v->target);
+	return json_pack("{s:s,s:s}", "verb", "decision.list", "object", object);
 }
 
 static int number(struct grid *g, int row, int col, int limit,
@@ -78,12 +94,31 @@ static int number(struct grid *g, int row, int col, int limit,
 	return view_field(g, row, col, limit, label, text);
 }
 
+/* What asks for its size: serve, or more than that. */
+static void size_words(const json_t *p, char *out, size_t size)
+{
+	int64_t serve = item_int(p, "serve", 0), max = item_int(p, "max", 0);
+	int64_t use = item_int(p, "in_use", 0), spare = item_int(p, "spare", 0);
+	int64_t wait = item_int(p, "waiting", 0), need = use + spare + wait;
+
+	if (need <= serve)
+		snprintf(out, size, "%" PRId64 " wanted: serve says so, %" PRId64
+			 " in use and %" PRId64 " spare need no more", serve,
+			 use, spare);
+	else
+		snprintf(out, size, "%" PRId64 " wanted: %" PRId64 " in use + %"
+			 PRId64 " spare + %" PRId64 " waiting are more than "
+			 "serve %" PRId64 "%s", need < max ? need : max, use,
+			 spare, wait, serve, need > max ? "; max is reached" :
+			 "");
+}
+
 /* Four lines about the pool; row counts down what does not fit. */
 static void draw_facts(struct view *v, struct grid *g, struct rect r)
 {
 	const json_t *p = v->item;
 	int end = r.col + r.cols, bar = r.cols / 2, col = r.col + 1;
-	char text[64], tier[64] = "";
+	char text[64], tier[64] = "", why[160];
 
 	col += view_field(g, r.row, col, end - col, "application",
 			  item_text(p, "application"));
@@ -118,19 +153,22 @@ static void draw_facts(struct view *v, struct grid *g, struct rect r)
 	col += view_field(g, r.row + 2, col, end - col, "boot", text);
 	view_field(g, r.row + 2, col, end - col, "identity",
 		   item_text(p, "identity"));
-	if (r.rows > 3 && *item_text(p, "reason"))
-		view_field(g, r.row + 3, r.col + 1, r.cols - 1, "why",
-			   item_text(p, "reason"));
+	if (r.rows < 4)
+		return;
+	size_words(p, why, sizeof(why));
+	view_field(g, r.row + 3, r.col + 1, r.cols - 1, "why",
+		   *item_text(p, "reason") ? item_text(p, "reason") : why);
 }
 
 static void pool_draw(struct view *v, struct grid *g, struct rect r)
 {
 	static const char *const names[LISTS] = { "Machines", "Sessions",
-						  "Events" };
+						  "Events", "Why" };
 	static const char *const empty[LISTS] = {
 		"No machines in this pool now.",
 		"Nobody works in this pool now.",
 		"Nothing happened to this pool yet.",
+		"No rule has wished for a size of it.",
 	};
 	bool wide = view_wide(g);
 	struct rect facts = { r.row, r.col, wide ? 6 : 4, r.cols };
@@ -161,8 +199,9 @@ const struct view_ops view_pool = {
 	.aliases = "",
 	.title = "Pools",
 	.about = "One pool: its settings and numbers above, then its "
-		 "machines, sessions and events in tabs. NOTE and why tell "
-		 "what stands in the way.",
+		 "machines, sessions, events and what rules said of its size "
+		 "in tabs. why tells what asks for its size or stands in the "
+		 "way, NOTE the same of a machine.",
 	.target = TOPIC_POOLS,
 	.detail = true,
 	.lists = LISTS,
@@ -170,4 +209,6 @@ const struct view_ops view_pool = {
 	.open = pool_open,
 	.fill = pool_fill,
 	.draw = pool_draw,
+	.asks = ASKS,
+	.ask = pool_ask,
 };

@@ -62,6 +62,12 @@ listener "front" {
     applications = { "office", "cad", "classroom", "kiosk", "build" }, wait = "2 min",
 }
 
+-- The same for you: the applications' view (0) says what to type.  Password: practice
+listener "desk" {
+    door = "connect", address = "127.0.0.1:@DESK@", user = "password",
+    applications = { "office", "cad", "classroom", "kiosk", "build" }, wait = "2 min",
+}
+
 for _, name in ipairs { @USERS@ } do
     user(name) { password = "@PASSWORD@", applications = "*" }
 end

@@ -44,6 +44,9 @@ struct fake_client {
 };
 
 struct fake_engine {
+	/* Answers a line of a client itself; false = as always. */
+	bool (*answer)(struct fake_engine *e, struct fake_client *c,
+		       const char *line);
 	char path[108];
 	int listener;		/* -1 = no engine */
 	struct fake_client clients[ENGINE_CLIENTS_MAX];
@@ -160,6 +163,8 @@ static inline void engine_line(struct fake_engine *e, struct fake_client *c,
 	const char *id = strstr(line, "\"id\":");
 	char answer[256];
 
+	if (e->answer && e->answer(e, c, line))
+		return;
 	snprintf(answer, sizeof(answer),
 		 "{\"id\":%d,\"ok\":true,\"text\":\"done\"}\n",
 		 id ? atoi(id + 5) : 0);
