@@ -9,7 +9,8 @@ build="gcc clang make pkg-config libc6-dev musl-tools libuv1-dev libsqlite3-dev 
 run="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils
  linux-image-cloud-amd64 busybox-static cpio qemu-guest-agent"
 tests="perl procps tmux haproxy valgrind iproute2 util-linux
- libclang-rt-14-dev zsh fish lua5.4 groff-base man-db systemd dpkg-dev openssh-client netcat-openbsd git curl nginx-light postgresql-15"
+ libclang-rt-14-dev zsh fish lua5.4 groff-base man-db systemd dpkg-dev openssh-client netcat-openbsd git curl nginx-light postgresql-15
+ htop tig mc"
 
 missing=
 for package in $build $run $tests; do
