@@ -272,7 +272,8 @@ static void new_size(struct app *app)
 }
 
 struct pace {
-	int64_t drawn_ms;	/* real time of the last frame */
+	bool first;		/* none was drawn yet */
+	int64_t drawn_ms;	/* real time of the last frame, or of the start */
 	int64_t second;		/* that was shown */
 	int64_t least_ms;	/* between frames, for what made this dirty */
 };
@@ -285,6 +286,9 @@ static int64_t draw_when_due(struct app *app, struct pace *pace)
 	int64_t second = app->wall_ms / 1000;
 	bool quiet = settings_on(&app->settings, SETTING_QUIET) && app->link.up;
 
+	/* Not twice at the start: empty, and then with what the engine says. */
+	if (pace->first && app->model.complete)
+		due = now;
 	if (second != pace->second && !quiet)
 		app->dirty = true;	/* clock and ages */
 	if (!app->dirty)
@@ -297,6 +301,7 @@ static int64_t draw_when_due(struct app *app, struct pace *pace)
 		app->keyed = false;
 	}
 	app_draw(app);
+	pace->first = false;
 	pace->drawn_ms = now;
 	pace->second = second;
 	pace->least_ms = FRAME_NEWS_MS;
@@ -318,7 +323,9 @@ static void take_keys(struct app *app, struct pace *pace)
 
 static void loop(struct app *app)
 {
-	struct pace pace = { .second = -1 };
+	struct pace pace = { .first = true, .second = -1,
+			     .drawn_ms = clock_ms(CLOCK_MONOTONIC),
+			     .least_ms = FRAME_NEWS_MS };
 
 	while (!app->quit) {
 		int64_t wait, until;

@@ -150,23 +150,25 @@ static void plan_make(const struct list_view *l, int cols, struct plan *p)
 	layout(l, p->columns, p->count, cols, p->widths);
 }
 
+/* The blanks between are drawn like the titles: no change of colour for each. */
 static void draw_titles(const struct list_view *l, struct grid *g,
 			struct rect r, const struct plan *p)
 {
-	int col = r.col;
+	int col = r.col, done = r.col;
 
 	for (int i = 0; i < p->count; i++) {
 		const struct column *c = &l->columns[p->columns[i]];
 		int room = r.col + r.cols - col, all = p->widths[p->columns[i]];
-		int width = all < room ? all : room;
+		int width = all < room ? all : room, at = col;
+		int cells = text_cells(g->ascii, c->title);
 
 		if (all == 0 || width <= 0)
 			continue;
-		if (c->right)
-			grid_text_right(g, r.row, col, width, ROLE_HEADER,
-					c->title);
-		else
-			grid_text(g, r.row, col, width, ROLE_HEADER, c->title);
+		if (c->right && cells < width)
+			at += width - cells;
+		grid_repeat(g, r.row, done, at - done, ROLE_HEADER, " ");
+		done = at + grid_text(g, r.row, at, col + width - at,
+				      ROLE_HEADER, c->title);
 		col += all + 1;
 	}
 }

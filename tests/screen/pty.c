@@ -463,28 +463,9 @@ static void test_terminals(struct harness *h)
 /* Ten thousand machines, all of which change, and a key in between. */
 static void test_many(struct harness *h)
 {
-	size_t size = 0;
-	char *lines = NULL;
-	FILE *f = open_memstream(&lines, &size);
-	char *state = plain_state();
 	int64_t began, keyed;
 
-	fputs(state, f);
-	free(state);
-	for (int id = 1; id <= 10000; id++) {
-		if (id % 1000 == 1)
-			fprintf(f, "{\"topic\":\"machines\",\"full\":%s,"
-				"\"items\":[", id == 1 ? "true" : "false");
-		fprintf(f, "%s{\"id\":%d,\"name\":\"big-%05d\",\"pool\":\"mail\","
-			"\"state\":\"%s\",\"host\":\"h\",\"sessions\":%d,"
-			"\"since\":\"2024-11-22T12:00:00Z\"}",
-			id % 1000 == 1 ? "" : ",", id, id,
-			id % 3 ? "ready" : "in_session", id * 7919 % 1000);
-		if (id % 1000 == 0)
-			fputs("]}\n", f);
-	}
-	fclose(f);
-	prepare(h, lines);
+	prepare(h, many_state(10000));
 	began = real_ms();
 	run_fixed(h, 36, 120);
 	sees(h, "machines 10000", "10,000 machines");

@@ -36,6 +36,34 @@ static inline char *plain_state(void)
 			"{\"name\":\"h\",\"state\":\"up\"}", "");
 }
 
+/* The same with so many machines, big-00001 and on. */
+static inline char *many_state(int count)
+{
+	size_t size = 0;
+	char *lines = NULL, *plain = plain_state();
+	FILE *f = open_memstream(&lines, &size);
+
+	if (!f)
+		tap_bail("out of memory");
+	fputs(plain, f);
+	free(plain);
+	for (int id = 1; id <= count; id++) {
+		if (id % 1000 == 1)
+			fprintf(f, "{\"topic\":\"machines\",\"full\":%s,"
+				"\"items\":[", id == 1 ? "true" : "false");
+		fprintf(f, "%s{\"id\":%d,\"name\":\"big-%05d\",\"pool\":\"mail\","
+			"\"state\":\"%s\",\"host\":\"h\",\"sessions\":%d,"
+			"\"since\":\"2024-11-22T12:00:00Z\"}",
+			id % 1000 == 1 ? "" : ",", id, id,
+			id % 3 ? "ready" : "in_session", id * 7919 % 1000);
+		if (id % 1000 == 0 || id == count)
+			fputs("]}\n", f);
+	}
+	if (fclose(f))
+		tap_bail("out of memory");
+	return lines;
+}
+
 static inline void prepare(struct harness *h, char *state)
 {
 	free(h->engine.state);
