@@ -151,7 +151,7 @@ sim: deps-quick  ## the simulator: make sim SEEDS=2000
 	$(BUILD)/tests/sim/sim --seeds $(SEEDS)
 
 bench: deps-quick ## figures, side by side in one run
-	@$(MAKE) --no-print-directory build $(BENCH)
+	@$(MAKE) --no-print-directory build $(BENCH) $(BUILD)/tests/screen/console_driver
 	@BUILD=$(BUILD) tests/bench/run
 
 asan: deps-quick ## unit, simulator and screen tests under ASan and UBSan

@@ -12,6 +12,19 @@
 
 #include "console/keys.h"
 
+/* Terminals that send these whatever mode their keypad is in. */
+static void define_plain_arrows(void)
+{
+	static const struct { const char *sent; int code; } keys[] = {
+		{ "\033[A", KEY_UP }, { "\033[B", KEY_DOWN },
+		{ "\033[C", KEY_RIGHT }, { "\033[D", KEY_LEFT },
+		{ "\033[H", KEY_HOME }, { "\033[F", KEY_END },
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		define_key(keys[i].sent, keys[i].code);
+}
+
 void term_start_input(struct term *t, int escape_ms)
 {
 	raw();
@@ -22,6 +35,7 @@ void term_start_input(struct term *t, int escape_ms)
 	keypad(t->input, TRUE);
 	nodelay(t->input, TRUE);
 	set_escdelay(escape_ms);
+	define_plain_arrows();
 	define_key("\033[200~", PASTE_BEGIN_CODE);
 	define_key("\033[201~", PASTE_END_CODE);
 	if (t->paste)

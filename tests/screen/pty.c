@@ -374,8 +374,12 @@ static void test_escape(struct harness *h)
 	sees_not(h, "Overview \xe2\x80\xba Pools", "Alt-3 is F3 is back");
 	type(h, "\033OP");
 	sees(h, "Help: Overview", "F1");
-	type(h, "\033[B\033[A\033");
-	sees_not(h, "Help: Overview", "arrows scroll, Esc closes");
+	for (int i = 0; i < 4; i++)
+		type(h, "\033[B\033OB");
+	sees_not(h, "GO     ", "arrows of both kinds scroll");
+	ok(shows(h, "Help: Overview"), "and do not close it");
+	type(h, "\033");
+	sees_not(h, "Help: Overview", "Esc closes");
 	type(h, "\033[Z");
 	sees(h, "RUNNING", "Shift-Tab");
 	type(h, "Z");
