@@ -237,6 +237,13 @@ bool help_word(struct app *app, const char *word);
 
 /* Runs what stands after the colon. */
 void command_run(struct app *app, const char *line);
+/* Splits in place at blanks; "double quotes" keep blanks together.  words ends
+ * with NULL. */
+enum { COMMAND_WORDS_MAX = 24 };
+int command_split(char *line, char **words);
+/* What the engine tells of under that noun; false when nothing. */
+bool command_topic(const char *noun, enum topic *topic);
+/* Tab: fills the prompt's candidates.  command_words.c */
 void command_complete(struct app *app, struct prompt *p);
 
 #endif

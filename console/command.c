@@ -1,7 +1,8 @@
 /*
  * The command line after `:`.  Its grammar is that of the shell: cli_parse()
  * and its table read it.  Before that come the words that only a console
- * knows: views, intents, quit, and what scripts use.
+ * knows: views, intents, quit, and what scripts use.  command_words.c completes
+ * them.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,14 +18,11 @@
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
-enum { WORDS_MAX = 24 };
-
-/* Splits in place at blanks; "double quotes" keep blanks together. */
-static int split(char *line, char **words)
+int command_split(char *line, char **words)
 {
 	int count = 0;
 
-	while (count < WORDS_MAX) {
+	while (count < COMMAND_WORDS_MAX) {
 		line += strspn(line, " \t");
 		if (!*line)
 			break;
@@ -65,7 +63,7 @@ static bool one_word(struct app *app, const char *word)
 	return true;
 }
 
-static bool topic_of(const char *noun, enum topic *topic)
+bool command_topic(const char *noun, enum topic *topic)
 {
 	for (int i = 0; i < TOPIC_COUNT; i++)
 		if (strcmp(topic_noun((enum topic)i), noun) == 0) {
@@ -87,7 +85,7 @@ static void show_object(struct app *app, const struct cli_call *call)
 
 	if (strncmp(name, noun, length) == 0 && name[length] == '/')
 		name += length + 1;
-	if (topic_of(noun, &topic)) {
+	if (command_topic(noun, &topic)) {
 		ops = view_of(topic);
 		item = topic == TOPIC_SESSIONS ?
 		       model_find(&app->model, topic,
@@ -229,19 +227,19 @@ static void set_command(struct app *app, int count, char **words)
 
 void command_run(struct app *app, const char *line)
 {
-	char copy[PROMPT_TEXT_SIZE], shell[160], *words[WORDS_MAX + 2];
+	char copy[PROMPT_TEXT_SIZE], shell[160], *words[COMMAND_WORDS_MAX + 2];
 	struct cli_call call;
 	struct error err = { "" };
 	int count;
 
 	TEXT_SET(copy, line);
 	words[0] = "remuda";
-	count = split(copy, words + 1);
+	count = command_split(copy, words + 1);
 	if (count > 1 && strcmp(words[1], "remuda") == 0) {
 		const char *rest = line + 6 + strspn(line, " ");
 
 		memcpy(copy, rest, strlen(rest) + 1);
-		count = split(copy, words + 1);
+		count = command_split(copy, words + 1);
 	}
 	if (count == 0)
 		return;
@@ -265,98 +263,4 @@ void command_run(struct app *app, const char *line)
 	else
 		run_parsed(app, &call, shell);
 	cli_call_fini(&call);
-}
-
-/* ---- completion ------------------------------------------------------ */
-
-static void offer(struct prompt *p, const char *word, const char *typed)
-{
-	if (word && strncmp(word, typed, strlen(typed)) == 0)
-		prompt_candidate(p, word);
-}
-
-/* Names of the objects of a noun that begin with what was typed. */
-static void offer_objects(struct app *app, struct prompt *p, const char *noun,
-			  const char *typed)
-{
-	enum topic topic;
-
-	if (!noun || !topic_of(noun, &topic))
-		return;
-	const struct model_set *set = &app->model.sets[topic];
-
-	for (size_t i = 0; i < set->count; i++) {
-		const json_t *item = set->entries[i].item;
-		char id[32];
-
-		snprintf(id, sizeof(id), "%" PRId64, item_int(item, "id", 0));
-		offer(p, *item_text(item, "name") ? item_text(item, "name") :
-			 id, typed);
-	}
-}
-
-static int compare_candidates(const void *a, const void *b)
-{
-	return strverscmp(a, b);
-}
-
-static void offer_first(struct prompt *p, const char *typed)
-{
-	for (const struct cli_noun *n = cli_nouns; n->name; n++)
-		offer(p, n->name, typed);
-	for (const struct cli_command *c = cli_commands; c->verb; c++)
-		if (!c->noun && !c->hidden && c->control && !c->verbatim)
-			offer(p, c->verb, typed);
-	for (int i = 0; view_table[i]; i++)
-		if (!view_table[i]->detail)
-			offer(p, view_table[i]->name, typed);
-	offer(p, "quit", typed);
-	offer(p, "help", typed);
-	offer(p, "tutorial", typed);
-}
-
-void command_complete(struct app *app, struct prompt *p)
-{
-	char copy[PROMPT_TEXT_SIZE], *words[WORDS_MAX + 1];
-	const char *typed;
-	int count;
-
-	if (p->candidate_count > 0)
-		return;	/* another Tab: the next of those already found */
-	text_copy_slice(copy, sizeof(copy),
-			(struct slice){ p->text, (uint32_t)p->at });
-	for (p->word = p->at; p->word > 0 && copy[p->word - 1] != ' ';)
-		p->word--;
-	typed = p->text + p->word;
-	char word[PROMPT_TEXT_SIZE];
-
-	text_copy_slice(word, sizeof(word),
-			(struct slice){ typed, (uint32_t)(p->at - p->word) });
-	copy[p->word] = '\0';
-	count = split(copy, words);
-	if (count == 0) {
-		offer_first(p, word);
-	} else if (count == 1 && cli_noun(words[0])) {
-		const char *noun = cli_noun(words[0])->name;
-
-		for (const struct cli_command *c = cli_commands; c->verb; c++)
-			if (c->noun && strcmp(c->noun, noun) == 0 &&
-			    (c->control || strcmp(c->verb, "show") == 0))
-				offer(p, c->verb, word);
-	} else if (count > 1) {
-		const struct cli_command *c = cli_command(words[0], words[1]);
-		int at = count - 2;
-
-		if (c && at < CLI_ARGUMENTS && c->arguments[at].noun)
-			offer_objects(app, p, c->arguments[at].noun, word);
-		for (int f = 0; c && *word == '-' && f < FLAG_COUNT; f++) {
-			char flag[48];
-
-			snprintf(flag, sizeof(flag), "--%s", cli_flags[f].name);
-			if (FLAG_IN(c->flags, f))
-				offer(p, flag, word);
-		}
-	}
-	qsort(p->candidates, (size_t)p->candidate_count,
-	      sizeof(p->candidates[0]), compare_candidates);
 }

@@ -169,6 +169,69 @@ static void test_resize(struct harness *h)
 	finish(h);
 }
 
+/* Three sizes, one of them too small for anything, and back. */
+static void shake(struct harness *h)
+{
+	resize(h, 24, 80);
+	sees(h, "remuda lab", "a small window");
+	resize(h, 5, 30);
+	sees(h, "40x8 needed", "a tiny one");
+	resize(h, 36, 120);
+	sees(h, "remuda  lab", "the old one");
+}
+
+/* What is open stays open, with what was typed. */
+static void test_resize_open(struct harness *h)
+{
+	int asked = h->engine.requests;
+
+	prepare(h, plain_state());
+	run_fixed(h, 36, 120);
+	sees(h, "RUNNING", "a window to shake");
+	type(h, ":pool delete mail\r");
+	sees(h, "its name:", "a question that wants a name");
+	type(h, "ma");
+	sees(h, "its name: ma", "half of it is typed");
+	shake(h);
+	sees(h, "its name: ma", "it is still there in another size");
+	is_int(h->engine.requests, asked, "and nothing was done");
+	type(h, "il\r");
+	ok(UNTIL(h, h->engine.requests == asked + 1 &&
+		 strstr(h->engine.last_request, "\"pool.delete\"")),
+	   "the other half does it");
+	type(h, "2S1\r");
+	sees(h, "Scale down", "a question with buttons");
+	type(h, "\t");
+	shake(h);
+	sees(h, "Scale down this pool?", "stays");
+	type(h, "\r");
+	ok(UNTIL(h, h->engine.requests == asked + 2), "with the button that was chosen");
+	type(h, ":pool scale mail 7");
+	sees(h, ":pool scale mail 7", "a command being typed");
+	shake(h);
+	sees(h, ":pool scale mail 7", "stays");
+	type(h, "0\r");
+	ok(UNTIL(h, h->engine.requests == asked + 3 &&
+		 strstr(h->engine.last_request, "\"serve\":70")),
+	   "and goes on where it was");
+	type(h, "/mai");
+	shake(h);
+	sees(h, "/mai", "a filter being typed stays");
+	type(h, "\033Sab5");
+	sees(h, "scale pool/mail", "a number");
+	shake(h);
+	sees(h, "to: 5", "stays");
+	type(h, "\033?");
+	sees(h, "READING", "the help");
+	shake(h);
+	sees(h, "READING", "stays");
+	type(h, "\033a");
+	sees(h, "Actions", "a menu");
+	shake(h);
+	sees(h, "Enter Choose", "stays");
+	finish(h);
+}
+
 static void test_hostile(struct harness *h)
 {
 	char *events, *state;
@@ -528,6 +591,7 @@ int main(int argc, char **argv)
 	test_clock(&h);
 	test_paste(&h);
 	test_resize(&h);
+	test_resize_open(&h);
 	test_hostile(&h);
 	test_signals(&h);
 	test_stalled(&h);
