@@ -230,6 +230,9 @@ void edit_plan(struct app *app, json_t *request, const char *shell);
 
 /* `?`: this view, every key, what the words mean, how things are done. */
 void help_show(struct app *app);
+/* The i-th common thing and how it is done with the keys of now; NULL behind the
+ * last. */
+const char *help_task(size_t i, char *out, size_t size);
 /* `:help WORD`; false when nothing is known under it. */
 bool help_word(struct app *app, const char *word);
 

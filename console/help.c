@@ -66,8 +66,10 @@ static const char *first_key(enum intent intent, char *out, size_t size)
 	return out;
 }
 
-static void task_line(size_t i, char *out, size_t size)
+const char *help_task(size_t i, char *out, size_t size)
 {
+	if (i >= sizeof(tasks) / sizeof(tasks[0]))
+		return NULL;
 	const char *how = tasks[i].how;
 	size_t used = 0;
 	int key = 0;
@@ -85,6 +87,7 @@ static void task_line(size_t i, char *out, size_t size)
 		how += 2;
 	}
 	out[used] = '\0';
+	return tasks[i].want;
 }
 
 /* ---- the overlay ----------------------------------------------------- */
@@ -199,6 +202,7 @@ void help_show(struct app *app)
 	const struct view_ops *ops = app_view(app)->ops;
 	struct dialog *d = &app->dialog;
 	char title[96], how[128];
+	const char *want;
 	bool wide = view_wide(&app->grid);
 
 	snprintf(title, sizeof(title), "Help: %s", ops->title);
@@ -212,13 +216,12 @@ void help_show(struct app *app)
 	show_states(app);
 	dialog_line(d, "%s", "");
 	dialog_line(d, "HOW TO");
-	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {
-		task_line(i, how, sizeof(how));
+	for (size_t i = 0; (want = help_task(i, how, sizeof(how))); i++) {
 		if (wide) {
-			dialog_line(d, " %-36s %s", tasks[i].want, how);
+			dialog_line(d, " %-36s %s", want, how);
 			continue;
 		}
-		dialog_line(d, " %s:", tasks[i].want);
+		dialog_line(d, " %s:", want);
 		dialog_line(d, "   %s", how);
 	}
 	dialog_line(d, "%s", "");

@@ -1,8 +1,10 @@
 /* The console's manual page; what it lists is what keys.h and view.h have. */
 #include "console/man.h"
 
+#include "console/app_internal.h"
 #include "console/intent.h"
 #include "console/keys.h"
+#include "console/settings.h"
 #include "console/view.h"
 #include "engine/engine.h"
 
@@ -54,9 +56,67 @@ static void views(FILE *out)
 			fputs("; also ", out);
 			word(out, v->aliases);
 		}
+		fputs(v->about ? ".  " : "", out);
+		word(out, v->about ? v->about : "");
 		fputc('\n', out);
 	}
 }
+
+static void tasks(FILE *out)
+{
+	const char *want;
+	char how[128];
+
+	for (size_t i = 0; (want = help_task(i, how, sizeof(how))); i++) {
+		fputs(".TP\n\\&", out);
+		word(out, want);
+		fputs("\n\\&", out);
+		word(out, how);
+		fputc('\n', out);
+	}
+}
+
+static void settings(FILE *out)
+{
+	for (int i = 0; i < SETTING_COUNT; i++) {
+		const struct setting_info *s = &setting_table[i];
+
+		fputs(".TP\n.BI ", out);
+		word(out, s->name);
+		fputs(" \" ", out);
+		word(out, *s->choices ? s->choices : "TEXT");
+		fputs("\"\n\\&", out);
+		word(out, s->help);
+		fputs(" (", out);
+		word(out, *s->standard ? s->standard : "none");
+		fputs(")\n", out);
+	}
+}
+
+static const char files[] =
+	".SH MACHINE'S CONSOLE\n"
+	"c opens the serial console of the machine under the cursor; every key but\n"
+	"those in the last line goes to the guest.  Ctrl\\-] or F12 leaves it, and\n"
+	"so does ~. at the beginning of a line.\n"
+	".SH FILES\n"
+	"In $XDG_CONFIG_HOME/remuda, of root in /etc/remuda:\n"
+	".TP\n.B console.lua\n"
+	"Settings, as in return { theme = \\(dqdeutan\\(dq, quiet = true };\n"
+	".B :set save\n"
+	"writes it, sites = { lab = { word = \\(dqPROD\\(dq } } is for one site.\n"
+	".TP\n.B keys.lua\n"
+	"Other keys, as in return { scale = \\(dqA\\-s\\(dq, delete = false }; the names\n"
+	"are those in brackets above,\n"
+	".B :keys\n"
+	"shows what came of it.\n"
+	".SH ENVIRONMENT\n"
+	".TP\n.B NO_COLOR\nNot empty: no colours.\n"
+	".TP\n.B VISUAL, EDITOR\nWhat e opens the site file with (vi).\n"
+	".TP\n.B COLORFGBG\n"
+	"The terminal's background, when it does not answer a question about it.\n"
+	".SH EXIT STATUS\n"
+	"0 when it was left, 1 when its terminal went away, 2 when it cannot run on this\n"
+	"terminal.  Whatever ends it but SIGKILL, the terminal is as it was before.\n";
 
 void man_console(FILE *out)
 {
@@ -66,7 +126,7 @@ void man_console(FILE *out)
 	      "remuda\\-console \\- pools, machines and sessions on a terminal\n"
 	      ".SH SYNOPSIS\n"
 	      ".B remuda\n"
-	      "[\\-\\-site NAME] [\\-\\-read\\-only] [\\-\\-ascii] [\\-\\-no\\-color]\n"
+	      "[\\-\\-site NAME] [\\-\\-practice] [\\-\\-read\\-only] [\\-\\-ascii] [\\-\\-no\\-color]\n"
 	      ".br\n"
 	      ".B remuda attach\n"
 	      "[SOCKET]\n"
@@ -89,5 +149,12 @@ void man_console(FILE *out)
 	key_group(out, GROUP_LIST, "In a list");
 	key_group(out, GROUP_ACT, "Acting");
 	key_group(out, GROUP_ANY, "Anywhere");
-	fputs(".SH SEE ALSO\n.BR remuda (1),\n.BR remuda\\-lua (3)\n", out);
+	fputs(".SH HOW TO\n", out);
+	tasks(out);
+	fputs(".SH SETTINGS\n.B :set NAME VALUE\nsays one, Tab completes both, "
+	      "\n.B :set save\nkeeps them.  In brackets what is built in.\n", out);
+	settings(out);
+	fputs(files, out);
+	fputs(".SH SEE ALSO\n.BR remuda (1),\n.BR remuda\\-site (5),\n"
+	      ".BR remuda\\-lua (3)\n", out);
 }

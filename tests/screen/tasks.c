@@ -443,8 +443,8 @@ static void who_used_most(struct harness *h)
 	command(&t, "usage", NULL);
 	sees(h, "Usage by user", "this month");
 	press(&t, "<", "<", "< Month before");
-	ok(UNTIL(h, row_of(h, "ben 250.0") > 0) &&
-	   row_of(h, "ben 250.0") < row_of(h, "anna 2.0"),
+	ok(UNTIL(h, row_of(h, "ben 250.0") > 0 &&
+		 row_of(h, "ben 250.0") < row_of(h, "anna 2.0")),
 	   "ben did, before anna") || (dump(h), 0);
 	end(&t);
 }

@@ -45,4 +45,12 @@ while (my ($name, $keys) = splice @intents, 0, 2) {
 is_deeply(\@gone, [], 'every intent is in remuda-console(1)');
 my @views = map { slurp($_) =~ /^\s*\.name = "([a-z]+)",\s*\n\s*\.aliases = "[^"]/mg } glob 'console/view_*.c';
 is_deeply([ grep { $page{'remuda-console.1'} !~ /^\.B :\Q$_\E$/m } @views ], [], 'every view is: ' . join ' ', @views);
+my $settings = slurp('console/settings.h') =~ s/\\\n/ /gr;
+my @settings = $settings =~ /SETTING\([A-Z_]+,\s*"([a-z_]+)"/g;
+cmp_ok(scalar @settings, '>', 10, 'settings are found');
+is_deeply([ grep { $page{'remuda-console.1'} !~ /^\.BI \Q$_\E "/m } @settings ], [], 'every setting is in remuda-console(1)');
+my ($tasks) = slurp('console/help.c') =~ /^\} tasks\[\] = \{\n(.*?)^\};/ms;
+my @tasks = $tasks =~ /^\t\{ "([a-z' ]+)",/mg;
+cmp_ok(scalar @tasks, '>', 10, 'common things are found');
+is_deeply([ grep { index($page{'remuda-console.1'}, "\n.TP\n\\&$_\n") < 0 } @tasks ], [], 'and are in it too');
 done_testing;
