@@ -108,9 +108,13 @@ static void plan_pool(const struct world *w, const struct site_spec *site,
 		copy.serve = p->serve;
 		copy.spare = p->spare;
 	}
-	/* How many nodes a cluster has is decided by policy.c, not by a plan. */
+	/* How many nodes a cluster has is decided by policy.c, not by a plan.  What
+	 * the pool is about to take away anyway is not the new site's doing. */
 	int change = spec->cluster ? 0 : pool_decide(&copy, why, sizeof(why));
+	int anyway = change < 0 ? pool_decide(p, why, sizeof(why)) : 0;
 	out->create = change > 0 ? (uint32_t)change : 0;
+	if (change < 0 && anyway < 0)
+		change = change < anyway ? change - anyway : 0;
 	out->drain = change < 0 ? (uint32_t)-change : 0;
 	LIST_EACH(&p->machines, it)
 		out->replace += would_be_outdated(

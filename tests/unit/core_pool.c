@@ -1,4 +1,5 @@
 /* Sizing: pool_decide as a table, then a pool that grows and shrinks. */
+#include "engine/core/plan.h"
 #include "tests/unit/core_lab.h"
 
 struct row {
@@ -158,6 +159,21 @@ static void test_scale(void)
 	lab_close(&lab);
 }
 
+/* Machines that a site with this serve would take away. */
+static uint32_t drained(struct lab *lab, uint32_t serve)
+{
+	struct site_spec spec = lab_site(lab);
+	struct pool_plan *plans;
+	uint32_t drain;
+	size_t count;
+
+	spec.pools[0].serve = serve;
+	plans = plan_pools(&lab->w, &spec, &count);
+	drain = count == 1 ? plans[0].drain : UINT32_MAX;
+	free(plans);
+	return drain;
+}
+
 /* A burst's machines stay for shrink_after, then the pool falls back. */
 static void test_burst(void)
 {
@@ -187,6 +203,8 @@ static void test_burst(void)
 	lab_boot(&lab);
 	is_int(lab.w.pools[0]->ready_count, 2, "both are free again");
 	is_int(pool_alive(lab.w.pools[0]), 2, "the burst's machine stays a while");
+	is_int(drained(&lab, lab.pool.serve), 0, "the same site takes none away");
+	is_int(drained(&lab, 0), 1, "one that serves none takes what would stay");
 	lab_wait(&lab, 5001);
 	is_int(pool_alive(lab.w.pools[0]), 1, "not for ever");
 	lab_close(&lab);
