@@ -351,6 +351,8 @@ static void test_drain(void)
 			break;
 	} while (m.type != WIRE_TYPE_session_ended);
 	is_int(m.session_ended.session, 8000, "the last session is told");
+	ok(lab_wait_exit(&lab, 200) < 0, "it waits until that is stored");
+	stored(&m);
 	is_int(lab_wait_exit(&lab, LAB_WAIT_MS), 0, "then it exits");
 	close(lab.engine);
 }
