@@ -17,7 +17,8 @@
 #include "engine/base/check.h"
 
 enum { NODES, CHANGES, WHY, EVENTS, LISTS };
-enum { ASK_WHY = 2, ASKS = 3 };	/* slots are those of the lists */
+/* Slots are those of the lists. */
+enum { ASK_CHANGES = CHANGES, ASK_WHY = WHY, ASKS };
 enum { BOX_COLS = 24, BOX_COLS_LEAST = 19, BOX_ROWS = 6 };
 
 struct cluster_view {
@@ -61,13 +62,16 @@ static bool about_it(const struct view *v, const json_t *event)
 static void cluster_fill(struct view *v)
 {
 	view_fill(v, NODES, is_its);
-	view_fill(v, CHANGES, is_its);
+	view_fill_changes(v, CHANGES, ASK_CHANGES, is_its);
 	view_fill_asked(v, WHY, ASK_WHY, NULL);
 	view_fill(v, EVENTS, about_it);
 }
 
 static json_t *cluster_ask(struct view *v, int slot)
 {
+	if (slot == ASK_CHANGES)
+		return json_pack("{s:s,s:s}", "verb", "change.list", "cluster",
+				 v->target);
 	return slot == ASK_WHY ? json_pack("{s:s,s:s}", "verb", "cluster.why",
 					   "name", v->target) : NULL;
 }
@@ -223,6 +227,8 @@ static void draw_change(struct view *v, struct grid *g, struct rect r)
 	const json_t *change = cluster_change(&v->app->model, v->target);
 	char title[64] = "Change";
 
+	if (!change)	/* the last one that is over, the newest first */
+		change = json_array_get(v->asked[ASK_CHANGES].items, 0);
 	if (change)
 		snprintf(title, sizeof(title), "%s", item_text(change, "ref"));
 	change_draw(g, view_pane(g, r, title, NULL), change, v->app->wall_ms);

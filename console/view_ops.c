@@ -19,24 +19,32 @@ static json_t *ops_ask(struct view *v, int slot)
 }
 
 /* What the engine tells is newer than what it was asked. */
-static void ops_fill(struct view *v)
+void view_fill_changes(struct view *v, int list, int slot, view_wanted *wanted)
 {
 	const struct model_set *set = &v->app->model.sets[TOPIC_CHANGES];
 	struct list_context context = view_context(v);
+	struct list_view *l = &v->lists[list];
 	const json_t *item;
 	size_t i;
 
-	list_view_begin(&v->lists[0]);
+	list_view_begin(l);
 	for (i = 0; i < set->count; i++)
-		list_view_add(&v->lists[0], set->entries[i].key,
-			      set->entries[i].item);
-	json_array_foreach(v->asked[0].items, i, item) {
+		if (!wanted || wanted(v, set->entries[i].item))
+			list_view_add(l, set->entries[i].key,
+				      set->entries[i].item);
+	json_array_foreach(v->asked[slot].items, i, item) {
 		uint64_t key = (uint64_t)item_int(item, "id", 0);
 
-		if (!model_find(&v->app->model, TOPIC_CHANGES, key))
-			list_view_add(&v->lists[0], key, (json_t *)item);
+		if (!model_find(&v->app->model, TOPIC_CHANGES, key) &&
+		    (!wanted || wanted(v, item)))
+			list_view_add(l, key, (json_t *)item);
 	}
-	list_view_end(&v->lists[0], &context);
+	list_view_end(l, &context);
+}
+
+static void ops_fill(struct view *v)
+{
+	view_fill_changes(v, 0, 0, NULL);
 }
 
 static void ops_draw(struct view *v, struct grid *g, struct rect r)

@@ -431,6 +431,11 @@ static void leave_console(struct harness *h)
 	sees(h, "\xe2\x96\xb6 mail-01", "a machine");
 	type(h, "c");
 	sees(h, "GUEST READ", "the keys go to the guest");
+	resize(h, 24, 80);
+	sees(h, "Ctrl-] or F12", "in a smaller window it says how to leave, too");
+	ok(UNTIL(h, shows(h, "login:") && shows(h, "GUEST READ")),
+	   "and stays open");
+	resize(h, 36, 120);
 	press(&t, "\035", "Ctrl-]", "Ctrl-] or F12 or Enter ~. Leave");
 	sees_not(h, "GUEST READ", "and no longer");
 	end(&t);
