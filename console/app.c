@@ -31,7 +31,7 @@
 
 enum {
 	FRAME_NEWS_MS = 100,
-	FRAME_KEY_MS = 20,
+	FRAME_KEY_MS = 10,
 	FRAME_RESIZE_MS = 50,
 };
 
@@ -274,9 +274,27 @@ static void new_size(struct app *app)
 struct pace {
 	bool first;		/* none was drawn yet */
 	int64_t drawn_ms;	/* real time of the last frame, or of the start */
+	int64_t filled_ms;	/* of the last lists that were filled anew */
 	int64_t second;		/* that was shown */
 	int64_t least_ms;	/* between frames, for what made this dirty */
 };
+
+/* Are there news that the view has not taken in? */
+static bool behind(struct app *app)
+{
+	return app_view(app)->seen != app->model.changes + 1;
+}
+
+/* A key is not kept waiting for a long list to be sorted anew because of news:
+ * they are taken in as often as they are drawn. */
+static void fill(struct app *app, struct pace *pace, int64_t now, bool quiet)
+{
+	if (!behind(app) || (!app->script && !quiet &&
+			     now - pace->filled_ms < FRAME_NEWS_MS))
+		return;
+	view_update(app_view(app));
+	pace->filled_ms = now;
+}
 
 /* Draws when it is time; returns the milliseconds until it will be. */
 static int64_t draw_when_due(struct app *app, struct pace *pace)
@@ -297,10 +315,11 @@ static int64_t draw_when_due(struct app *app, struct pace *pace)
 	if (now < due && !app->script)
 		return due - now;
 	if (!app->holding && (!quiet || app->keyed)) {
-		view_update(app_view(app));
+		fill(app, pace, now, quiet);
 		app->keyed = false;
 	}
 	app_draw(app);
+	app->dirty = !app->holding && !quiet && behind(app);
 	pace->first = false;
 	pace->drawn_ms = now;
 	pace->second = second;
