@@ -340,6 +340,33 @@ static void take_health(struct health *h, const struct wire_cluster_set *w)
 	h->rise = w->health_rise;
 }
 
+static void count_cluster(struct gateway *g, struct cluster *c)
+{
+	struct tally *t = &c->tally;
+
+	t->open = 0;
+	for (uint32_t i = 0; i < c->node_count; i++)
+		t->open += c->loads[i].open;
+	struct message m = {
+		.type = WIRE_TYPE_cluster_count,
+		.cluster_count = {
+			.name = slice_of(c->name),
+			.transactions = t->transactions,
+			.answered = t->answered, .replayed = t->replayed,
+			.failed = t->failed, .reset = t->reset,
+			.refused = t->refused, .bytes_in = t->bytes_in,
+			.bytes_out = t->bytes_out, .open = t->open,
+			.waiting = t->waiting,
+		},
+	};
+
+	if (!c->named || !link_up(g) || g->engine_full ||
+	    !memcmp(t, &c->told, sizeof(*t)))
+		return;
+	c->told = *t;
+	engine_link_send(g, &m, false);
+}
+
 static void on_set(struct gateway *g, const struct message *m)
 {
 	const struct wire_cluster_set *w = &m->cluster_set;
@@ -363,6 +390,7 @@ static void on_set(struct gateway *g, const struct message *m)
 						  g->limits.half_close_ms;
 	take_health(&c->health, w);
 	memset(&c->told, 0, sizeof(c->told));
+	count_cluster(g, c);	/* an engine that is new has none of it */
 	listener_on_cluster(g, c, true);
 	poll_timer_set(&g->poll, &c->serve, g->poll.now_ms);
 }
@@ -408,33 +436,6 @@ void node_tell_counts(struct gateway *g, struct node *n)
 	if (sum == n->told_sum || !n->named || !link_up(g) || g->engine_full)
 		return;
 	n->told_sum = sum;
-	engine_link_send(g, &m, false);
-}
-
-static void count_cluster(struct gateway *g, struct cluster *c)
-{
-	struct tally *t = &c->tally;
-
-	t->open = 0;
-	for (uint32_t i = 0; i < c->node_count; i++)
-		t->open += c->loads[i].open;
-	struct message m = {
-		.type = WIRE_TYPE_cluster_count,
-		.cluster_count = {
-			.name = slice_of(c->name),
-			.transactions = t->transactions,
-			.answered = t->answered, .replayed = t->replayed,
-			.failed = t->failed, .reset = t->reset,
-			.refused = t->refused, .bytes_in = t->bytes_in,
-			.bytes_out = t->bytes_out, .open = t->open,
-			.waiting = t->waiting,
-		},
-	};
-
-	if (!c->named || !link_up(g) || g->engine_full ||
-	    !memcmp(t, &c->told, sizeof(*t)))
-		return;
-	c->told = *t;
 	engine_link_send(g, &m, false);
 }
 
