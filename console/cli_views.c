@@ -97,6 +97,7 @@ static const struct cli_column session_columns[] = {
 	COLUMN("CLEAN", "clean_ms", MS, ON_WIDE | ON_CSV, 8, NUMBER),
 	COLUMN("IN", "bytes_in", BYTES, ON_ALL, 5, NUMBER),
 	COLUMN("OUT", "bytes_out", BYTES, ON_ALL, 5, NUMBER),
+	COLUMN("CONNS", "connections", TEXT, ON_WIDE | ON_CSV, 9, NUMBER),
 	COLUMN("FROM", "peer", TEXT, ON_ALL, 7, FLEXIBLE),
 	COLUMN("LISTENER", "listener", TEXT, ON_WIDE | ON_CSV, 8),
 	COLUMN("END", "end_text", TEXT, ON_WIDE | ON_CSV, 8),

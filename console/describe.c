@@ -100,6 +100,7 @@ static const struct {
 	{ "session", "accept_ms", "until the machine accepted the user" },
 	{ "session", "bytes_in", "from the user to the machine" },
 	{ "session", "bytes_out", "from the machine to the user" },
+	{ "session", "connections", "it has had so far; open: now" },
 	{ "session", "ends", "when its longest time is over" },
 	{ "session", "lingers", "connection lost: kept for its user until" },
 	{ "session", "end_text", "how it ended" },

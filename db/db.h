@@ -79,6 +79,9 @@ int db_delete_volume(struct db *db, const char *name, struct error *err);
 int db_save_token(struct db *db, const struct token_row *row,
 		  struct error *err);
 int db_delete_token(struct db *db, const char *hash, struct error *err);
+/* Its session's row must be there. */
+int db_save_join(struct db *db, const struct join_row *row, struct error *err);
+int db_delete_join(struct db *db, uint64_t id, struct error *err);
 int db_save_cluster(struct db *db, const struct cluster_row *row,
 		    struct error *err);
 /* A change that is over stays as it ended. */
@@ -154,6 +157,8 @@ int db_load_volumes(struct db *db, void (*on_row)(void *, const struct volume_ro
 		    void *arg, struct error *err);
 int db_load_tokens(struct db *db, void (*on_row)(void *, const struct token_row *),
 		   void *arg, struct error *err);
+int db_load_joins(struct db *db, void (*on_row)(void *, const struct join_row *),
+		  void *arg, struct error *err);
 int db_load_clusters(struct db *db, void (*on_row)(void *, const struct cluster_row *),
 		     void *arg, struct error *err);
 /* Changes that are not over. */

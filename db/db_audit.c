@@ -62,6 +62,10 @@ static const struct {
 	  "AND s.state <> 'failed' AND NOT EXISTS (SELECT 1 FROM request_key k "
 	  "WHERE k.user_name = s.user_name AND k.request_key = s.request_key "
 	  "AND k.session = s.id)" },
+	{ "S28, a session that is joined was accepted",
+	  "SELECT 'connection ' || j.id || ' of session ' || s.id "
+	  "FROM joined j JOIN session s ON s.id = j.session "
+	  "WHERE s.state IN ('assigned', 'failed')" },
 	{ "one machine per slot",
 	  "SELECT 'pool ' || pool || ' slot ' || slot FROM machine "
 	  "WHERE state <> 'gone' GROUP BY pool, slot HAVING count(*) > 1" },
@@ -72,7 +76,8 @@ static const struct {
 	  "SELECT c.name || ' counter' FROM counter c WHERE c.next <= "
 	  "CASE c.name WHEN 'machine' THEN "
 	  "(SELECT coalesce(max(id), 0) FROM machine) "
-	  "WHEN 'session' THEN (SELECT coalesce(max(id), 0) FROM session) "
+	  "WHEN 'session' THEN (SELECT coalesce(max(id), 0) FROM "
+	  "(SELECT id FROM session UNION ALL SELECT id FROM joined) AS both) "
 	  "WHEN 'request' THEN (SELECT coalesce(max(id), 0) FROM request) "
 	  "WHEN 'change' THEN (SELECT coalesce(max(id), 0) FROM change) "
 	  "WHEN 'decision' THEN (SELECT coalesce(max(id), 0) FROM decision) "
@@ -142,6 +147,7 @@ static int read_rows(struct db *db, struct error *err)
 		{ STMT_ALL_EVENTS, &db_event_table },
 		{ STMT_LOAD_OVERRIDES, &db_override_table },
 		{ STMT_LOAD_TOKENS, &db_token_table },
+		{ STMT_LOAD_JOINS, &db_join_table },
 		{ STMT_LOAD_VOLUMES, &db_volume_table },
 		{ STMT_LOAD_CLUSTERS, &db_cluster_table },
 		{ STMT_ALL_CHANGES, &db_change_table },
@@ -155,6 +161,7 @@ static int read_rows(struct db *db, struct error *err)
 		struct event_row event;
 		struct override_row override;
 		struct token_row token;
+		struct join_row join;
 		struct volume_row volume;
 		struct cluster_row cluster;
 		struct change_row change;

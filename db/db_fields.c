@@ -19,6 +19,7 @@
 #define DEED(...) FIELD(db_deed, __VA_ARGS__)
 #define OVERRIDE(...) FIELD(override_row, __VA_ARGS__)
 #define TOKEN(...) FIELD(token_row, __VA_ARGS__)
+#define JOIN(...) FIELD(join_row, __VA_ARGS__)
 #define CLUSTER(...) FIELD(cluster_row, __VA_ARGS__)
 #define CHANGE(...) FIELD(change_row, __VA_ARGS__)
 #define DECISION(...) FIELD(decision_row, __VA_ARGS__)
@@ -53,6 +54,11 @@ static const struct db_field token_fields[] = {
 	TOKEN(1, hash, hash, DB_TEXT)
 	TOKEN_FIXED(TOKEN)
 	TOKEN_CHANGING(TOKEN, TOKEN)
+};
+static const struct db_field join_fields[] = {
+	JOIN(1, id, id, DB_U64)
+	JOIN_FIXED(JOIN)
+	JOIN_CHANGING(JOIN, JOIN)
 };
 static const struct db_field deed_fields[] = {
 	DEED(1, id, id, DB_U64)
@@ -101,6 +107,8 @@ const struct db_table db_volume_table =
 	TABLE("volume", volume_row, volume_fields);
 const struct db_table db_token_table =
 	TABLE("token", token_row, token_fields);
+const struct db_table db_join_table =
+	TABLE("joined", join_row, join_fields);
 const struct db_table db_deed_table = TABLE("audit", db_deed, deed_fields);
 const struct db_table db_override_table =
 	TABLE("site_override", override_row, override_fields);

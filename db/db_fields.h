@@ -72,7 +72,17 @@
 	X(28, ticket, ticket, DB_TEXT)                                         \
 	X(29, lingers_wall_ms, lingers_wall_ms, DB_I64)                        \
 	X(30, past_in, past_in, DB_U64)                                        \
-	X(31, past_out, past_out, DB_U64)
+	X(31, past_out, past_out, DB_U64)                                      \
+	X(32, connections, connections, DB_U32)
+
+#define JOIN_FIXED(X)                                                          \
+	X(2, session, session, DB_U64)                                         \
+	X(3, gateway, gateway, DB_U32)                                         \
+	X(4, listener, listener, DB_TEXT)                                      \
+	X(5, peer, peer, DB_TEXT)                                              \
+	X(6, joined_wall_ms, joined_wall_ms, DB_I64)
+#define JOIN_CHANGING(F, X)                                                    \
+	F(7, conn, conn, DB_BITS)
 
 #define REQUEST_FIXED(X)
 #define REQUEST_CHANGING(F, X)                                                 \

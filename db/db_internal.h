@@ -61,6 +61,7 @@ struct db_table {
 extern const struct db_table db_machine_table, db_session_table,
 	db_deed_table, db_request_table, db_event_table, db_override_table,
 	db_token_table,
+	db_join_table,
 	db_volume_table, db_cluster_table, db_change_table, db_decision_table,
 	db_ledger_table;
 
@@ -94,6 +95,9 @@ enum db_stmt_id {
 	STMT_SAVE_TOKEN,
 	STMT_DELETE_TOKEN,
 	STMT_LOAD_TOKENS,
+	STMT_SAVE_JOIN,
+	STMT_DELETE_JOIN,
+	STMT_LOAD_JOINS,
 	STMT_SAVE_CLUSTER,
 	STMT_SAVE_CHANGE,
 	STMT_SAVE_DECISION,

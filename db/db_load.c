@@ -105,6 +105,18 @@ int db_load_volumes(struct db *db,
 	return rc;
 }
 
+int db_load_joins(struct db *db, void (*on_row)(void *, const struct join_row *),
+		  void *arg, struct error *err)
+{
+	struct db_statement *st = db_stmt(db, STMT_LOAD_JOINS, err);
+	struct join_row row;
+	int rc = st ? 0 : -1;
+
+	while (st && (rc = db_next(db, st, &db_join_table, &row, err)) == 1)
+		on_row(arg, &row);
+	return rc;
+}
+
 int db_load_tokens(struct db *db,
 		   void (*on_row)(void *, const struct token_row *),
 		   void *arg, struct error *err)

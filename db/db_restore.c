@@ -137,6 +137,7 @@ static const char *const changes[] = {
 	"WHERE ended_wall_ms = 0",
 	/* Some were spent or deleted since: none of them counts. */
 	"DELETE FROM token",
+	"DELETE FROM joined",
 	"UPDATE machine_run SET until_wall_ms = since_wall_ms "
 	"WHERE until_wall_ms = 0",
 	/* Spent since, or given to somebody who must not have them any more. */

@@ -296,6 +296,26 @@ int db_delete_token(struct db *db, const char *hash, struct error *err)
 	return delete_named(db, STMT_DELETE_TOKEN, "token", hash, err);
 }
 
+int db_save_join(struct db *db, const struct join_row *row, struct error *err)
+{
+	if (db_batch_save(db, STMT_SAVE_JOIN, &db_join_table, row, NULL, err))
+		return error_wrap(err, "saving a connection of session/%" PRIu64,
+				  row->session);
+	return 0;
+}
+
+int db_delete_join(struct db *db, uint64_t id, struct error *err)
+{
+	struct db_statement *st = db_batch_stmt(db, STMT_DELETE_JOIN, err);
+
+	if (!st)
+		return -1;
+	db_bind_int(st, 1, (int64_t)id);
+	if (save(db, st, NULL, err))
+		return error_wrap(err, "deleting connection %" PRIu64, id);
+	return 0;
+}
+
 int db_save_counter(struct db *db, enum db_counter counter, uint64_t next,
 		    struct error *err)
 {

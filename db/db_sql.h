@@ -42,6 +42,7 @@
 #define DEED_LIST LIST("id", DEED)
 #define OVERRIDE_LIST LIST("key", OVERRIDE)
 #define TOKEN_LIST LIST("hash", TOKEN)
+#define JOIN_LIST LIST("id", JOIN)
 #define VOLUME_LIST LIST("name", VOLUME)
 #define CLUSTER_LIST LIST("name", CLUSTER)
 #define CHANGE_LIST LIST("id", CHANGE)
@@ -147,6 +148,9 @@ static const char *const sql_texts[STMTS] = {
 	[STMT_DELETE_TOKEN] = "DELETE FROM token WHERE hash = $1",
 	[STMT_LOAD_TOKENS] =
 		"SELECT " TOKEN_LIST " FROM token ORDER BY created_wall_ms, hash",
+	[STMT_SAVE_JOIN] = SAVE("joined", "id", JOIN),
+	[STMT_DELETE_JOIN] = "DELETE FROM joined WHERE id = $1",
+	[STMT_LOAD_JOINS] = "SELECT " JOIN_LIST " FROM joined ORDER BY id",
 	[STMT_SAVE_CLUSTER] = SAVE("cluster", "name", CLUSTER),
 	[STMT_SAVE_CHANGE] =
 		SAVE("change", "id", CHANGE)

@@ -35,6 +35,7 @@ EMBED(db_sql_0016, "0016-store.sql");
 EMBED(db_sql_0017, "0017-audit.sql");
 EMBED(db_sql_0018, "0018-cluster.sql");
 EMBED(db_sql_0019, "0019-ledger.sql");
+EMBED(db_sql_0020, "0020-joined.sql");
 
 const struct db_migration db_migrations[] = {
 	{ .version = 1, .name = "0001-first", .sql = db_sql_0001 },
@@ -56,6 +57,7 @@ const struct db_migration db_migrations[] = {
 	{ .version = 17, .name = "0017-audit", .sql = db_sql_0017 },
 	{ .version = 18, .name = "0018-cluster", .sql = db_sql_0018 },
 	{ .version = 19, .name = "0019-ledger", .sql = db_sql_0019 },
+	{ .version = 20, .name = "0020-joined", .sql = db_sql_0020 },
 };
 const int db_migration_count =
 	(int)(sizeof(db_migrations) / sizeof(db_migrations[0]));

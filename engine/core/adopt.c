@@ -12,6 +12,7 @@ static void lose_sessions(struct world *w, struct effects *fx,
 			  uint32_t gateway, bool unreported_only,
 			  const char *why)
 {
+	joins_lose(w, fx, gateway, unreported_only, why);
 	LIST_EACH(&w->live, it) {
 		struct session *s = LIST_ENTRY(it, struct session, live_link);
 
@@ -19,6 +20,9 @@ static void lose_sessions(struct world *w, struct effects *fx,
 		    (unreported_only && s->reported))
 			continue;
 		s->held = false;
+		share_note(w, s);
+		if (join_goes_on(w, fx, s, false))
+			continue;
 		if (s->away || linger_begin(w, fx, s, why))
 			continue;
 		/* Told or not, served or not: what it came to is unknown. */
@@ -56,6 +60,7 @@ void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev)
 			if (s && s->row.gateway == ev->gateway.index)
 				s->reported = false;
 		}
+	joins_on_report(w, ev->gateway.index);
 	if (ev->gateway.index == 0) {
 		visits_clear(w);
 		access_on_gateway(w);
@@ -74,8 +79,9 @@ static void adopt_session(struct world *w, struct effects *fx,
 {
 	s->told = true;
 	s->row.conn = ev->held.conn;
-	s->row.bytes_in = s->row.past_in + ev->held.bytes_in;
-	s->row.bytes_out = s->row.past_out + ev->held.bytes_out;
+	s->own_in = ev->held.bytes_in;
+	s->own_out = ev->held.bytes_out;
+	session_count_bytes(s);
 	s->changed = w->turn;
 	if (s->away)
 		linger_adopted(w, s);
@@ -103,6 +109,8 @@ void adopt_on_session(struct world *w, struct effects *fx,
 	struct session *s = world_session(w, ev->held.session);
 	struct effect *e;
 
+	if (join_on_held(w, fx, ev))
+		return;
 	if (s && s->row.gateway == ev->held.gateway &&
 	    s->row.machine == ev->held.machine &&
 	    s->row.incarnation == ev->held.incarnation) {

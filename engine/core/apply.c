@@ -276,7 +276,7 @@ static bool restore_session(struct world *w, const struct session_row *row)
 	struct session *s = session_new(w, row);
 	/* Perhaps its gateway has it, perhaps bytes went (S5). */
 	s->told = !PLANTED(S4_RESTART_UNTOLD);
-	s->held = true;
+	s->held = row->gateway < WORLD_GATEWAYS_MAX;
 	if (s->row.ticket[0])
 		ticket_restore(w, m, s);
 	if (s->row.lingers_wall_ms && !session_is_final(s))
@@ -311,6 +311,7 @@ static void forget_before_boot(struct world *w, struct effects *fx,
 		if (!s)
 			continue;
 		s->held = false;
+		joins_forget(w, fx, s);
 		if (session_is_final(s) || PLANTED(L9_REBOOT_UNSEEN))
 			continue;
 		session_finish(w, fx, s, SESSION_LOST, why);
@@ -349,6 +350,8 @@ static void restore(struct world *w, struct effects *fx,
 		volume_restore(w, &rows->volumes[i]);
 	for (size_t i = 0; i < rows->session_count; i++)
 		sessions += restore_session(w, &rows->sessions[i]);
+	for (size_t i = 0; i < rows->join_count; i++)
+		join_restore(w, fx, &rows->joins[i]);
 	for (size_t i = 0; i < rows->ledger_count; i++)
 		ledger_restore(w, fx, &rows->ledgers[i]);
 	for (size_t i = 0; i < rows->cluster_count; i++)
@@ -386,6 +389,7 @@ void apply_site(struct world *w, struct effects *fx, struct site_spec *spec,
 	apply_rules(w, fx);
 	apply_resources(w);
 	admit_index(w);
+	shares_index(w);
 	access_refresh(w, fx);
 	queue_index(w, fx);
 	site_spec_fini(&old);

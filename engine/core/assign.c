@@ -10,8 +10,6 @@
 #include "engine/base/check.h"
 #include "engine/core/internal.h"
 
-enum { GATEWAY_GRACE_MS = 10000 };
-
 struct machine *assign_choose(const struct pool *p)
 {
 	if (list_empty(&p->ready) || p->removed)
@@ -88,6 +86,7 @@ struct session *assign_session(struct world *w, struct effects *fx,
 		.gateway = ticket ? WORLD_GATEWAYS_MAX : r->gateway,
 		.conn = ticket ? 0 : r->conn,
 		.state = SESSION_ASSIGNED,
+		.connections = 1,
 		.requested_wall_ms = r->row.requested_wall_ms,
 		.assigned_wall_ms = w->wall_ms,
 		.wait_ms = w->now_ms - r->requested_ms,

@@ -84,7 +84,7 @@ void clean_kick(struct world *w, struct effects *fx, struct machine *m)
 	if (!access_cut(w, fx, m))
 		return;
 	/* A machine its gateway may still be connected to is nobody else's. */
-	if (s && s->held && !PLANTED(S2_NOT_LET_GO))
+	if (s && session_is_held(s) && !PLANTED(S2_NOT_LET_GO))
 		return;
 	/* The fast way: neither an accept nor a byte went in. */
 	if (m->row.rung == RUNG_CLEAN && s && s->untouched && !m->touched) {

@@ -27,6 +27,8 @@
 	X(DELETE_OVERRIDE, SAVE, "text: the key of an override that ended")   \
 	X(SAVE_TOKEN, SAVE, "store row token")                                \
 	X(DELETE_TOKEN, SAVE, "delete row token")                             \
+	X(SAVE_JOIN, SAVE, "store row join")                                  \
+	X(DELETE_JOIN, SAVE, "delete the join in session")                    \
 	X(DELETE_MACHINE, SAVE, "delete the machine's row: it is gone")       \
 	X(SAVE_CLUSTER, SAVE, "store row cluster")                            \
 	X(SAVE_CHANGE, SAVE, "store row change")                              \
@@ -84,6 +86,7 @@ struct effect {
 	enum effect_kind kind;
 	uint32_t gateway;
 	uint64_t machine, session, call, conn, incarnation;
+	uint64_t join;			/* of ASSIGN: as this one, not its own */
 	uint64_t step;			/* of a hook, or a poll's number */
 	enum hook hook;
 	bool ok, transient;
@@ -99,6 +102,7 @@ struct effect {
 		struct event_row event;
 		struct override_row override;
 		struct token_row token;
+		struct join_row join;
 		struct volume_row volume;
 		struct cluster_row cluster;
 		struct change_row change;

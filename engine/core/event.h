@@ -136,6 +136,8 @@ struct world_rows {
 	 * incarnation on, which tell what its row, saved late, does not. */
 	const struct session_row *sessions;
 	size_t session_count;
+	const struct join_row *joins;		/* in order of id */
+	size_t join_count;
 	const struct override_row *overrides;
 	size_t override_count;
 	const struct volume_row *volumes;

@@ -253,6 +253,10 @@ void request_assigned(struct world *w, struct effects *fx, struct request *r,
 		      struct session *s);
 void request_settled(struct world *w, struct session *s);
 /* It joined the session its user had lost; r is freed. */
+/* Nobody is there to be joined any more: it goes its own way. */
+void request_alone(struct world *w, struct effects *fx, struct request *r);
+bool request_is_entitled(struct world *w, const struct request *r,
+			 struct refusal *no);
 void request_returned(struct world *w, struct effects *fx, struct request *r);
 /* It became several sessions, each with a ticket; first is one of them. */
 void request_granted(struct world *w, struct effects *fx, struct request *r,
@@ -360,6 +364,13 @@ void session_end_now(struct world *w, struct effects *fx, struct session *s,
 		     const char *text);
 /* Closes the channel that was opened for it and not sent yet. */
 void session_drop_port(struct effects *fx, struct session *s);
+/* Its last connection is over: it ends, or lingers. */
+void session_left(struct world *w, struct effects *fx, struct session *s,
+		  enum session_end how, const char *text);
+/* Gateways may still hold connections of it. */
+bool session_is_held(const struct session *s);
+/* Its bytes, of all connections. */
+void session_count_bytes(struct session *s);
 /* Its gateway does not hold it, or not any more. */
 void session_let_go(struct world *w, struct effects *fx, struct session *s);
 /* The gateway did not answer about an assigned session in time. */
@@ -409,6 +420,60 @@ void linger_failed(struct world *w, struct effects *fx, struct session *s);
 void linger_give_up(struct world *w, struct effects *fx, struct session *s);
 /* It was found in the store, lingering. */
 void linger_resume(struct world *w, struct session *s);
+
+/* ---- share.c: which requests join a session, and which wait to ----------------------- */
+/* Where its application is shared it is found by its user's requests. */
+void share_add(struct world *w, struct session *s);
+void share_remove(struct world *w, struct session *s);
+/* It may be joined now, or not any more. */
+void share_note(struct world *w, struct session *s);
+/* There is a session to join, or one that will be: share_enter then. */
+bool share_wants(struct world *w, const struct request *r);
+void share_enter(struct world *w, struct effects *fx, struct request *r,
+		 int64_t wait_ms);
+/* It takes a machine; its user's next requests follow it. */
+void share_lead(struct world *w, struct request *r);
+void share_leave(struct world *w, struct request *r);
+bool share_follows(const struct request *r);
+bool share_is_shared(const struct world *w, const char *application);
+void shares_kick(struct world *w, struct effects *fx);
+/* The site has changed. */
+void shares_index(struct world *w);
+/* Those of that gateway, or of that user, will not join any more. */
+void shares_drop_gateway(struct world *w, struct effects *fx, uint32_t gateway);
+void shares_drop_user(struct world *w, struct effects *fx, const char *user,
+		      const char *code, const char *text);
+void shares_fini(struct world *w);
+
+/* ---- join.c: further connections of a session ------------------------------------------ */
+enum { JOINS_MAX = 256 };	/* of one session at once */
+void join_begin(struct world *w, struct effects *fx, struct session *s,
+		struct request *r);
+void join_restore(struct world *w, struct effects *fx,
+		  const struct join_row *row);
+/* False: the message is about no join. */
+bool join_on_accepted(struct world *w, const struct event *ev);
+void join_on_timer(struct world *w, struct effects *fx, struct join *j);
+bool join_on_failed(struct world *w, struct effects *fx, const struct event *ev);
+bool join_on_ended(struct world *w, struct effects *fx, const struct event *ev);
+bool join_on_bytes(struct world *w, const struct event *ev);
+bool join_on_held(struct world *w, struct effects *fx, const struct event *ev);
+/* The live session of a join a message is about, or NULL. */
+struct session *join_session_of(struct world *w, const struct event *ev);
+/* Its own connection is over: true when it goes on with others. */
+bool join_goes_on(struct world *w, struct effects *fx, struct session *s,
+		  bool confirm);
+/* Tells their gateways to end them, as EFFECT_STOP; false: some cannot be told. */
+bool joins_stop(struct world *w, struct effects *fx, struct session *s,
+		int64_t quiet_ms, const char *text);
+/* Their session is over, whatever they are doing. */
+void joins_dismiss(struct effects *fx, struct session *s, const char *text);
+void joins_forget(struct world *w, struct effects *fx, struct session *s);
+/* A gateway reports what it holds; what it did not is lost; so are all. */
+void joins_on_report(struct world *w, uint32_t gateway);
+void joins_lose(struct world *w, struct effects *fx, uint32_t gateway,
+		bool unreported_only, const char *why);
+void joins_fini(struct world *w);
 
 /* ---- adopt.c: gateways that outlived an engine --------------------------------------- */
 void adopt_on_up(struct world *w, struct effects *fx, const struct event *ev);

@@ -10,6 +10,23 @@
 #include "engine/core/internal.h"
 #include "engine/core/step.h"
 
+/* Whoever is in session has a connection, or lingers. */
+static void check_connections(const struct session *s)
+{
+	uint32_t n = 0;
+
+	LIST_EACH(&s->joins, it)
+		n += LIST_ENTRY(it, struct join, link)->row.session == s->row.id;
+	CHECK("S28", n == s->join_count &&
+			     (!n || (s->row.state == SESSION_ACTIVE && !s->away &&
+				     !s->returning)),
+	      "session/%llu: %u joined it", (unsigned long long)s->row.id, n);
+	CHECK("S28", n || s->away || s->row.ticket[0] ||
+			     s->row.gateway < WORLD_GATEWAYS_MAX,
+	      "session/%llu goes on and has no connection",
+	      (unsigned long long)s->row.id);
+}
+
 static void check_sessions(const struct world *w)
 {
 	LIST_EACH(&w->live, it) {
@@ -35,6 +52,7 @@ static void check_sessions(const struct world *w)
 				     !(s->away && s->returning),
 		      "session/%llu: lingering and connected",
 		      (unsigned long long)s->row.id);
+		check_connections(s);
 		for (struct list *jt = it->next; jt != &w->live; jt = jt->next) {
 			const struct session *t =
 				LIST_ENTRY(jt, struct session, live_link);

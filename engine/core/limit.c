@@ -116,6 +116,11 @@ static bool tell(struct world *w, struct effects *fx, struct session *s,
 		session_finish(w, fx, s, SESSION_CLOSED, text);
 		return true;
 	}
+	bool all = joins_stop(w, fx, s, quiet_ms, text);
+	if (s->row.gateway >= WORLD_GATEWAYS_MAX) {	/* its own is over */
+		s->asked_ms = all ? w->now_ms : s->asked_ms;
+		return all;
+	}
 	if (!w->gateways[s->row.gateway].up)
 		return false;
 	e = effects_add(fx, EFFECT_STOP);
@@ -123,8 +128,9 @@ static bool tell(struct world *w, struct effects *fx, struct session *s,
 	e->session = s->row.id;
 	e->ms = quiet_ms;
 	e->text = effects_text(fx, "%s", text);
-	s->asked_ms = w->now_ms;
-	return true;
+	if (all)
+		s->asked_ms = w->now_ms;
+	return all;
 }
 
 void limit_stop(struct world *w, struct effects *fx, struct session *s,
@@ -133,22 +139,35 @@ void limit_stop(struct world *w, struct effects *fx, struct session *s,
 	s->stopping = true;
 	s->asked_ms = 0;
 	TEXT_SET(s->stop_text, text);
+	share_note(w, s);
 	tell(w, fx, s, 0, text);
 	if (!session_is_final(s))
 		limit_arm(w, s);
 }
 
+static void notice_at(struct world *w, struct effects *fx,
+		      const struct session *s, uint32_t gateway, uint64_t id,
+		      const char *text)
+{
+	struct effect *e = effects_add(fx, EFFECT_NOTICE);
+
+	e->gateway = gateway;
+	e->session = id;
+	e->ms = s->ends_ms > w->now_ms ? s->ends_ms - w->now_ms : 0;
+	e->text = effects_text(fx, "%s", text);
+}
+
+/* To all of its connections. */
 static void notice(struct world *w, struct effects *fx, const struct session *s,
 		   const char *text)
 {
-	if (s->away)
-		return;
-	struct effect *e = effects_add(fx, EFFECT_NOTICE);
+	if (!s->away && s->row.gateway < WORLD_GATEWAYS_MAX)
+		notice_at(w, fx, s, s->row.gateway, s->row.id, text);
+	LIST_EACH(&s->joins, it) {
+		const struct join *j = LIST_ENTRY(it, struct join, link);
 
-	e->gateway = s->row.gateway;
-	e->session = s->row.id;
-	e->ms = s->ends_ms > w->now_ms ? s->ends_ms - w->now_ms : 0;
-	e->text = effects_text(fx, "%s", text);
+		notice_at(w, fx, s, j->row.gateway, j->row.id, text);
+	}
 }
 
 static void warn(struct world *w, struct effects *fx, struct session *s)
@@ -221,6 +240,7 @@ void limit_on_extend(struct world *w, struct effects *fx,
 	struct session *s = session_of_message(w, ev);
 	int64_t ms = ev->session.took_ms, left;
 
+	s = s ? s : join_session_of(w, ev);
 	if (!s)
 		return;
 	const struct site_listener *l =

@@ -12,7 +12,7 @@
  * echo of the lost connection may stand in the port.
  *
  * Who is the same user: same user, application and request id (or none both
- * times).  A session given up while it returned waits until its gateway let go.
+ * times); where connections are shared, any request of his for it.  A session given up while it returned waits until its gateway let go.
  */
 #include <string.h>
 
@@ -36,6 +36,7 @@ static void go_away(struct world *w, struct session *s)
 	s->away_ms = w->now_ms;
 	list_add_tail(&w->away, &s->away_link);
 	count_at_gateway(w, s, -1);
+	share_note(w, s);
 	limit_arm(w, s);
 }
 
@@ -57,6 +58,7 @@ bool linger_begin(struct world *w, struct effects *fx, struct session *s,
 	s->lingers_ms = w->now_ms + linger_ms;
 	s->row.past_in = s->row.bytes_in;
 	s->row.past_out = s->row.bytes_out;
+	s->own_in = s->own_out = 0;
 	TEXT_SET(s->row.end_text, text);
 	go_away(w, s);
 	world_save_session(w, s);
@@ -74,7 +76,8 @@ struct session *linger_find(const struct world *w, const struct request *r)
 
 		if (s->held || r->grants || PLANTED(S26_RETURN_UNSEEN) ||
 		    strcmp(s->row.application, r->row.application) != 0 ||
-		    strcmp(s->row.request_key, r->row.request_key) != 0)
+		    (!s->share &&
+		     strcmp(s->row.request_key, r->row.request_key) != 0))
 			continue;
 		if (strcmp(s->row.user, r->row.user) == 0 ||
 		    PLANTED(S26_ANYBODY_RETURNS))
@@ -96,6 +99,7 @@ void linger_return(struct world *w, struct effects *fx, struct session *s,
 	s->drained = false;
 	s->row.gateway = r->gateway;
 	s->row.conn = r->conn;
+	s->row.connections++;
 	s->nonce = r->nonces[0];
 	TEXT_SET(s->row.peer, r->row.peer);
 	count_at_gateway(w, s, 1);
@@ -119,6 +123,7 @@ void linger_accepted(struct world *w, struct effects *fx, struct session *s)
 	struct machine *m = world_machine(w, s->row.machine);
 
 	s->returning = false;
+	share_note(w, s);
 	s->row.lingers_wall_ms = s->lingers_ms = 0;
 	s->row.end_text[0] = '\0';
 	m->deadline_ms = 0;

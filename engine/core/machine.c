@@ -328,6 +328,7 @@ void machine_moved(struct world *w, struct effects *fx, struct machine *m,
 	m->moved_ms = w->now_ms;
 	m->trust_poll = to->poll;	/* those on their way were asked before */
 	ledger_change(w, fx, m);
+	machine_update_ready(w, m);	/* that host may answer, or not */
 	world_event(w, fx, SEVERITY_INFO, false, "MOVE", "machine", m->row.name,
 		    "runs on %s now", to->spec.name);
 	world_save_machine(w, m);

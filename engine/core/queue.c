@@ -240,6 +240,7 @@ void queue_drop_gateway(struct world *w, struct effects *fx, uint32_t gateway)
 		if (r->gateway == gateway)
 			request_on_cancel(w, fx, gateway, r->conn);
 	}
+	shares_drop_gateway(w, fx, gateway);
 }
 
 void queue_drop_user(struct world *w, struct effects *fx, const char *user,
@@ -251,6 +252,7 @@ void queue_drop_user(struct world *w, struct effects *fx, const char *user,
 		if (strcmp(r->row.user, user) == 0)
 			request_refuse(w, fx, r, code, text);
 	}
+	shares_drop_user(w, fx, user, code, text);
 }
 
 void queue_why_late(const struct world *w, const struct request *r, char *out,

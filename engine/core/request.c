@@ -91,7 +91,7 @@ static bool is_repeated(struct world *w, struct effects *fx, struct request *r,
 		return true;
 	}
 	/* The newer connection takes the place over. */
-	if (old && old->seat)
+	if (old && (old->seat || share_follows(old)))
 		request_refuse(w, fx, old, "superseded",
 			       "the same request came again on another connection");
 	dict_put(&w->keys, name, r);
@@ -143,6 +143,7 @@ static void request_free(struct world *w, struct request *r)
 	if (map_get(&w->conns, conn) == r)
 		map_remove(&w->conns, conn);
 	key_drop(w, r);
+	share_leave(w, r);
 	token_let_go(w, r);
 	timer_stop(&w->timers, &r->timer);
 	map_remove(&w->requests, r->row.id);
@@ -205,7 +206,8 @@ void request_refuse(struct world *w, struct effects *fx, struct request *r,
 /* ---- arrival ---------------------------------------------------------------------- */
 
 /* Rights, without limits: a user who comes back holds his machine already. */
-static bool entitled(struct world *w, const struct request *r, struct refusal *no)
+bool request_is_entitled(struct world *w, const struct request *r,
+			 struct refusal *no)
 {
 	struct decision d = admit_decide(w, r->row.user, r->row.application,
 					 r->row.listener);
@@ -225,13 +227,14 @@ static bool entitled(struct world *w, const struct request *r, struct refusal *n
 /* Policy before anything is reserved.  Returns true when allowed. */
 static bool admit(struct world *w, struct request *r, struct refusal *no)
 {
-	return entitled(w, r, no) && admit_within_limits(w, r, no) && queue_has_room(w, r, no);
+	return request_is_entitled(w, r, no) && admit_within_limits(w, r, no) && queue_has_room(w, r, no);
 }
 
 static void take_or_wait(struct world *w, struct effects *fx, struct request *r,
 			 int64_t wait_ms)
 {
 	r->deadline_ms = w->now_ms + wait_ms;
+	share_lead(w, r);
 	if (queue_is_empty(w, r) && queue_can_give(w, r))
 		queue_give(w, fx, r);
 	else if (wait_ms > 0)
@@ -243,11 +246,40 @@ static void take_or_wait(struct world *w, struct effects *fx, struct request *r,
 			       "no machine is free and the request would not wait");
 }
 
+static int64_t wait_of(const struct world *w, const struct event *ev)
+{
+	const struct site_listener *l = world_listener(w, ev->request.listener);
+	int64_t wait_ms = ev->request.wait_ms;
+
+	return wait_ms < 0 || wait_ms > l->wait_ms ? l->wait_ms : wait_ms;
+}
+
+void request_alone(struct world *w, struct effects *fx, struct request *r)
+{
+	struct refusal no = { .session = 0 };
+
+	if (admit(w, r, &no))
+		take_or_wait(w, fx, r, r->deadline_ms - w->now_ms);
+	else
+		refuse(w, fx, r, &no);
+}
+
+/* It has no limit to keep but its user's rights: it takes no machine. */
+static void joins(struct world *w, struct effects *fx, struct request *r,
+		  const struct event *ev)
+{
+	struct refusal no = { .session = 0 };
+
+	if (request_is_entitled(w, r, &no) &&
+	    token_hold(w, r, ev->request.token, &no))
+		share_enter(w, fx, r, wait_of(w, ev));
+	else
+		refuse(w, fx, r, &no);
+}
+
 void request_on_event(struct world *w, struct effects *fx,
 		      const struct event *ev)
 {
-	const struct site_listener *l =
-		world_listener(w, ev->request.listener);
 	struct refusal no = { .session = 0 };
 
 	CHECK("S16", ev->request.nonce != 0, "a request without its nonce");
@@ -256,23 +288,22 @@ void request_on_event(struct world *w, struct effects *fx,
 		return;	/* one request a connection: the gateway repeats itself */
 	struct request *r = request_new(w, ev);
 	struct session *back = linger_find(w, r);
-	if (back && entitled(w, r, &no)) {
+	if (back && request_is_entitled(w, r, &no)) {
 		if (token_hold(w, r, ev->request.token, &no))
 			linger_return(w, fx, back, r);
 		else
 			refuse(w, fx, r, &no);
 		return;
 	}
-	if ((r->row.request_key[0] && !PLANTED(S7_KEY_IGNORED) &&
-	     is_repeated(w, fx, r, ev->request.prior, &no)) ||
-	    !token_hold(w, r, ev->request.token, &no) || !admit(w, r, &no)) {
+	bool repeated = r->row.request_key[0] && !PLANTED(S7_KEY_IGNORED) &&
+			is_repeated(w, fx, r, ev->request.prior, &no);
+	if (!repeated && share_wants(w, r))
+		joins(w, fx, r, ev);
+	else if (repeated || !token_hold(w, r, ev->request.token, &no) ||
+		 !admit(w, r, &no))
 		refuse(w, fx, r, &no);
-		return;
-	}
-	int64_t wait_ms = ev->request.wait_ms;
-	if (wait_ms < 0 || wait_ms > l->wait_ms)
-		wait_ms = l->wait_ms;
-	take_or_wait(w, fx, r, wait_ms);
+	else
+		take_or_wait(w, fx, r, wait_of(w, ev));
 }
 
 void request_on_refused(struct world *w, struct effects *fx,
@@ -318,6 +349,11 @@ void request_on_timer(struct world *w, struct effects *fx, struct request *r)
 {
 	char text[ROW_TEXT_SIZE];
 
+	if (share_follows(r)) {
+		request_refuse(w, fx, r, "timeout",
+			       "the session it was to join did not begin in time");
+		return;
+	}
 	queue_why_late(w, r, text, sizeof(text));
 	request_refuse(w, fx, r, "timeout", text);
 }

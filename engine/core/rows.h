@@ -174,7 +174,23 @@ struct session_row {
 	int64_t extended_ms;		/* taken by the user himself so far */
 	int64_t lingers_wall_ms;	/* without a connection until; 0 = has one */
 	uint64_t past_in, past_out;	/* bytes of connections before this */
+	uint32_t connections;		/* it has had so far, with those it has */
 	char end_text[ROW_TEXT_SIZE];
+};
+
+/*
+ * A further connection of a session (join.c).  Gateways know it as a session of
+ * its own: its id is of the same counter.  The row goes with the connection;
+ * what that moved is in its session's past_in and past_out then.
+ */
+struct join_row {
+	uint64_t id;
+	uint64_t session;
+	uint32_t gateway;
+	uint64_t conn;			/* of that gateway */
+	char listener[ROW_NAME_SIZE];
+	char peer[ROW_PEER_SIZE];
+	int64_t joined_wall_ms;
 };
 
 enum request_state {

@@ -51,10 +51,14 @@ struct session *session_new(struct world *w, const struct session_row *row)
 	s->changed = w->turn;
 	s->timer.kind = TIMER_SESSION;
 	s->nonce = row->nonce;
+	list_init(&s->joins);
+	s->own_in = row->bytes_in - row->past_in;
+	s->own_out = row->bytes_out - row->past_out;
 	map_put(&w->sessions, row->id, s);
 	if (!session_is_final(s)) {
 		list_add_tail(&w->live, &s->live_link);
 		count(w, s, 1);
+		share_add(w, s);
 		if (row->gateway < WORLD_GATEWAYS_MAX && !row->lingers_wall_ms) {
 			w->gateways[row->gateway].sessions++;
 			w->gateways[row->gateway].changed = w->turn;
@@ -116,9 +120,15 @@ void session_let_go(struct world *w, struct effects *fx, struct session *s)
 	struct machine *m = world_machine(w, s->row.machine);
 
 	s->held = false;
+	share_note(w, s);
 	if (session_is_final(s) && m && m->row.session == s->row.id &&
 	    m->row.state == MACHINE_CLEANING)
 		machine_kick(w, fx, m);	/* waited for just that */
+}
+
+bool session_is_held(const struct session *s)
+{
+	return s->held || !list_empty(&s->joins);
 }
 
 /* The session a gateway's message is about, if its epoch is right. */
@@ -145,6 +155,8 @@ void session_on_accepted(struct world *w, struct effects *fx,
 {
 	struct session *s = session_of_message(w, ev);
 
+	if (join_on_accepted(w, ev))
+		return;
 	if (s && s->returning) {
 		linger_accepted(w, fx, s);
 		return;
@@ -162,6 +174,7 @@ void session_on_accepted(struct world *w, struct effects *fx,
 	s->row.accept_ms = w->now_ms - s->assigned_ms;
 	s->row.accepted_wall_ms = w->wall_ms;
 	limit_begin(w, s);
+	share_note(w, s);
 	request_settled(w, s);
 	world_save_session_late(w, s);
 	m->row.failures = 0;
@@ -188,6 +201,8 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 	TEXT_SET(s->row.end_text, text);
 	timer_stop(&w->timers, &s->timer);
 	list_remove(&s->live_link);
+	share_remove(w, s);
+	joins_dismiss(fx, s, text);
 	ticket_forget(w, s);
 	request_settled(w, s);
 	count(w, s, -1);
@@ -216,7 +231,7 @@ void session_finish(struct world *w, struct effects *fx, struct session *s,
 	if (s->row.ticket[0] && m->created && !m->touched)
 		rung = RUNG_CLEAN;
 	/* Its gateway may be at it still. */
-	if (in_place && s->held && !PLANTED(S2_NOT_LET_GO))
+	if (in_place && session_is_held(s) && !PLANTED(S2_NOT_LET_GO))
 		rung = clean_below(m);
 	machine_begin_clean(w, fx, m, rung,
 			    final == SESSION_CLOSED ? "session ended" : text);
@@ -228,7 +243,7 @@ void session_on_failed(struct world *w, struct effects *fx,
 	struct session *s = of_epoch(w, ev);
 	char text[ROW_TEXT_SIZE];
 
-	if (!s)
+	if (join_on_failed(w, fx, ev) || !s)
 		return;
 	text_copy_slice(text, sizeof(text), ev->session.text);
 	session_let_go(w, fx, s);
@@ -247,39 +262,63 @@ void session_on_failed(struct world *w, struct effects *fx,
 	}
 }
 
-/* Counts of its present connection, on top of those before. */
-static void count_bytes(struct session *s, uint64_t in, uint64_t out)
+void session_count_bytes(struct session *s)
 {
-	s->row.bytes_in = s->row.past_in + in;
-	s->row.bytes_out = s->row.past_out + out;
+	s->row.bytes_in = s->row.past_in + s->own_in;
+	s->row.bytes_out = s->row.past_out + s->own_out;
+	LIST_EACH(&s->joins, it) {
+		const struct join *j = LIST_ENTRY(it, struct join, link);
+
+		s->row.bytes_in += j->in;
+		s->row.bytes_out += j->out;
+	}
+}
+
+/* Counts of its own present connection. */
+static void count_own(struct session *s, uint64_t in, uint64_t out)
+{
+	s->own_in = in;
+	s->own_out = out;
+	session_count_bytes(s);
+}
+
+void session_left(struct world *w, struct effects *fx, struct session *s,
+		  enum session_end how, const char *text)
+{
+	if (how == END_LOST && linger_begin(w, fx, s, text))
+		return;
+	session_finish(w, fx, s, how == END_CLOSED || how == END_STOPPED ?
+				 SESSION_CLOSED : SESSION_LOST, text);
 }
 
 void session_on_ended(struct world *w, struct effects *fx,
 		      const struct event *ev)
 {
 	struct session *s = of_epoch(w, ev);
-	enum session_state final = SESSION_LOST;
 	bool given_up = s && s->away && s->held;
 	char text[ROW_TEXT_SIZE];
 
+	if (join_on_ended(w, fx, ev))
+		return;
 	if (s)
 		session_let_go(w, fx, s);
 	s = session_of_message(w, ev);
 	/* Away: it was thought lost, and its gateway knows that it ended. */
 	if (!s || (s->away && given_up))
 		return;
-	if (ev->session.how == END_CLOSED || ev->session.how == END_STOPPED)
-		final = SESSION_CLOSED;
-	else if (s->away)
+	if (s->away && ev->session.how != END_CLOSED &&
+	    ev->session.how != END_STOPPED)
 		return;
 	if (!s->away)
-		count_bytes(s, ev->session.bytes_in, ev->session.bytes_out);
+		count_own(s, ev->session.bytes_in, ev->session.bytes_out);
+	if (join_goes_on(w, fx, s, ev->session.confirm))
+		return;
 	s->confirm = ev->session.confirm;
+	s->end_gateway = s->row.gateway;
+	s->end_id = s->row.id;
 	s->drained = ev->session.drained;
 	text_copy_slice(text, sizeof(text), ev->session.text);
-	if (ev->session.how == END_LOST && linger_begin(w, fx, s, text))
-		return;
-	session_finish(w, fx, s, final, text);
+	session_left(w, fx, s, ev->session.how, text);
 }
 
 void session_give_up(struct world *w, struct effects *fx, struct machine *m)
@@ -300,12 +339,12 @@ void session_on_bytes(struct world *w, const struct event *ev)
 {
 	struct session *s = world_session(w, ev->session.session);
 
-	if (!s || session_is_final(s) || s->away)
+	if (join_on_bytes(w, ev) || !s || session_is_final(s) || s->away)
 		return;
-	if (s->row.bytes_in != s->row.past_in + ev->session.bytes_in ||
-	    s->row.bytes_out != s->row.past_out + ev->session.bytes_out)
+	if (s->own_in != ev->session.bytes_in ||
+	    s->own_out != ev->session.bytes_out)
 		limit_moved(w, s, 0);
-	count_bytes(s, ev->session.bytes_in, ev->session.bytes_out);
+	count_own(s, ev->session.bytes_in, ev->session.bytes_out);
 	s->changed = w->turn;	/* shown; saved with the session's end */
 }
 
@@ -322,13 +361,14 @@ void session_cleaned(struct world *w, struct effects *fx, struct machine *m,
 		s->row.clean_ms = w->wall_ms - s->row.ended_wall_ms;
 		s->row.cleaned_wall_ms = w->wall_ms;
 	}
+	joins_forget(w, fx, s);
 	world_save_session(w, s);
 	list_add_tail(&w->done, &s->done_link);
 	if (s->confirm) {
 		struct effect *e = effects_add(fx, EFFECT_CONFIRMED);
 
-		e->gateway = s->row.gateway;
-		e->session = s->row.id;
+		e->gateway = s->end_gateway;
+		e->session = s->end_id;
 		e->ok = clean;
 		e->text = effects_text(fx, "%s", text);
 	}

@@ -153,6 +153,7 @@ struct site_application {
 	uint32_t port;
 	char path[SITE_SOCKET_SIZE];
 	enum site_identity identity;
+	bool shared;			/* connections = "shared" (core/share.c) */
 	bool agent;			/* machines run the guest agent */
 	struct site_names resources;	/* never "all" */
 	uint32_t hooks;			/* 1 << enum site_hook */

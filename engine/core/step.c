@@ -76,6 +76,9 @@ static void on_tick(struct world *w, struct effects *fx)
 		case TIMER_NODE:
 			node_on_timer(w, fx, OWNER(t, struct node, timer));
 			break;
+		case TIMER_JOIN:
+			join_on_timer(w, fx, OWNER(t, struct join, timer));
+			break;
 		case TIMER_CHANGE:
 			change_on_timer(w, fx, OWNER(t, struct change, timer));
 			break;
@@ -248,6 +251,7 @@ void engine_step(struct world *w, const struct event *ev, struct effects *fx)
 	w->wall_ms = ev->wall_ms;
 	w->offset_s = ev->offset_s;
 	dispatch(w, ev, fx);
+	shares_kick(w, fx);
 	pools_balance(w, fx);
 	queue_tell(w, fx);
 	resources_kick(w, fx);

@@ -28,6 +28,10 @@ void world_init(struct world *w, uint64_t site_key, uint64_t term)
 	list_init(&w->moved_lines);
 	list_init(&w->token_list);
 	list_init(&w->balance);
+	map_init(&w->joins);
+	list_init(&w->join_list);
+	list_init(&w->share_list);
+	list_init(&w->moved_shares);
 	list_init(&w->save_machines);
 	list_init(&w->save_sessions);
 	list_init(&w->late_machines);
@@ -76,6 +80,8 @@ void world_fini(struct world *w)
 	rules_fini(w);
 	queue_clear(w);
 	tokens_fini(w);
+	joins_fini(w);
+	shares_fini(w);
 	dict_clear(&w->keys);
 	dict_clear(&w->turn_keys);
 	dict_clear(&w->tickets);

@@ -38,13 +38,14 @@ enum {
 	BASE_LOOK_MS = 30000,		/* between two looks at a pool's base */
 	BASE_RETRY_MS = 5000,		/* while it cannot be used */
 	HEALTHY_MS = 60000,		/* ready so long: earlier failures forgotten */
+	GATEWAY_GRACE_MS = 10000,	/* over the machine's own time to accept */
 	LATE_MS = 1000,			/* what is saved late is saved within this */
 };
 
 /* What timers belong to. */
 enum timer_kind { TIMER_MACHINE = 1, TIMER_CALL, TIMER_REQUEST, TIMER_HOST,
 		  TIMER_LINE, TIMER_POOL, TIMER_LATE, TIMER_SESSION, TIMER_BASE,
-		  TIMER_NODE, TIMER_CHANGE, TIMER_RULE, TIMER_MINUTE };
+		  TIMER_NODE, TIMER_JOIN, TIMER_CHANGE, TIMER_RULE, TIMER_MINUTE };
 
 enum host_state { HOST_CONNECTING, HOST_UP, HOST_NOT_ANSWERING };
 
@@ -227,6 +228,25 @@ struct way {
 	uint32_t failures;
 };
 
+/* A further connection of a session (join.c). */
+struct join {
+	struct join_row row;
+	struct list link;	/* session.joins */
+	struct list all_link;	/* world.join_list */
+	uint64_t in, out;	/* bytes */
+	struct timer timer;	/* until the machine accepted it */
+	bool reported;		/* the adopted gateway holds it */
+};
+
+/* What a user has of an application with shared connections (share.c). */
+struct share {
+	struct list sessions;	/* live, oldest first */
+	struct list followers;	/* requests that wait to join one, in order */
+	struct request *first;	/* takes a machine for all of them, or NULL */
+	struct list link, moved_link;
+	char key[ROW_USER_SIZE + ROW_NAME_SIZE];
+};
+
 struct session {
 	struct session_row row;
 	struct list live_link, save_link, late_link, done_link;
@@ -255,6 +275,15 @@ struct session {
 	bool returning;		/* has one that the machine has not accepted */
 	int64_t away_ms, lingers_ms;	/* since, until; boot time */
 	uint64_t nonce;		/* of the present connection's accept */
+	/* Further connections.  Its own is gone when row.gateway is none. */
+	struct list joins;
+	uint32_t join_count;
+	struct share *share;	/* of a shared application, or NULL */
+	struct list share_link;
+	uint64_t own_in, own_out;	/* bytes of its own connection */
+	/* Of its last connection, which waits for CONFIRMED. */
+	uint32_t end_gateway;
+	uint64_t end_id;
 	char stop_text[64];
 	uint64_t changed;
 };
@@ -272,6 +301,8 @@ struct request {
 	struct grant *grants;	/* as many, or NULL: one on its connection */
 	uint64_t session;	/* that is to accept, 0 = none */
 	bool waited, gone;	/* the client went away */
+	struct share *share;	/* it is the first of, or follows; or NULL */
+	struct list follow_link;
 	char token[SITE_HASH_SIZE];	/* it came with, or "" */
 	int64_t requested_ms, deadline_ms;
 	struct list wait_link;	/* all that wait, in order of entering */
@@ -385,6 +416,10 @@ struct world {
 	struct list token_list;		/* oldest first */
 	uint32_t token_count;
 	struct list live;	/* sessions not final, oldest first */
+	struct map joins;	/* id -> struct join */
+	struct list join_list;	/* oldest first */
+	struct dict shares;	/* "user application" -> struct share */
+	struct list share_list, moved_shares;	/* moved: to be looked at */
 	struct list away;	/* those of them without a connection */
 	struct list waiting;	/* requests, in order of entering */
 	uint32_t waiting_count;

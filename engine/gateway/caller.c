@@ -377,6 +377,7 @@ void caller_on_assign(struct gateway *g, struct message *m)
 	}
 	poll_timer_stop(&g->poll, &c->timer);
 	c->session = a->session;
+	c->of = m->request;
 	c->machine_id = a->machine;
 	c->incarnation = m->incarnation;
 	c->nonce = a->nonce;
@@ -482,7 +483,7 @@ void caller_on_confirmed(struct gateway *g, const struct message *m)
 		return;
 	}
 	native_begin(&b, NATIVE_CONFIRMED, 0);
-	native_put_u64(&b, NATIVE_TAG_SESSION, w->session);
+	native_put_u64(&b, NATIVE_TAG_SESSION, caller_session(c));
 	end_put_frame(g, &c->client, &b);
 	caller_linger(g, c);
 }

@@ -172,7 +172,8 @@ static size_t proxy_header(const struct caller *c,
 		.application = a->application,
 	};
 
-	snprintf(id, sizeof(id), "session/%llu", (unsigned long long)c->session);
+	snprintf(id, sizeof(id), "session/%llu",
+		 (unsigned long long)caller_session(c));
 	snprintf(incarnation, sizeof(incarnation), "%llu",
 		 (unsigned long long)c->incarnation);
 	p.unique_id = slice_of(id);

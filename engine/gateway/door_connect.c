@@ -136,9 +136,9 @@ static struct greeting *connect_greeting(const struct caller *c,
 	int n = snprintf(bytes, sizeof(bytes),
 			 "HTTP/1.1 200 Connection established\r\n"
 			 "Remuda-Session: session/%llu\r\n\r\n",
-			 (unsigned long long)assign->session_assign.session);
+			 (unsigned long long)caller_session(c));
 
-	(void)c;
+	(void)assign;
 	return door_greeting(bytes, (size_t)n);
 }
 

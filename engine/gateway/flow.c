@@ -149,8 +149,9 @@ static void over(struct gateway *g, struct caller *c)
 	end_close(g, &c->machine, c->how != WIRE_END_CLOSED);
 	list_remove(&c->changed);
 	/* Resources are cut before anybody can start cleaning; a session that
-	 * was lost may linger, and the engine says when it does not. */
-	if (c->how != WIRE_END_LOST)
+	 * was lost may linger, one that is shared may go on elsewhere, and the
+	 * engine says when it does not. */
+	if (c->how != WIRE_END_LOST && !c->of)
 		port_on_close(g, c->machine_id, c->session);
 	tell_ended(g, c);
 	if (!c->confirm)

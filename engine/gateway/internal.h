@@ -146,6 +146,7 @@ struct caller {
 	uint64_t taken;			/* refused: the session its id has */
 	/* The session, 0 when there is none. */
 	uint64_t session, machine_id, incarnation, nonce;
+	uint64_t of;			/* the one it shares with others, or 0 */
 	enum wire_endpoint endpoint;
 	bool accepted;
 	bool touched;			/* a byte may have reached the machine */
@@ -160,6 +161,11 @@ struct caller {
 	char why[160];
 };
 
+/* The session as machine and client know it. */
+static inline uint64_t caller_session(const struct caller *c)
+{
+	return c->of ? c->of : c->session;
+}
 const char *caller_name(char out[32], const struct caller *c);
 void caller_move(struct caller *c, enum caller_state to);
 /* A client that came through l; takes fd. */

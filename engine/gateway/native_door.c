@@ -107,9 +107,8 @@ static struct greeting *native_greeting(const struct caller *c,
 	struct native_builder b;
 	size_t n;
 
-	(void)c;
 	native_begin(&b, NATIVE_ALLOCATED, 0);
-	native_put_u64(&b, NATIVE_TAG_SESSION, a->session);
+	native_put_u64(&b, NATIVE_TAG_SESSION, caller_session(c));
 	native_put_bytes(&b, NATIVE_TAG_MACHINE, a->machine_name.ptr,
 			 a->machine_name.length);
 	native_put_u64(&b, NATIVE_TAG_INCARNATION, m->incarnation);

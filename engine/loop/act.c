@@ -338,6 +338,7 @@ static void assign_send(struct shell *sh, const struct effect *e,
 	const struct session *s = world_session(&sh->world, e->session);
 	int fd = e->call ? shell_take_fd(sh, e->call) : -1;
 	struct message msg = { .type = WIRE_TYPE_session_assign,
+			       .request = s->share || e->join ? e->session : 0,
 			       .incarnation = e->incarnation };
 	char address[160];
 
@@ -349,7 +350,7 @@ static void assign_send(struct shell *sh, const struct effect *e,
 	machine_address(m, 0, address, sizeof(address));
 	msg.session_assign = (struct wire_session_assign){
 		.conn = e->conn,
-		.session = e->session,
+		.session = e->join ? e->join : e->session,
 		.machine = e->machine,
 		.machine_name = slice_of(m->row.name),
 		.endpoint = (uint8_t)m->pool->application.endpoint,
@@ -579,6 +580,8 @@ void shell_perform(struct shell *sh, const struct effect *e)
 	case EFFECT_SAVE_OVERRIDE:
 	case EFFECT_SAVE_TOKEN:
 	case EFFECT_DELETE_TOKEN:
+	case EFFECT_SAVE_JOIN:
+	case EFFECT_DELETE_JOIN:
 	case EFFECT_SAVE_VOLUME:
 	case EFFECT_DELETE_VOLUME:
 	case EFFECT_DELETE_OVERRIDE:

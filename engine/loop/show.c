@@ -218,7 +218,8 @@ json_t *show_session_row(const struct session_row *r)
 	SET(o, "machine", show_text(r->machine_name));
 	SET(o, "incarnation", json_integer((json_int_t)r->incarnation));
 	SET(o, "pool", show_text(r->pool));
-	SET(o, "gateway", json_integer(r->gateway));
+	SET(o, "gateway", r->gateway < WORLD_GATEWAYS_MAX ?
+			  json_integer(r->gateway) : json_null());
 	SET(o, "requested", show_time(r->requested_wall_ms));
 	SET(o, "assigned", show_time(r->assigned_wall_ms));
 	SET(o, "accepted", show_time(r->accepted_wall_ms));
@@ -231,6 +232,7 @@ json_t *show_session_row(const struct session_row *r)
 						  json_null());
 	SET(o, "clean_ms", r->cleaned_wall_ms ? json_integer(r->clean_ms) :
 						json_null());
+	SET(o, "connections", json_integer(r->connections));
 	SET(o, "bytes_in", json_integer((json_int_t)r->bytes_in));
 	SET(o, "bytes_out", json_integer((json_int_t)r->bytes_out));
 	SET(o, "end_text", show_text(r->end_text));
@@ -247,6 +249,11 @@ json_t *show_session(const struct session *s)
 		[WAY_NONE] = "not in the site",
 	};
 	json_t *o = show_session_row(&s->row), *resources = json_array();
+	bool own = !s->away && s->row.gateway < WORLD_GATEWAYS_MAX;
+
+	SET(o, "open", json_integer(
+		sm_is_final(&session_table, s->row.state) ? 0 :
+		s->join_count + own));
 
 	for (uint32_t i = 0; i < s->way_count; i++) {
 		const struct way *way = &s->ways[i];
@@ -415,6 +422,7 @@ json_t *show_application(const struct shell *sh,
 	SET(o, "pools", pools);
 	SET(o, "endpoint", json_string(endpoints[a->endpoint]));
 	SET(o, "identity", json_string(identities[a->identity]));
+	SET(o, "connections", json_string(a->shared ? "shared" : "one"));
 	SET(o, "resources", show_names(&a->resources));
 	SET(o, "hooks", list);
 	SET(o, "version", show_text(a->version));

@@ -76,6 +76,9 @@ int take_application(void *object, const json_t *json, struct error *err)
 		{ "none", IDENTITY_NONE }, { "proxy", IDENTITY_PROXY },
 		{ "agent", IDENTITY_AGENT }, { NULL, 0 },
 	};
+	static const struct word connections[] = {
+		{ "one", 0 }, { "shared", 1 }, { NULL, 0 },
+	};
 	struct site_application *app = object;
 	struct reader r = read_begin("application", json, app->name,
 				     &app->place, text_is_name, err);
@@ -83,6 +86,7 @@ int take_application(void *object, const json_t *json, struct error *err)
 	read_endpoint(&r, app);
 	app->identity =
 		(enum site_identity)read_word(&r, "identity", identities);
+	app->shared = read_word(&r, "connections", connections) != 0;
 	app->agent = read_flag(&r, "agent");
 	read_names(&r, "resources", false, &app->resources);
 	read_hooks(&r, &app->hooks);

@@ -184,6 +184,10 @@ static int save_effect(struct shell *sh, const struct effect *e,
 		return db_save_token(sh->db, &e->row->token, err);
 	case EFFECT_DELETE_TOKEN:
 		return db_delete_token(sh->db, e->row->token.hash, err);
+	case EFFECT_SAVE_JOIN:
+		return db_save_join(sh->db, &e->row->join, err);
+	case EFFECT_DELETE_JOIN:
+		return db_delete_join(sh->db, e->session, err);
 	case EFFECT_SAVE_CLUSTER:
 		return db_save_cluster(sh->db, &e->row->cluster, err);
 	case EFFECT_SAVE_CHANGE:
@@ -363,12 +367,13 @@ struct rows {
 	struct override_row *overrides;
 	struct volume_row *volumes;
 	struct token_row *tokens;
+	struct join_row *joins;
 	struct cluster_row *clusters;
 	struct change_row *changes;
 	struct decision_row *decisions;
 	struct ledger_row *ledgers;
 	size_t machine_count, session_count, override_count, volume_count,
-		token_count, cluster_count, change_count, decision_count,
+		token_count, join_count, cluster_count, change_count, decision_count,
 		ledger_count;
 };
 
@@ -389,6 +394,7 @@ ADD_ROW(session, session_row)
 ADD_ROW(override, override_row)
 ADD_ROW(volume, volume_row)
 ADD_ROW(token, token_row)
+ADD_ROW(join, join_row)
 ADD_ROW(cluster, cluster_row)
 ADD_ROW(change, change_row)
 ADD_ROW(decision, decision_row)
@@ -441,6 +447,7 @@ static void read_rows(struct shell *sh, struct rows *r)
 	    db_load_overrides(sh->db, add_override, r, &err) < 0 ||
 	    db_load_volumes(sh->db, add_volume, r, &err) < 0 ||
 	    db_load_tokens(sh->db, add_token, r, &err) < 0 ||
+	    db_load_joins(sh->db, add_join, r, &err) < 0 ||
 	    db_load_clusters(sh->db, add_cluster, r, &err) < 0 ||
 	    db_load_changes(sh->db, add_change, r, &err) < 0 ||
 	    db_load_decisions(sh->db, add_decision, r, &err) < 0 ||
@@ -455,10 +462,17 @@ static void free_rows(struct rows *r)
 	free(r->overrides);
 	free(r->volumes);
 	free(r->tokens);
+	free(r->joins);
 	free(r->clusters);
 	free(r->changes);
 	free(r->decisions);
 	free(r->ledgers);
+}
+
+static void know_gateway(struct shell *sh, uint32_t index)
+{
+	if (index >= sh->gateway_count && index < WORLD_GATEWAYS_MAX)
+		sh->gateway_count = index + 1;
 }
 
 void shell_apply_site(struct shell *sh, struct site_spec *spec)
@@ -472,7 +486,7 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 #define ROWS(name) .name##s = r.name##s, .name##_count = r.name##_count
 		rows = (struct world_rows){
 			ROWS(machine), ROWS(session), ROWS(override),
-			ROWS(volume), ROWS(token), ROWS(cluster), ROWS(change),
+			ROWS(volume), ROWS(token), ROWS(join), ROWS(cluster), ROWS(change),
 			ROWS(decision), ROWS(ledger),
 		};
 #undef ROWS
@@ -485,8 +499,8 @@ void shell_apply_site(struct shell *sh, struct site_spec *spec)
 	world_check(&sh->world);
 	/* Gateways of an earlier start with more of them are adopted too. */
 	for (size_t i = 0; i < r.session_count; i++)
-		if (r.sessions[i].gateway >= sh->gateway_count &&
-		    r.sessions[i].gateway < WORLD_GATEWAYS_MAX)
-			sh->gateway_count = r.sessions[i].gateway + 1;
+		know_gateway(sh, r.sessions[i].gateway);
+	for (size_t i = 0; i < r.join_count; i++)
+		know_gateway(sh, r.joins[i].gateway);
 	free_rows(&r);
 }

@@ -77,6 +77,11 @@ static void check_application(lua_State *L, json_t *site, json_t *o)
 	if (has(o, "warn_ms") && count_of(o, "warn_ms") >= count_of(o, "longest_ms"))
 		FAULT(L, kind, o, "write longest = \"8 h\", or leave warn out",
 		      "'warn' must be shorter than 'longest'");
+	if (strcmp(text_of(o, "connections"), "shared") == 0 &&
+	    strcmp(text_of(o, "endpoint"), "tcp") != 0)
+		FAULT(L, kind, o, "write endpoint = \"tcp:PORT\", or leave "
+		      "connections out", "connections = \"shared\" needs a tcp "
+		      "endpoint: another takes one connection at a time");
 	bool agent = strcmp(identity, "agent") == 0;
 	if (agent && !accept)
 		FAULT(L, kind, o, "write accept = function(machine, session) "

@@ -76,7 +76,7 @@ static const struct field application_fields[] = {
 	DURATION("linger", SECOND, DAY, NULL),
 	DURATION("half_close_limit", SECOND, DAY, "5 min"),
 	LATER("replay", "write it in the cluster"),
-	LATER("connections", "every session has one connection"),
+	WORD("connections", "one|shared", "one"),
 	{ .name = NULL },
 };
 

@@ -18,6 +18,7 @@
  *     "endpoint_host": "", "endpoint_port": 25,      tcp only
  *     "endpoint_path": "/run/x/{machine}.sock",      unix only
  *     "identity": "proxy" | "agent" | "none", "agent": true,
+ *     "connections": "one" | "shared",
  *     "resources": ["files"], "hooks": ["prepare", "clean"],
  *     "prepared": fingerprint of the prepare hook, or "",
  *     "prepare_deadline_ms", "ready_deadline_ms", "accept_deadline_ms",

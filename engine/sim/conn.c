@@ -39,6 +39,11 @@ struct conn *conn_of_session(const struct sim *s, uint32_t gateway,
 	return NULL;
 }
 
+uint64_t conn_session(const struct conn *c)
+{
+	return c->of ? c->of : c->session;
+}
+
 /* Timers name a connection by its place in the list of all. */
 static struct conn *conn_at(const struct sim *s, uint64_t index)
 {
@@ -248,7 +253,7 @@ static void not_accepted(struct sim *s, struct conn *c, const char *why)
 	p->ev.session.touched = c->touched;
 	p->ev.session.text = post_text(p, why);
 	gateway_post(s, c->gateway, p);
-	c->session = 0;
+	c->session = c->of = 0;
 	c->state = CONN_REQUESTED;
 	c->since_ms = s->now_ms;
 	/* A client that has gone meanwhile is noticed now. */
@@ -339,6 +344,20 @@ static void ask_more(struct sim *s, struct conn *c)
 	gateway_post(s, c->gateway, p);
 }
 
+/* When a byte of its session last moved, on any connection. */
+static int64_t moved_ms(const struct sim *s, const struct conn *c)
+{
+	int64_t last = c->moved_ms;
+
+	for (size_t i = 0; i < s->conns.count; i++) {
+		const struct conn *d = s->conns.items[i];
+
+		if (conn_session(d) == conn_session(c) && d->moved_ms > last)
+			last = d->moved_ms;
+	}
+	return last;
+}
+
 /* Bytes flow now and then; at some time the client has had enough. */
 static void flows(struct sim *s, struct item *it)
 {
@@ -350,10 +369,12 @@ static void flows(struct sim *s, struct item *it)
 		return;
 	check_limit(s, c);
 	if (c->silent && l && l->state == DOMAIN_RUNNING) {
-		if (s->now_ms > c->moved_ms + c->idle_ms + LIMIT_SLACK_MS)
+		int64_t quiet_ms = s->now_ms - moved_ms(s, c);
+
+		if (quiet_ms > c->idle_ms + LIMIT_SLACK_MS)
 			sim_broken(s, "L8", "session/%llu is idle for %lld ms",
-				   (unsigned long long)c->session,
-				   (long long)(s->now_ms - c->moved_ms));
+				   (unsigned long long)conn_session(c),
+				   (long long)quiet_ms);
 		sim_at(s, s->now_ms + 5000, flows, NULL, it->a, it->b);
 		return;
 	}
@@ -364,8 +385,8 @@ static void flows(struct sim *s, struct item *it)
 		conn_finish(s, c, !l ? END_MACHINE : lost ? END_LOST : END_CLOSED);
 		return;
 	}
-	oracle_touch(s, l, c->session);
-	l->residue = c->session;
+	oracle_touch(s, l, conn_session(c));
+	l->residue = conn_session(c);
 	l->used = true;
 	if (c->channel)
 		l->port = c->session;
@@ -401,7 +422,7 @@ static void accepts(struct sim *s, struct item *it)
 	for (size_t i = 0; c->ends_ms && i < s->conns.count; i++) {
 		const struct conn *d = s->conns.items[i];
 
-		if (d != c && d->session == c->session && d->ends_ms &&
+		if (d != c && conn_session(d) == conn_session(c) && d->ends_ms &&
 		    d->ends_ms < c->ends_ms)
 			c->ends_ms = d->ends_ms;	/* he came back to it */
 	}
@@ -434,15 +455,15 @@ static void dial(struct sim *s, struct conn *c, int64_t accept_ms)
 	for (size_t i = 0; i < s->conns.count; i++) {
 		const struct conn *d = s->conns.items[i];
 
-		if (d != c && d->life == c->life && d->session != c->session &&
+		if (d != c && d->life == c->life && conn_session(d) != conn_session(c) &&
 		    d->state >= CONN_ACCEPTING && d->state <= CONN_DRAINING)
 			sim_broken(s, "S2", "session/%llu dials %s while session/%llu lives there",
 				   (unsigned long long)c->session, l->name,
 				   (unsigned long long)d->session);
 	}
-	oracle_touch(s, l, c->session);
+	oracle_touch(s, l, conn_session(c));
 	c->touched = true;
-	l->residue = c->session;
+	l->residue = conn_session(c);
 	l->used = true;
 	if (c->channel)
 		l->port = c->session;
@@ -466,7 +487,8 @@ void conn_assign(struct sim *s, const struct order *o)
 
 	if (!c || c->state != CONN_REQUESTED) {	/* the client has gone */
 		struct conn none = { .gateway = o->e.gateway,
-				     .session = o->e.session,
+				     .session = o->e.join ? o->e.join :
+							    o->e.session,
 				     .machine = o->e.machine,
 				     .incarnation = o->e.incarnation };
 		struct post *p = session_post(s, &none, EVENT_FAILED);
@@ -478,7 +500,8 @@ void conn_assign(struct sim *s, const struct order *o)
 	}
 	l = o->channel ? life_by_id(s, o->life) :
 			 life_of_machine(s, o->e.machine);
-	c->session = o->e.session;
+	c->session = o->e.join ? o->e.join : o->e.session;
+	c->of = o->e.join ? o->e.session : 0;
 	c->machine = o->e.machine;
 	c->incarnation = o->e.incarnation;
 	c->life = l ? l->id : 0;
@@ -505,7 +528,7 @@ void conns_extended(struct sim *s, uint64_t session, int64_t ms)
 	for (size_t i = 0; i < s->conns.count; i++) {
 		struct conn *c = s->conns.items[i];
 
-		if (c->session == session && c->ends_ms)
+		if (conn_session(c) == session && c->ends_ms)
 			c->ends_ms += ms;
 	}
 }

@@ -116,9 +116,9 @@ static void report(struct sim *s, uint32_t gateway)
 		if (c->gateway != gateway || c->state < CONN_ACCEPTING ||
 		    c->state > CONN_DRAINING)
 			continue;
-		if (!store_session(s, c->session))
+		if (!store_session(s, conn_session(c)))
 			sim_broken(s, "S3", "gateway %u holds session/%llu, which has no row",
-				   gateway, (unsigned long long)c->session);
+				   gateway, (unsigned long long)conn_session(c));
 		p = post_new(s, EVENT_GATEWAY_SESSION);
 		p->ev.held.gateway = gateway;
 		p->ev.held.conn = c->id;
@@ -255,7 +255,8 @@ void gateway_die(struct sim *s, uint32_t gateway)
 static void confirmed(struct sim *s, const struct order *o)
 {
 	struct conn *c = conn_of_session(s, o->e.gateway, o->e.session);
-	const struct session_row *row = store_session(s, o->e.session);
+	const struct session_row *row =
+		c ? store_session(s, conn_session(c)) : NULL;
 
 	if (!c || c->state != CONN_CONFIRMING)
 		return;

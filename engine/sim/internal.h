@@ -172,6 +172,7 @@ struct conn {
 	int64_t since_ms;
 	/* Its session, 0 = none. */
 	uint64_t session, machine, incarnation, life;
+	uint64_t of;		/* the session it joined, 0 = its own */
 	bool channel, accepted, touched, confirm;
 	/* Stays until it is told to go: busily, or without another byte. */
 	bool stays, silent;
@@ -239,6 +240,7 @@ struct store {
 	struct map machines, sessions, deleted;
 	struct map last;		/* machine -> its newest session */
 	struct array session_list, machine_list;	/* rows, by first save */
+	struct array joins;		/* struct join_row, by first save */
 	struct token_row tokens[64];
 	size_t token_count;
 	struct override_row overrides[64];
@@ -379,6 +381,7 @@ int64_t engine_turn_at(const struct sim *s);
 void store_commit(struct sim *s);
 void store_fini(struct store *st);
 const struct session_row *store_session(const struct sim *s, uint64_t id);
+const struct join_row *store_join(const struct sim *s, uint64_t id);
 const struct machine_row *store_machine(const struct sim *s, uint64_t id);
 const struct session_row *store_find(const struct sim *s, struct slice user,
 				     struct slice key);
@@ -448,6 +451,8 @@ void gateway_order(struct sim *s, struct order *o);
 void gateway_post(struct sim *s, uint32_t gateway, struct post *p);
 struct conn *conn_of_session(const struct sim *s, uint32_t gateway,
 			     uint64_t session);
+/* The session whose connection it is, its own or one it joined. */
+uint64_t conn_session(const struct conn *c);
 struct conn *conn_by_id(const struct sim *s, uint32_t gateway, uint64_t id);
 void conn_arrive(struct sim *s);
 void conn_request(struct sim *s, struct conn *c);

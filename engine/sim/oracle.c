@@ -94,6 +94,40 @@ static void came_back(struct sim *s, const struct session_row *row)
 	}
 }
 
+/* A second machine for somebody whose session can be joined (S28).  Who waited
+ * or had a machine that did not accept was on his way before that was so. */
+static void stays_one(struct sim *s, const struct session_row *row)
+{
+	const struct conn *c = tickets_conn(s, row);
+
+	LIST_EACH(&s->world.live, it) {
+		const struct session *e = LIST_ENTRY(it, struct session, live_link);
+
+		if (row->ticket[0] || row->wait_ms || (c && c->tries > 1) ||
+		    e->row.id == row->id || !e->share || e->away || e->returning ||
+		    e->stopping || e->row.state != SESSION_ACTIVE ||
+		    e->row.ticket[0] || e->row.accepted_wall_ms >= row->assigned_wall_ms ||
+		    strcmp(e->row.user, row->user) != 0 ||
+		    strcmp(e->row.application, row->application) != 0)
+			continue;
+		sim_broken(s, "S28", "%s gets session/%llu beside session/%llu, which he could join",
+			   row->user, ull(row->id), ull(e->row.id));
+	}
+}
+
+/* Ended in order, and somebody's bytes flow on (S28). */
+static void ends_last(struct sim *s, const struct session_row *row)
+{
+	for (size_t i = 0; i < s->conns.count; i++) {
+		const struct conn *c = s->conns.items[i];
+
+		if (c->state == CONN_FLOWING && conn_session(c) == row->id)
+			sim_broken(s, "S28", "session/%llu is %s, its connection %llu at gateway %u is not",
+				   ull(row->id), sm_name(&session_table, row->state),
+				   ull(c->id), c->gateway);
+	}
+}
+
 void oracle_session(struct sim *s, const struct session_row *old,
 		    const struct session_row *row)
 {
@@ -104,8 +138,11 @@ void oracle_session(struct sim *s, const struct session_row *old,
 	if (!old) {
 		new_session(s, row);
 		came_back(s, row);
+		stays_one(s, row);
 		return;
 	}
+	if (row->state == SESSION_CLOSED && old->state != row->state)
+		ends_last(s, row);
 	if (sm_is_final(&session_table, old->state) && old->state != row->state)
 		sim_broken(s, "S9", "session/%llu went from %s to %s",
 			   ull(row->id), sm_name(&session_table, old->state),
@@ -113,6 +150,7 @@ void oracle_session(struct sim *s, const struct session_row *old,
 	/* Its gateway, of the same life, has told how it ended (S10). */
 	uint64_t closed = (uintptr_t)map_get(&s->closed, row->id);
 	if (closed && row->state == SESSION_LOST && s->swarm.records_first &&
+	    row->gateway < GATEWAYS_MAX &&
 	    s->gateways[row->gateway].epoch + 1 == closed &&
 	    strstr(row->end_text, "does not hold it"))
 		sim_broken(s, "S10", "session/%llu ended in order at gateway %u and is recorded as lost",
@@ -245,6 +283,23 @@ void oracle_act(struct sim *s, const struct effect *e)
 			   effect_name(e->kind), ull(e->machine));
 }
 
+/* Only who may have it joins a session, and it is one that can be shared. */
+static void check_join(struct sim *s, const struct effect *e,
+		       const struct session_row *row, const struct conn *c)
+{
+	const struct join_row *join = store_join(s, e->join);
+
+	if (!e->join || !row)
+		return;
+	if (c && (!c->allowed || strcmp(c->application, row->application) != 0))
+		sim_broken(s, "S28", "%s, who may not have it, joins session/%llu",
+			   c->user, ull(row->id));
+	if (join && (join->session != e->session || join->gateway != e->gateway ||
+		     join->conn != e->conn))
+		sim_broken(s, "S3", "connection %llu is not saved as it is told",
+			   ull(e->join));
+}
+
 void oracle_assign(struct sim *s, const struct effect *e)
 {
 	const struct session_row *row = store_session(s, e->session);
@@ -256,8 +311,9 @@ void oracle_assign(struct sim *s, const struct effect *e)
 	const struct conn *c = conn_by_id(s, e->gateway, e->conn);
 
 	if (c && row && strcmp(c->user, row->user) != 0)
-		sim_broken(s, "S26", "session/%llu of %s is given to %s",
+		sim_broken(s, e->join ? "S28" : "S26", "session/%llu of %s is given to %s",
 			   ull(row->id), row->user, c->user);
+	check_join(s, e, row, c);
 	/* A return may come after the stop of an engine that died with it. */
 	if (map_get(&s->stopped, e->session) && !map_get(&s->accepted, e->session))
 		sim_broken(s, "S9", "session/%llu is assigned after it was stopped",

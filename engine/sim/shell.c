@@ -144,6 +144,12 @@ static void apply_first_site(struct sim *s)
 				      s->store.volumes.items[i])->row;
 	rows.volumes = volumes;
 	rows.volume_count = s->store.volumes.count;
+	struct join_row *joins = calloc(s->store.joins.count + 1, sizeof(*joins));
+	CHECK("", joins, "out of memory");
+	for (size_t i = 0; i < s->store.joins.count; i++)
+		joins[i] = *(struct join_row *)s->store.joins.items[i];
+	rows.joins = joins;
+	rows.join_count = s->store.joins.count;
 	struct ledger_row *ledgers = open_ledgers(s, &rows.ledger_count);
 	rows.ledgers = ledgers;
 	rows.clusters = &s->store.cluster;
@@ -162,6 +168,7 @@ static void apply_first_site(struct sim *s)
 	free(machines);
 	free(sessions);
 	free(volumes);
+	free(joins);
 	free(ledgers);
 	s->turn_ms = s->now_ms;
 }
@@ -392,6 +399,8 @@ static void perform(struct sim *s, const struct effect *e)
 	case EFFECT_SAVE_EVENT:
 	case EFFECT_SAVE_OVERRIDE:
 	case EFFECT_SAVE_TOKEN:
+	case EFFECT_SAVE_JOIN:
+	case EFFECT_DELETE_JOIN:
 	case EFFECT_DELETE_TOKEN:
 	case EFFECT_SAVE_VOLUME:
 	case EFFECT_DELETE_VOLUME:

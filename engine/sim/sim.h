@@ -100,7 +100,7 @@ struct sim_coverage {
 	uint64_t states[MACHINE_STATES];
 	/* Column MACHINE_STATES: without a machine. */
 	uint64_t faults[SIM_FAULTS][MACHINE_STATES + 1];
-	uint64_t sessions, accepted, crashes;
+	uint64_t sessions, joins, accepted, crashes;
 };
 
 struct sim_options {

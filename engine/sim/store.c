@@ -17,6 +17,17 @@ const struct session_row *store_session(const struct sim *s, uint64_t id)
 	return map_get(&s->store.sessions, id);
 }
 
+const struct join_row *store_join(const struct sim *s, uint64_t id)
+{
+	for (size_t i = 0; i < s->store.joins.count; i++) {
+		const struct join_row *row = s->store.joins.items[i];
+
+		if (row->id == id)
+			return row;
+	}
+	return NULL;
+}
+
 const struct machine_row *store_machine(const struct sim *s, uint64_t id)
 {
 	return map_get(&s->store.machines, id);
@@ -174,6 +185,35 @@ static void delete_override(struct sim *s, struct slice key)
 		   key.ptr);
 }
 
+static void save_join(struct sim *s, const struct join_row *row)
+{
+	struct join_row *kept = malloc(sizeof(*kept));
+
+	CHECK("", kept, "out of memory");
+	if (!store_session(s, row->session) || store_join(s, row->id))
+		sim_broken(s, "S3", "connection %llu joins session/%llu, which is not saved",
+			   (unsigned long long)row->id,
+			   (unsigned long long)row->session);
+	*kept = *row;
+	array_add(&s->store.joins, kept);
+	s->result->coverage.joins++;
+}
+
+static void delete_join(struct sim *s, uint64_t id)
+{
+	for (size_t i = 0; i < s->store.joins.count; i++) {
+		struct join_row *row = s->store.joins.items[i];
+
+		if (row->id != id)
+			continue;
+		array_remove(&s->store.joins, i);
+		free(row);
+		return;
+	}
+	sim_broken(s, "S3", "connection %llu was never saved",
+		   (unsigned long long)id);
+}
+
 static void save_counters(struct sim *s)
 {
 	const struct world *w = &s->world;
@@ -233,6 +273,10 @@ void store_commit(struct sim *s)
 			tokens_save(s, &e->row->token);
 		else if (e->kind == EFFECT_DELETE_TOKEN)
 			tokens_delete(s, &e->row->token);
+		else if (e->kind == EFFECT_SAVE_JOIN)
+			save_join(s, &e->row->join);
+		else if (e->kind == EFFECT_DELETE_JOIN)
+			delete_join(s, e->session);
 		else if (e->kind == EFFECT_SAVE_OVERRIDE)
 			save_override(s, &e->row->override);
 		else if (e->kind == EFFECT_SAVE_VOLUME)
@@ -262,6 +306,7 @@ void store_fini(struct store *st)
 	map_fini(&st->last);
 	array_free(&st->session_list);
 	array_free(&st->machine_list);
+	array_free(&st->joins);
 	array_free(&st->volumes);
 	array_free(&st->ledgers);
 }

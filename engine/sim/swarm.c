@@ -230,6 +230,7 @@ static void draw_application(struct sim *s, struct site_application *a, int i,
 		a->longest_ms = sim_between(s, 5, 60) * 1000;
 		a->warn_ms = sim_chance(s, 50) ? a->longest_ms / 2 : 0;
 	}
+	a->shared = a->endpoint == ENDPOINT_TCP && sim_chance(s, 40);
 }
 
 static void draw_pool(struct sim *s, struct site_pool *p, int i,

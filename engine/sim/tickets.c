@@ -106,6 +106,8 @@ void tickets_session(struct sim *s, const struct session_row *old,
 		return;
 	if (row->lingers_wall_ms || old->lingers_wall_ms)
 		return;	/* its user comes back: S26 looks at who he is */
+	if (!old->ticket[0] && row->gateway >= GATEWAYS_MAX)
+		return;	/* others joined it, its own connection is over */
 	if (!old->ticket[0] || old->gateway < GATEWAYS_MAX || !c ||
 	    strcmp(c->claim, old->ticket) != 0 || row->ticket[0])
 		sim_broken(s, "S17", "session/%llu goes to a connection that did not bring its ticket, or not the first",

@@ -132,7 +132,7 @@
  *             reason since boot_ms prepare_ms clean_ms sessions failures uuid job("create","prepare"..)
  *   session:  id ref("session/4711") state user application listener peer machine pool gateway
  *             requested assigned accepted ended ends lingers wait_ms accept_ms clean_ms bytes_in bytes_out
- *             end_text request_key incarnation resources["db (allowed)"] (of live ones that may reach any)
+ *             connections (so far) open (now; of live ones) end_text request_key incarnation resources["db (allowed)"] (of live ones that may reach any)
  *   request:  id ref user application listener peer state place requested deadline wait_ms code text
  *             while it waits: machines (wanted at once) priority
  *   listener: name door address user application state
@@ -182,7 +182,7 @@
  *   token:    id user application once state("good"|"held"|"used"|"expired") who created expires used
  *   why:      user application listener allowed code text place("site.lua:12") statement priority
  *             groups[] limit
- *   application: name pools endpoint identity resources hooks version
+ *   application: name pools endpoint identity connections("one"|"shared") resources hooks version
  *   info:     version site site_error paths{} pid uptime_ms term turns commits counts{}
  *             policy{rounds last_us most_us} (processor time of a look at every cluster)
  *             metrics("127.0.0.1:9090 (listening)")|null

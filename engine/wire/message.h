@@ -60,7 +60,10 @@ enum {
 #define WIRE_ssh_known(F) F(u64, conn) F(u8, ok) F(text, text)
 #define WIRE_gateway_unlisten(F) F(u64, listener)
 /* The machine for a connection's request.  endpoint, identity: enums below;
- * channel and unix endpoints bring + fd, tcp dials address "ip:port". */
+ * channel and unix endpoints bring + fd, tcp dials address "ip:port".
+ * The header's request id: where a session may have several connections, the
+ * one this is of, for the machine and the client to hear; else 0.  Not a field:
+ * gateways of an earlier build get this message as well. */
 #define WIRE_session_assign(F)                                                 \
 	F(u64, conn) F(u64, session) F(u64, machine) F(text, machine_name)     \
 	F(u8, endpoint) F(text, address) F(u8, identity) F(u64, nonce)         \

@@ -76,7 +76,7 @@ my $database = <<LUA;
 		machine:tcp(5432)
 	end,
 LUA
-lab_site(<<LUA . debian_pool('jump', 'ssh', app_more => $keys) . debian_pool('web', 'http', port => 80, serve => 2) . debian_pool('db', 'http', port => 5432, memory => '512 MiB', app_more => $database));
+lab_site(<<LUA . debian_pool('jump', 'ssh', app_more => $keys) . debian_pool('web', 'http', port => 80, serve => 2) . debian_pool('db', 'http', port => 5432, memory => '512 MiB', app_more => qq(connections = "shared",$database)));
 site "lab" { peers = true }
 host "local" { uri = "qemu:///system", boot_parallel = 2 }
 listener "native" { door = "native", address = "unix:native.sock", user = "peer", applications = "*", wait = "60 s" }
@@ -179,6 +179,28 @@ subtest 'psql' => sub {
 	is($second, $sum, 'as they were');
 	is(scalar @rest, 5000, 'and they come back');
 	is(last_session(), 'kiosk db by db', 'through its door');
+};
+
+# A cancel request is a connection of its own: with shared connections it reaches the
+# server that the first one is on.
+subtest 'psql cancels a query' => sub {
+	my $psql = 'PGCONNECT_TIMEOUT=60 timeout 90 psql -w -h 127.0.0.1 -p 5432 -d postgres -At -U postgres';
+	my $pid = fork // die;
+	if (!$pid) {
+		open STDOUT, '>', "$d/sleep.out" or die;
+		open STDERR, '>&', \*STDOUT or die;
+		exec qw(psql -w -h 127.0.0.1 -p 5432 -d postgres -At -U postgres -c), 'select pg_sleep(600)' or POSIX::_exit(127);
+	}
+	my $seen = sub { (run_out(qq($psql -c "select count(*) from pg_stat_activity where query = 'select pg_sleep(600)' and state = 'active'")))[1] =~ /^1$/m };
+	ok(wait_for('the query', 90, $seen), 'a second psql is on the same machine and sees the query of the first');
+	my @live = grep { $_->{application} eq 'db' && $_->{state} eq 'active' } sessions();
+	is(scalar @live, 1, 'in one session');
+	kill 'INT', $pid;
+	waitpid $pid, 0;
+	like(slurp("$d/sleep.out"), qr/canceling statement due to user request/, 'the first one cancels it');
+	my $end = wait_for('its end', 30, sub { my ($s) = grep { $_->{id} == $live[0]{id} } sessions('--history', '--limit', 50); $s && $s->{state} eq 'closed' && $s });
+	ok($end, 'and the last to close ends the session');
+	cmp_ok($end->{connections} // 0, '>=', 3, 'which had three connections at least');
 };
 
 subtest 'git clone' => sub {

@@ -219,6 +219,27 @@ is((remuda('apply --yes'))[0], 0, 'a site without machines');
 ok(wait_for('no machine', 60, sub { !machines() }), 'all are gone');
 is_deeply([ glob "$dir/state/images/*" ], [], 'and every file of ours');
 
+# ---- clones of a pool that is made while the engine runs ----------------------------------
+{
+	my $domain = must("$virsh dumpxml debian --inactive");
+	my ($rc, $out) = remuda('pool create x application=clone from=debian serve=4', q('boot_deadline=120 s'));
+	is($rc, 0, 'pool create of clones of the operator\'s domain') or diag $out;
+	ok(wait_for('4 clones', $wait, sub { ready('x', 4) }), 'four clones are ready') or diag slurp("$dir/state/engine.log"), explain [ machines() ];
+	is(pool('x')->{origin}, 'remuda/runtime.lua:1', 'of a pool that is in no site file');
+	my @overlays = sort glob "$dir/state/images/x-*.qcow2";
+	is(scalar(@overlays), 4 * 2, 'each has an overlay on each of its two disks');
+	my %base = map { must("qemu-img info -U $_") =~ m{^backing file: .*?([^/\s]+\.(?:qcow2|raw))(?: |$)}m ? ($1 => 1) : ("$_ has no base" => 1) } @overlays;
+	is_deeply([ sort keys %base ], [ 'base.qcow2', 'second.raw' ], 'on the operator\'s disks');
+	is(sha("$dir/bases/$_"), $before{$_}, "$_ is untouched under them") for sort keys %before;
+	($rc, $out) = remuda('pool delete x --yes');
+	is($rc, 0, 'pool delete') or diag $out;
+	ok(wait_for('no machine', 60, sub { !machines() && !pool('x')->{name} }), 'takes it away with its machines');
+	is_deeply([ glob "$dir/state/images/*" ], [], 'no file of ours is left');
+	unlike(must("$virsh list --all --name"), qr/^x-/m, 'no domain either');
+	is(must("$virsh dumpxml debian --inactive"), $domain, 'the operator\'s domain is as it was');
+	is(sha("$dir/bases/$_"), $before{$_}, "and so is $_") for sort keys %before;
+}
+
 # ---- what no row names: shown, then removed ---------------------------------------------
 {
 	must("qemu-img create -q -f qcow2 $dir/state/images/x-07.3.qcow2 1M");

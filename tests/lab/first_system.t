@@ -112,6 +112,22 @@ is($anna->receive(10)->{name}, 'ACCEPT', 'steps 47 CONNECT and ACCEPT: the machi
 	is(machine($machine)->{state}, 'in_session', 'the machine is in session');
 }
 
+# A backup while she works: she does not notice, and the copy knows her session.
+{
+	my $file = "$Lab::dir/site.backup";
+	my ($rc, $out) = remuda("backup $file --with-key");
+	is($rc, 0, 'a backup is made while she is on her machine') or diag $out;
+	$anna->send('DATA', 0, "list\n");
+	like($anna->expect(qr/no messages for anna/), qr/no messages for anna/, 'her session goes on');
+	is(item("whois $machine")->{user}, 'anna', 'on the machine that carries her');
+	mkdir "$Lab::dir/copy";
+	local @ENV{qw(REMUDA_CONFIG REMUDA_STATE_DIR REMUDA_RUN_DIR)} = map { "$Lab::dir/copy/$_" } qw(site.lua state run);
+	($rc, $out) = remuda("restore $file");
+	is($rc, 0, 'the copy is restored elsewhere') or diag $out;
+	like($out, qr/: 1 sessions that lived then are lost/, 'and knows the one session that lived');
+	like(slurp("$Lab::dir/copy/state/remuda.db"), qr/\Q$machine\Email\Qanna\Email\Qlu1\E/, 'hers: machine, pool, user, program and logical unit in its row');
+}
+
 # One work station, two machines, one identification number.
 {
 	my $second = station('anna');

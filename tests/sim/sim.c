@@ -374,8 +374,8 @@ int main(int argc, char **argv)
 	if (opt.seeds >= SEEDS_DEFAULT && !opt.want)
 		judge_coverage();
 	tap_note("combined trace hash %016" PRIx64, hash);
-	tap_note("%" PRIu64 " seeds, %" PRIu64 " steps, %" PRIu64 " sessions, %" PRIu64 " accepted, %" PRIu64 " engine deaths",
-		 opt.seeds, steps, total.sessions, total.accepted, total.crashes);
+	tap_note("%" PRIu64 " seeds, %" PRIu64 " steps, %" PRIu64 " sessions, %" PRIu64 " joined, %" PRIu64 " accepted, %" PRIu64 " engine deaths",
+		 opt.seeds, steps, total.sessions, total.joins, total.accepted, total.crashes);
 	tap_note("%" PRId64 " ms, %" PRId64 " seeds a second", ms,
 		 ms ? (int64_t)opt.seeds * 1000 / ms : 0);
 	return tap_done();

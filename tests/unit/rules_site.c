@@ -74,7 +74,7 @@ static const struct module_text modules[] = {
 	  "  clean = function(machine, session) end,\n"
 	  "  accept_deadline = \"1500 ms\",\n"
 	  "  idle = \"10 min\", longest = \"8 h\", warn = \"5 min\",\n"
-	  "  linger = \"2 min\",\n"
+	  "  linger = \"2 min\", connections = \"shared\",\n"
 	  "  half_close_limit = \"1 min\",\n"
 	  "}\n" },
 	{ "lib.port", "scripts/lib/port.lua",
@@ -128,6 +128,7 @@ static void test_full(struct role *r)
 	is_int(a->longest_ms, 8 * 3600000, "longest");
 	is_int(a->warn_ms, 300000, "warning");
 	is_int(a->linger_ms, 120000, "linger");
+	ok(a->shared && !s.applications[1].shared, "connections are shared where it says so");
 	is_int(a->half_close_ms, 60000, "half-close limit");
 	is_int(s.applications[1].idle_ms + s.applications[1].longest_ms, 0,
 	       "no limits unless asked for");
@@ -429,6 +430,13 @@ static const struct mistake mistakes[] = {
 	{ SITE "application \"a\" { endpoint = \"vsock:1\" }\n", "site.lua", 2,
 	  "application \"a\": endpoint = \"vsock:1\" is not in this version yet",
 	  "use \"channel\"" },
+	{ SITE "application \"a\" { endpoint = \"channel\", connections = \"shared\" }\n",
+	  "site.lua", 2, "application \"a\": connections = \"shared\" needs a tcp "
+	  "endpoint: another takes one connection at a time",
+	  "write endpoint = \"tcp:PORT\", or leave connections out" },
+	{ SITE "application \"a\" { endpoint = \"tcp:1\", connections = \"many\" }\n",
+	  "site.lua", 2, "application \"a\": 'connections' must be \"one\" or "
+	  "\"shared\", not \"many\"", "" },
 	{ SITE "application \"a\" { endpoint = \"channel\", prepare = \"x\" }\n",
 	  "site.lua", 2, "application \"a\": 'prepare' must be a function, not a "
 	  "string; write prepare = function(machine) ... end", "" },
