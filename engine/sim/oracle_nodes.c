@@ -40,7 +40,8 @@ void oracle_node(struct sim *s, const struct effect *e)
 		oracle_drain(s, m);
 }
 
-/* Make before break: what a change drains has its successors in rotation. */
+/* Make before break: what a change drains has its successors in rotation, those
+ * that nobody takes away meanwhile. */
 void oracle_drain(struct sim *s, const struct machine *m)
 {
 	const struct cluster *c = machine_cluster(&s->world, m);
@@ -57,7 +58,8 @@ void oracle_drain(struct sim *s, const struct machine *m)
 		const struct machine *new =
 			world_machine(&s->world, ch->pairs[i].new);
 
-		if (new && new->row.node != NODE_SERVING)
+		if (new && new->row.wish == WISH_RUN &&
+		    new->row.node != NODE_SERVING)
 			sim_broken(s, "S14", "%s is drained before %s serves",
 				   m->row.name, new->row.name);
 	}
@@ -106,7 +108,8 @@ void oracle_ledger(struct sim *s, const struct ledger_row *row)
 	}
 }
 
-/* A cluster's machine is saved for the first time: is there room (S11)? */
+/* A cluster's machine is saved for the first time: is there room (S11)?  One that
+ * sleeps in the store has been woken by the same turn, on a host of its pool's. */
 void oracle_placed(struct sim *s, const struct machine_row *row)
 {
 	const struct host *h = world_host(&s->world, slice_of(row->host));
@@ -119,7 +122,8 @@ void oracle_placed(struct sim *s, const struct machine_row *row)
 		const struct machine *m = world_machine(&s->world, r->id);
 
 		if (r->id != row->id && strcmp(r->host, row->host) == 0 && m &&
-		    m->row.state != MACHINE_GONE && m->row.state != MACHINE_SAVED)
+		    m->row.state != MACHINE_GONE &&
+		    m->row.state != MACHINE_SAVED && r->state != MACHINE_SAVED)
 			used += r->memory_mib;
 	}
 	if (used > h->spec.memory_mib)
