@@ -118,9 +118,9 @@ static void apply_pools(struct world *w)
 		CHECK("", a->resources.count <= WORLD_RESOURCES_MAX);
 		if (!p)
 			p = pool_new(w, spec->name, h);
-		if (strcmp(p->spec.from, spec->from) != 0 ||
+		if (p->host != h || strcmp(p->spec.from, spec->from) != 0 ||
 		    strcmp(p->spec.image, spec->image) != 0)
-			base_forget(w, p);
+			base_forget(w, p);	/* known of another */
 		p->spec = *spec;
 		p->application = *a;
 		p->removed = false;

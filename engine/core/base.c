@@ -20,8 +20,20 @@ bool base_has(const struct pool *p)
 	return p->spec.from[0] || p->spec.image[0];
 }
 
+static void kick_waiting(struct world *w, struct effects *fx, struct pool *p)
+{
+	LIST_EACH(&p->machines, it) {
+		struct machine *m = LIST_ENTRY(it, struct machine, pool_link);
+
+		if (m->row.state == MACHINE_DEFINED)
+			machine_kick(w, fx, m);
+	}
+}
+
 void base_look(struct world *w, struct effects *fx, struct pool *p)
 {
+	if (!base_has(p))	/* nor is there anything to wait for */
+		kick_waiting(w, fx, p);
 	if (!base_has(p) || p->base_call)
 		return;
 	if (p->host->state != HOST_UP) {
@@ -106,12 +118,7 @@ static void set_usable(struct world *w, struct effects *fx, struct pool *p,
 			    "%s changed under %u machines made from it: their disks are damaged; restart them",
 			    p->spec.from[0] ? p->spec.from : p->spec.image, torn);
 	}
-	LIST_EACH(&p->machines, it) {
-		struct machine *m = LIST_ENTRY(it, struct machine, pool_link);
-
-		if (m->row.state == MACHINE_DEFINED)
-			machine_kick(w, fx, m);
-	}
+	kick_waiting(w, fx, p);
 }
 
 void base_on_looked(struct world *w, struct effects *fx, uint64_t call,
@@ -142,9 +149,16 @@ void base_on_looked(struct world *w, struct effects *fx, uint64_t call,
 
 void base_on_host_lost(struct world *w, const struct host *h)
 {
-	for (size_t i = 0; i < w->pool_count; i++)
-		if (w->pools[i]->host == h)
-			w->pools[i]->base_call = 0;	/* the timer is not set */
+	for (size_t i = 0; i < w->pool_count; i++) {
+		struct pool *p = w->pools[i];
+
+		if (p->host != h || !p->base_call)
+			continue;
+		/* Its machines may be elsewhere, and not be kicked when that
+		 * host is back. */
+		p->base_call = 0;
+		timer_set(&w->timers, &p->base_timer, w->now_ms + BASE_RETRY_MS);
+	}
 }
 
 void base_forget(struct world *w, struct pool *p)
@@ -158,6 +172,8 @@ void base_forget(struct world *w, struct pool *p)
 	p->base = BASE_UNKNOWN;
 	p->base_text[0] = '\0';
 	keep_from_booting(p);
+	if (!list_empty(&p->machines))	/* some may wait to be made from it */
+		timer_set(&w->timers, &p->base_timer, w->now_ms);
 }
 
 void base_intend(struct world *w, struct effects *fx, struct machine *m)

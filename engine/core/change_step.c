@@ -16,8 +16,11 @@ static bool is_broken(const struct world *w, const struct pair *p, char *why,
 
 	if (!p->new)
 		return false;
-	if (m && m->row.failures < CHANGE_FAILURES &&
-	    m->row.state != MACHINE_QUARANTINED && m->row.wish == WISH_RUN)
+	/* One that is ready has its failures behind it. */
+	if (m && m->row.wish == WISH_RUN &&
+	    (m->row.state == MACHINE_READY ||
+	     (m->row.failures < CHANGE_FAILURES &&
+	      m->row.state != MACHINE_QUARANTINED)))
 		return false;
 	snprintf(why, why_size, "%s: %.120s", m ? m->row.name : "a new machine",
 		 m ? m->row.reason : "is gone");

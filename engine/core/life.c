@@ -175,7 +175,7 @@ static void kick_preparing(struct world *w, struct effects *fx,
 
 static void kick_ready(struct world *w, struct effects *fx, struct machine *m)
 {
-	if (m->row.wish == WISH_RUN)
+	if (m->row.wish == WISH_RUN || m->going)
 		return;
 	if (m->node && m->row.node != NODE_NONE) {
 		pool_unbalance(w, m->pool);	/* leaves its cluster first */

@@ -34,6 +34,7 @@ static void go_away(struct world *w, struct session *s)
 	s->away = true;
 	s->returning = false;
 	s->away_ms = w->now_ms;
+	s->asked_ms = 0;	/* the connection that was asked to stop is gone */
 	list_add_tail(&w->away, &s->away_link);
 	count_at_gateway(w, s, -1);
 	share_note(w, s);
@@ -74,7 +75,7 @@ struct session *linger_find(const struct world *w, const struct request *r)
 	LIST_EACH(&w->away, it) {
 		struct session *s = LIST_ENTRY(it, struct session, away_link);
 
-		if (s->held || r->grants || PLANTED(S26_RETURN_UNSEEN) ||
+		if (s->held || s->stopping || r->grants || PLANTED(S26_RETURN_UNSEEN) ||
 		    strcmp(s->row.application, r->row.application) != 0 ||
 		    (!s->share &&
 		     strcmp(s->row.request_key, r->row.request_key) != 0))

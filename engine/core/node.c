@@ -360,13 +360,15 @@ void node_kick(struct world *w, struct effects *fx, struct machine *m)
 		drain(w, m);	/* found so: its time begins anew */
 	starts_here(w, fx, m);
 	enum node_state to = part_wanted(w, m, &why);
-	if ((int)to == m->row.node)
-		return;
-	if (to == NODE_DRAINING)
+	bool same = (int)to == m->row.node;
+	if (!same && to == NODE_DRAINING)
 		drain(w, m);
-	set_part(w, fx, m, to, why);
+	if (!same)
+		set_part(w, fx, m, to, why);
 	if (to == NODE_NONE && m->row.state == MACHINE_READY)
 		machine_kick(w, fx, m);	/* nobody is connected to it any more */
+	else if (same)
+		return;
 	else if (to != NODE_DRAINING)
 		node_check_guest(w, fx, m);
 }

@@ -147,6 +147,16 @@ static const char *pools_missing(const struct sim *s)
 	return NULL;
 }
 
+/* A cluster's node is replaced by another, for which there is no room here. */
+static bool must_stay(const struct sim *s, const struct pool *p)
+{
+	char why[ROW_TEXT_SIZE];
+
+	return p->spec.cluster &&
+	       !placement_choose(&s->world, p, p->spec.vcpus,
+				 p->spec.memory_mib, NULL, NULL, why, sizeof(why));
+}
+
 /* The store's word against the operator's site, not against the core's. */
 static const char *versions_missing(const struct sim *s)
 {
@@ -157,7 +167,7 @@ static const char *versions_missing(const struct sim *s)
 
 		if (!spec || !p || p->removed || p->closing || p->roll_paused ||
 		    r->state != MACHINE_READY ||
-		    strcmp(r->version, spec->version) == 0)
+		    strcmp(r->version, spec->version) == 0 || must_stay(s, p))
 			continue;
 		snprintf(text, sizeof(text), "machine %s is of version %s, its pool of %s",
 			 r->name, r->version, spec->version);

@@ -41,7 +41,7 @@ void oracle_node(struct sim *s, const struct effect *e)
 }
 
 /* Make before break: what a change drains has its successors in rotation, those
- * that nobody takes away meanwhile. */
+ * that live and that nobody takes away meanwhile. */
 void oracle_drain(struct sim *s, const struct machine *m)
 {
 	const struct cluster *c = machine_cluster(&s->world, m);
@@ -59,6 +59,7 @@ void oracle_drain(struct sim *s, const struct machine *m)
 			world_machine(&s->world, ch->pairs[i].new);
 
 		if (new && new->row.wish == WISH_RUN &&
+		    new->row.state != MACHINE_CLEANING &&
 		    new->row.node != NODE_SERVING)
 			sim_broken(s, "S14", "%s is drained before %s serves",
 				   m->row.name, new->row.name);

@@ -238,7 +238,7 @@ cmp_ok(machine('shell-01')->{incarnation}, '>=', 2 + 2 * int($rounds / 2), 'in a
 }
 
 # ---- nothing is left ----------------------------------------------------------------------------
-is((remuda('site', 'close'))[0], 0, 'the site closes');
+is((remuda('site', 'close', '--yes'))[0], 0, 'the site closes');
 ok(wait_for('gone', 90, sub { !machines() }), 'all machines go');
 is(scalar(() = qx{virsh -c qemu:///system list --name} =~ /\S+/g), 0, 'no domain of ours is left');
 is_deeply([ glob "$Lab::dir/state/images/*" ], [], 'and no image');

@@ -522,7 +522,7 @@ is((run("plain", "ls", "--filter", "~ml2", "-o", "name"))[1], "machine/mail-2\n"
 is((run("plain", "ls", "--filter", "ALICE", "-o", "name"))[1], "machine/mail-2\n", "filter a word, any case");
 is((run("plain", "ls", "--filter", "!alice pool=mail", "--json"))[1] =~ /alice/ ? 1 : 0, 0, "filter and JSON");
 is((run("plain", "session", "list", "--csv"))[1] =~ s/\n.*//sr,
-	"id,user,application,machine,state,requested,assigned,accepted,ended,ends,lingers,wait_ms,accept_ms,clean_ms,bytes_in,bytes_out,peer,listener,end_text",
+	"id,user,application,machine,state,requested,assigned,accepted,ended,ends,lingers,wait_ms,accept_ms,clean_ms,bytes_in,bytes_out,connections,peer,listener,end_text",
 	"CSV has fields and raw numbers");
 ($code, $out) = run("plain", "resource", "list", "--csv");
 is($out, "name,pool,machine,address,listen,identity,open,refused,access\n" .
