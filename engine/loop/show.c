@@ -109,6 +109,17 @@ static const char *const recycles[] = { "", "clean", "rebuild", "none",
 					 "revert" };
 static const char *const endpoints[] = { "", "channel", "tcp", "unix" };
 static const char *const identities[] = { "", "none", "proxy", "agent" };
+static const char *const hooks[HOOK_HEALTH + 1] = {
+	[HOOK_PREPARE] = "prepare", [HOOK_READY] = "ready",
+	[HOOK_ACCEPT] = "accept", [HOOK_CLEAN] = "clean",
+	[HOOK_START] = "start", [HOOK_STOP] = "stop", [HOOK_HEALTH] = "health",
+};
+static const char *const jobs[JOB_MIGRATE + 1] = {
+	[JOB_NONE] = "", [JOB_CREATE] = "create", [JOB_DESTROY] = "destroy",
+	[JOB_PING] = "ping", [JOB_OPEN] = "open", [JOB_VOLUME] = "volume",
+	[JOB_SAVE] = "save", [JOB_RESTORE] = "restore", [JOB_RESIZE] = "resize",
+	[JOB_MIGRATE] = "migrate",
+};
 
 json_t *show_pool(const struct shell *sh, const struct pool *p)
 {
@@ -163,13 +174,8 @@ json_t *show_pool(const struct shell *sh, const struct pool *p)
 json_t *show_machine(const struct shell *sh, const struct machine *m)
 {
 	static const char *const wishes[] = { "run", "hold", "retire" };
-	static const char *const jobs[] = { "", "create", "destroy", "ping",
-					    "hook", "open", "volume", "save",
-					    "restore" };
 	static const char *const rungs[] = { "clean", "revert", "rebuild",
 					     "none" };
-	static const char *const hooks[] = { "", "prepare", "ready", "accept",
-					     "clean" };
 	const struct session *s = world_session(&sh->world, m->row.session);
 	json_t *o = json_object();
 
@@ -407,11 +413,9 @@ json_t *show_event(const struct event_row *row)
 json_t *show_application(const struct shell *sh,
 			 const struct site_application *a)
 {
-	static const char *const hooks[] = { "", "prepare", "ready", "accept",
-					     "clean" };
 	json_t *o = json_object(), *list = json_array(), *pools = json_array();
 
-	for (int h = HOOK_PREPARE; h <= HOOK_CLEAN; h++)
+	for (int h = HOOK_PREPARE; h <= HOOK_HEALTH; h++)
 		if (a->hooks & 1u << h)
 			json_array_append_new(list, json_string(hooks[h]));
 	for (size_t i = 0; i < sh->world.pool_count; i++)
