@@ -343,13 +343,19 @@ subtest 'a change that fails leaves everything as it was' => sub {
 	site(nodes => 2, vcpus => 1);
 	remuda('apply', '--yes');
 
-	($rc, $out) = remuda('cluster', 'resize', 'payroll', '--vcpus', 2, '--no-wait');
 	my %old = map { $_->{name} => 1 } all_nodes();
+	($rc, $out) = remuda('cluster', 'resize', 'payroll', '--vcpus', 2, '--no-wait');
+	my ($victim, $killed) = ('', 0);	# the same machine twice, each time another process
 	for my $try (1, 2) {
-		my $new;
-		wait_for("a new node, try $try", 90, sub { ($new) = grep { !$old{ $_->{name} } && guest_pid($_->{name}) } all_nodes(); $new }) or last;
-		guest_kill($new->{name});
-		wait_for('it is seen', 30, sub { my ($m) = grep { $_->{name} eq $new->{name} } all_nodes(); !$m || $m->{state} ne 'booting' || !guest_pid($new->{name}) });
+		ok(wait_for("a new node, try $try", 90, sub {
+			for my $n (grep { !$old{$_} && (!$victim || $_ eq $victim) } map { $_->{name} } all_nodes()) {
+				my $pid = guest_pid($n) or next;
+				return $victim = $n if $pid != $killed;
+			}
+			return;
+		}), "a new node boots, try $try") or last;
+		$killed = guest_pid($victim);
+		guest_kill($victim);
 	}
 	ok(wait_for('undone', 200, sub { last_change()->{state} =~ /failed|done/ }), 'its new nodes die while they boot');
 	is(last_change()->{state}, 'failed', 'the change has failed') or diag explain last_change();
