@@ -10,19 +10,12 @@
 #include <time.h>
 
 #include "console/cli_run.h"
+#include "console/clock.h"
 #include "console/format.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
 enum { WAIT_MS = 600000, LOOK_MS = 2000 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static json_int_t number(const json_t *item, const char *key)
 {

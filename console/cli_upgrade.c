@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "console/cli_run.h"
+#include "console/clock.h"
 #include "console/launch.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -266,14 +267,6 @@ static int count(struct cli *cli, bool (*is)(const json_t *), int *code)
 		n += is(item);
 	json_decref(answer);
 	return n;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* Until the last session on an old gateway has ended. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "console/cli_run.h"
+#include "console/clock.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
@@ -25,14 +26,6 @@ static const char *text_of(const json_t *item, const char *key)
 static bool is_over(const json_t *change)
 {
 	return json_is_true(json_object_get(change, "removed"));
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* A new reference to the change, or NULL with the error said. */

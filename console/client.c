@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "console/clock.h"
 #include "console/paths.h"
 #include "engine/base/error.h"
 #include "engine/wire/control.h"
@@ -24,14 +25,6 @@ enum {
 	READ_STEP = 16 * 1024,
 	UNSENT_MAX = 4 * 1024 * 1024,
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 void client_init(struct client *c)
 {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "console/cli_run.h"
+#include "console/clock.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
@@ -175,14 +176,6 @@ static void kept_names(const struct cli *cli, const char *noun,
 			candidate(t, line, noun);
 	}
 	fclose(in);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* What the engine has of a noun within ENGINE_MS, a new reference, or NULL. */

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "console/clock.h"
 #include "console/paths.h"
 #include "engine/base/error.h"
 #include "engine/base/log.h"
@@ -179,14 +180,6 @@ static void last_words(const char *path, char *out, size_t out_size)
 	line = strrchr(bytes, '\n');
 	line = line ? line + 1 : bytes;
 	text_display(out, out_size, line, strlen(line));
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* Reads what the engine says of its start into text; the bytes, 0 at its end,

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "console/clock.h"
 #include "console/connect_wish.h"
 #include "console/lua_internal.h"
 #include "engine/base/error.h"
@@ -42,14 +43,6 @@ struct stream {
 	char machine[128], user[256], notice[256];
 	char code[64], text[512];	/* of the gateway's ERROR */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void stream_end(struct stream *s)
 {

@@ -3,6 +3,7 @@
  * Keys typed meanwhile are kept; answers that come later are swallowed by
  * term_input.c.
  */
+#include "console/clock.h"
 #include "console/term_internal.h"
 
 #include <errno.h>
@@ -14,14 +15,6 @@
 #include "console/probe.h"
 
 enum { PROBE_MS = 100 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 void term_probe(struct term *t, struct probe *p)
 {
