@@ -5,7 +5,6 @@
  *
  *   budget CONSOLE_DRIVER
  */
-#include <locale.h>
 
 #include "tests/screen/harness.h"
 #include "tests/screen/world.h"
@@ -192,18 +191,10 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		tap_bail("usage: budget CONSOLE_DRIVER");
 	driver = argv[1];
-	if (!setlocale(LC_ALL, "C.UTF-8") || !mkdtemp(dir))
-		tap_bail("locale or folder: %s", strerror(errno));
-	signal(SIGPIPE, SIG_IGN);
-	setenv("TERM", "xterm-256color", 1);
-	setenv("LC_ALL", "C.UTF-8", 1);
+	if (!mkdtemp(dir))
+		tap_bail("%s: %s", dir, strerror(errno));
+	harness_begin(&h, dir);
 	setenv("TZ", "UTC", 1);
-	unsetenv("NO_COLOR");
-	unsetenv("LINES");
-	unsetenv("COLUMNS");
-	snprintf(h.engine.path, sizeof(h.engine.path), "%s/engine.sock", dir);
-	for (int i = 0; i < ENGINE_CLIENTS_MAX; i++)
-		h.engine.clients[i].fd = -1;
 	test_list(&h);
 	test_rest(&h);
 	test_storm(&h);

@@ -7,7 +7,6 @@
  */
 #include <ftw.h>
 #include <glob.h>
-#include <locale.h>
 
 #include "tests/screen/harness.h"
 #include "tests/screen/world.h"
@@ -261,14 +260,9 @@ int main(int argc, char **argv)
 		tap_bail("usage: first REMUDA");
 	remuda = argv[1];
 	snprintf(dir, sizeof(dir), "/tmp/remuda-first-XXXXXX");
-	if (!setlocale(LC_ALL, "C.UTF-8") || !mkdtemp(dir))
-		tap_bail("locale or folder: %s", strerror(errno));
-	signal(SIGPIPE, SIG_IGN);
-	setenv("TERM", "xterm-256color", 1);
-	setenv("LC_ALL", "C.UTF-8", 1);
-	unsetenv("NO_COLOR");
-	unsetenv("LINES");
-	unsetenv("COLUMNS");
+	if (!mkdtemp(dir))
+		tap_bail("%s: %s", dir, strerror(errno));
+	harness_begin(&h, dir);
 	unsetenv("REMUDA_SITE");
 	unsetenv("REMUDA_SOCKET");
 	put("HOME", "home");
@@ -282,9 +276,6 @@ int main(int argc, char **argv)
 	snprintf(path, sizeof(path), "%s/run", dir);
 	if (mkdir(path, 0700) || chdir(dir))
 		tap_bail("%s: %s", path, strerror(errno));
-	snprintf(h.engine.path, sizeof(h.engine.path), "%s/engine.sock", dir);
-	for (int i = 0; i < ENGINE_CLIENTS_MAX; i++)
-		h.engine.clients[i].fd = -1;
 	test_no_trace(&h);
 	test_plain();
 	test_attach(&h);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -592,6 +593,23 @@ static inline bool last_is(struct harness *h, const char *wanted,
 		left = h->log_used - (size_t)((char *)at - h->log);
 	}
 	return a && (!b || a > b);
+}
+
+/* What stands before the first console of a test: a known terminal and locale,
+ * and where the engine will listen. */
+static inline void harness_begin(struct harness *h, const char *dir)
+{
+	if (!setlocale(LC_ALL, "C.UTF-8"))
+		tap_bail("locale: %s", strerror(errno));
+	signal(SIGPIPE, SIG_IGN);
+	setenv("TERM", "xterm-256color", 1);
+	setenv("LC_ALL", "C.UTF-8", 1);
+	unsetenv("NO_COLOR");
+	unsetenv("LINES");
+	unsetenv("COLUMNS");
+	snprintf(h->engine.path, sizeof(h->engine.path), "%s/engine.sock", dir);
+	for (int i = 0; i < ENGINE_CLIENTS_MAX; i++)
+		h->engine.clients[i].fd = -1;
 }
 
 #endif

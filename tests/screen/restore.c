@@ -6,7 +6,6 @@
  *
  *   restore CONSOLE_DRIVER FOLDER
  */
-#include <locale.h>
 #include <sys/resource.h>
 
 #include "tests/screen/harness.h"
@@ -285,17 +284,7 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		tap_bail("usage: restore CONSOLE_DRIVER FOLDER");
 	driver = programs[0].argv[0] = argv[1];
-	if (!setlocale(LC_ALL, "C.UTF-8"))
-		tap_bail("locale: %s", strerror(errno));
-	signal(SIGPIPE, SIG_IGN);
-	setenv("TERM", "xterm-256color", 1);
-	setenv("LC_ALL", "C.UTF-8", 1);
-	unsetenv("NO_COLOR");
-	unsetenv("LINES");
-	unsetenv("COLUMNS");
-	snprintf(h.engine.path, sizeof(h.engine.path), "%s/engine.sock", argv[2]);
-	for (int i = 0; i < ENGINE_CLIENTS_MAX; i++)
-		h.engine.clients[i].fd = -1;
+	harness_begin(&h, argv[2]);
 	for (int p = 0; p < PROGRAMS; p++)
 		for (int c = 0; c < CAUSES; c++)
 			if (access(programs[p].argv[0], X_OK) == 0)

@@ -11,7 +11,6 @@
  *   tasks REMUDA
  */
 #include <ftw.h>
-#include <locale.h>
 #include <sys/stat.h>
 
 #include "tests/screen/harness.h"
@@ -502,14 +501,9 @@ int main(int argc, char **argv)
 		tap_bail("usage: tasks REMUDA");
 	remuda = argv[1];
 	snprintf(dir, sizeof(dir), "/tmp/remuda-tasks-XXXXXX");
-	if (!setlocale(LC_ALL, "C.UTF-8") || !mkdtemp(dir))
-		tap_bail("locale or folder: %s", strerror(errno));
-	signal(SIGPIPE, SIG_IGN);
-	setenv("TERM", "xterm-256color", 1);
-	setenv("LC_ALL", "C.UTF-8", 1);
-	unsetenv("NO_COLOR");
-	unsetenv("LINES");
-	unsetenv("COLUMNS");
+	if (!mkdtemp(dir))
+		tap_bail("%s: %s", dir, strerror(errno));
+	harness_begin(&h, dir);
 	unsetenv("REMUDA_SITE");
 	unsetenv("REMUDA_SOCKET");
 	put("HOME", "home");
@@ -520,9 +514,6 @@ int main(int argc, char **argv)
 	snprintf(path, sizeof(path), "%s/run", dir);
 	if (mkdir(path, 0700))
 		tap_bail("%s: %s", path, strerror(errno));
-	snprintf(h.engine.path, sizeof(h.engine.path), "%s/engine.sock", dir);
-	for (int i = 0; i < ENGINE_CLIENTS_MAX; i++)
-		h.engine.clients[i].fd = -1;
 	write_editor();
 	on_practice(&h);
 	on_played(&h);
