@@ -152,7 +152,7 @@ sim: deps-quick  ## the simulator: make sim SEEDS=2000
 
 bench: deps-quick ## figures, side by side in one run
 	@$(MAKE) --no-print-directory build $(BENCH) $(BUILD)/tests/screen/console_driver
-	@BUILD=$(BUILD) tests/bench/run
+	@BUILD=$(BUILD) BENCH_ONLY="$(BENCH_ONLY)" tests/bench/run
 
 asan: deps-quick ## unit, simulator and screen tests under ASan and UBSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan \
