@@ -19,6 +19,7 @@
 #include "engine/base/log.h"
 #include "engine/loop/serial.h"
 #include "engine/loop/show.h"
+#include "engine/loop/walk.h"
 #include "engine/wire/control.h"
 
 struct write {
@@ -32,6 +33,8 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct control_client *c = handle->data;
 
+	for (int i = 0; i < WALKS; i++)
+		walk_end(&c->walks[i]);
 	free(c->line);
 	free(c);
 }
@@ -54,6 +57,8 @@ static void on_written(uv_write_t *request, int status)
 		w->client->backlog -= w->length;
 		if (status < 0)
 			client_close(w->client);
+		else if (!w->client->backlog)
+			walk_go_on(w->client);
 	}
 	free(w->bytes);
 	free(w);

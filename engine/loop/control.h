@@ -19,6 +19,16 @@ enum {
 	CONTROL_RULES = 64,		/* more of them are told at each flush */
 };
 
+/* Topics that may hold many thousands. */
+enum walk_topic { WALK_SESSIONS, WALK_MACHINES, WALKS };
+
+struct walk {
+	uint64_t *ids;		/* to be told, from at on; owned */
+	size_t count, size, at;
+	bool full;		/* those before full_count are a full state's */
+	size_t full_count;
+};
+
 struct control_client {
 	struct control *control;
 	struct list link;
@@ -33,6 +43,7 @@ struct control_client {
 	size_t used, size, backlog;
 	unsigned topics;		/* subscribed, bits */
 	bool full;			/* next flush sends everything */
+	struct walk walks[WALKS];	/* what is still to be sent */
 	uint64_t seen_turn;		/* changes up to here were sent */
 	uint64_t seen_event;
 	uint64_t seen_rules[CONTROL_RULES];	/* how they were, in short */

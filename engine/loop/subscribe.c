@@ -1,6 +1,6 @@
 /*
- * Subscriptions: the full state once, then what changed, at most five times a
- * second whatever the rate of turns.  Objects carry the turn of their last
+ * Subscriptions: the full state once (long topics: walk.c), then what changed, at
+ * most five times a second whatever the rate of turns.  Objects carry the turn of their last
  * change; each client the turn it has seen.
  */
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "engine/loop/control.h"
 #include "engine/loop/show.h"
 #include "engine/loop/subscribe.h"
+#include "engine/loop/walk.h"
 
 enum topic { POOLS, MACHINES, SESSIONS, REQUESTS, HOSTS, GATEWAYS, EVENTS, SITE,
 	     CLUSTERS, NODES, CHANGES, RULES, TOPICS };
@@ -46,40 +47,6 @@ static void add_pools(struct control_client *c, json_t *items)
 	for (size_t i = 0; i < sh->world.pool_count; i++)
 		if (c->full || sh->world.pools[i]->changed >= c->seen_turn)
 			add(items, show_pool(sh, sh->world.pools[i]));
-}
-
-static void add_machines(struct control_client *c, json_t *items)
-{
-	const struct shell *sh = c->control->shell;
-
-	for (size_t i = 0; i < sh->world.pool_count; i++) {
-		if (!c->full && sh->world.pools[i]->changed < c->seen_turn)
-			continue;	/* a machine's change is its pool's too */
-		LIST_EACH(&sh->world.pools[i]->machines, it) {
-			const struct machine *m =
-				LIST_ENTRY(it, struct machine, pool_link);
-
-			if (c->full || m->changed >= c->seen_turn)
-				add(items, show_machine(sh, m));
-		}
-	}
-	if (!c->full)
-		json_array_extend(items, c->control->gone_machines);
-}
-
-static void add_sessions(struct control_client *c, json_t *items)
-{
-	const struct shell *sh = c->control->shell;
-
-	LIST_EACH(&sh->world.live, it) {
-		const struct session *s =
-			LIST_ENTRY(it, struct session, live_link);
-
-		if (c->full || s->changed >= c->seen_turn)
-			add(items, show_session(s));
-	}
-	if (!c->full)
-		json_array_extend(items, c->control->ended_sessions);
 }
 
 static void add_requests(struct control_client *c, json_t *items)
@@ -201,25 +168,58 @@ static void add_rules(struct control_client *c, json_t *items)
 	}
 }
 
+static json_t *line_of(const char *topic, bool full, json_t *items)
+{
+	return json_pack("{s:s, s:b, s:o, s:I}", "topic", topic, "full", full,
+			 "items", items, "time_ms",
+			 (json_int_t)shell_wall_ms());
+}
+
+void subscription_send_changes(struct control_client *c, const char *topic,
+			       json_t *items)
+{
+	control_send(c, line_of(topic, false, items));
+}
+
+void subscription_send_part(struct control_client *c, const char *topic,
+			    bool full, bool more, json_t *items)
+{
+	json_t *line = line_of(topic, full, items);
+
+	json_object_set_new(line, "more", json_boolean(more));
+	control_send(c, line);
+}
+
 static void send_items(struct control_client *c, enum topic topic,
 		       const json_t *items)
 {
-	bool full = begins_anew(c, topic);
-	size_t n = json_array_size(items);
-	bool first = true;
+	const char *name = topic_names[topic];
+	bool whole = begins_anew(c, topic);
+	size_t n = json_array_size(items), at = 0;
 
-	for (size_t at = 0; (at < n || (first && full)) && !c->closing;) {
+	for (bool first = true; (at < n || (first && whole)) && !c->closing;
+	     first = false) {
 		json_t *part = json_array();
 
 		for (size_t i = 0; i < CONTROL_PART && at < n; i++, at++)
 			json_array_append(part, json_array_get(items, at));
-		control_send(c, json_pack("{s:s, s:b, s:o, s:I}", "topic",
-					  topic_names[topic], "full",
-					  full && first, "items", part,
-					  "time_ms",
-					  (json_int_t)shell_wall_ms()));
-		first = false;
+		if (whole)
+			subscription_send_part(c, name, first, at < n, part);
+		else
+			subscription_send_changes(c, name, part);
 	}
+}
+
+/* What has ended at once, the others as they are read. */
+static void send_long(struct control_client *c, enum topic topic,
+		      enum walk_topic walk, const json_t *ended)
+{
+	if (c->full) {
+		walk_begin(c, walk);
+		return;
+	}
+	send_items(c, topic, ended);
+	walk_add(c, walk);
 }
 
 static void send_topic(struct control_client *c, enum topic topic)
@@ -231,11 +231,11 @@ static void send_topic(struct control_client *c, enum topic topic)
 		add_pools(c, items);
 		break;
 	case MACHINES:
-		add_machines(c, items);
-		break;
+		send_long(c, topic, WALK_MACHINES, c->control->gone_machines);
+		goto out;
 	case SESSIONS:
-		add_sessions(c, items);
-		break;
+		send_long(c, topic, WALK_SESSIONS, c->control->ended_sessions);
+		goto out;
 	case REQUESTS:
 		add_requests(c, items);
 		break;
@@ -268,6 +268,7 @@ static void send_topic(struct control_client *c, enum topic topic)
 		break;
 	}
 	send_items(c, topic, items);
+out:
 	json_decref(items);
 }
 

@@ -114,7 +114,9 @@
  *     "clusters","nodes","changes","rules"]]
  *     -> answer, then a full state and then changes, at most 5 a second, as lines
  *     {"topic":"machines","full":true|false,"items":[...],"time_ms":WALL}
- *     The first line of each topic is full, even when empty; its further parts are not.
+ *     The first line of each topic is full, even when empty; its further parts are not.  Parts of a
+ *     full state have "more": false in its last one.  Between those of machines and sessions, which
+ *     are sent as fast as the client reads, lines of changes may stand; they have no "more".
  *     Items carry the same fields as the lists.  An object that ended comes once more
  *     with its final state (machines and nodes "gone", sessions closed/lost/failed, requests and
  *     changes final) and "removed":true.  Clusters and rules: a site that was applied is told as

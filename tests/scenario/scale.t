@@ -1,12 +1,14 @@
 #!/usr/bin/perl
 # Scale, in counts: 16,000 sessions open at once over two gateways, what each of
-# them costs in memory and descriptors, and an allocation that costs the same
-# over 10 machines and over 10,000.  Loopback machines; no time is measured.
+# them costs in memory and descriptors, what a subscriber gets of so many, and an
+# allocation that costs the same over 10 machines and over 10,000.  Loopback machines; no time is measured.
 use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use IO::Socket::UNIX;
 use IPC::Open2;
+use JSON::PP ();
 use POSIX ();
 use Test::More;
 use Lab;
@@ -58,6 +60,7 @@ is($now[0] + $now[1] - $before[0] - $before[1], 2 * $sessions,
 cmp_ok($_, '>', $sessions / 2, 'a gateway has its half, more or less') for @now;
 my $bytes = (memory($engine, @gateways) - $quiet_kib) * 1024 / $sessions;
 cmp_ok($bytes, '<=', 8192, sprintf 'engine and gateways hold %d bytes for a session', $bytes);
+subscribers();
 close $in;
 like(scalar <$out> // '', qr/^again: $sessions of $sessions answered, 0 broken/, 'each still answers');
 waitpid $load, 0;
@@ -77,13 +80,45 @@ SKIP: {
 		map { $_ / 1000 } @cost{10, 10_000});
 }
 
+# ---- subscribers ---------------------------------------------------------------
+
+sub subscriber {
+	my $s = IO::Socket::UNIX->new(Peer => "$ENV{REMUDA_RUN_DIR}/control.sock") or die "control.sock: $!";
+	print $s qq({"verb":"subscribe","id":1}\n);
+	return $s;
+}
+
+# All of it in small parts, what a first screen needs at once; nothing is kept for
+# one that does not read.
+sub subscribers {
+	my $kib = memory($engine);
+	my $deaf = subscriber();
+	my ($s, %more, %items, @topics, $most) = (subscriber(), machines => 1, sessions => 1);
+	while (($more{machines} || $more{sessions}) && defined(my $line = <$s>)) {
+		my $m = JSON::PP::decode_json($line);
+		push @topics, $m->{topic} // next;
+		next unless exists $m->{more};
+		$more{ $m->{topic} } = $m->{more};
+		$most = @{ $m->{items} } if @{ $m->{items} } > ($most // 0);
+		delete $items{ $m->{topic} } if $m->{full};
+		$items{ $m->{topic} }{ $_->{id} }++ for $m->{topic} =~ /^(?:machines|sessions)$/ ? @{ $m->{items} } : ();
+	}
+	my %first = map { $_ => 1 } @topics[0 .. 12];
+	is(scalar keys %first, 12, 'a subscriber hears of every topic first');
+	for my $topic (qw(machines sessions)) {
+		is(scalar keys %{ $items{$topic} }, $sessions, "and then of all $topic");
+		is(scalar(grep { $_ > 1 } values %{ $items{$topic} }), 0, 'of each once');
+	}
+	is($most, 100, 'no more than a hundred in one line');
+	cmp_ok(memory($engine) - $kib, '<', 4096, 'the engine keeps little for one that does not read');
+	close $_ for $s, $deaf;
+}
+
 sub instructions {
 	my ($machines) = @_;
 	my ($rc, $text) = run_out("valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=rounds $build/tests/bench/allocate $machines 1000");
 	note $text if $rc;
 	return $text =~ /Collected : (\d+)/ ? $1 : 0;
 }
-
-sub slurp { my ($f) = @_; local $/; open my $h, '<', $f or return ''; my $t = <$h>; $t // '' }
 
 done_testing();
