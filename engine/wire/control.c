@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/check.h"
 #include "engine/base/error.h"
 
 /* Greatest nesting of braces outside strings.  Only an upper bound for text
@@ -63,9 +64,17 @@ static bool has_nul(const json_t *value)
 	return false;
 }
 
+/* jansson knows what is wrong with a text, but seldom says so without memory. */
+static bool lacks_memory(const json_error_t *why)
+{
+	enum json_error_code code = json_error_code(why);
+
+	return code == json_error_unknown || code == json_error_out_of_memory;
+}
+
 json_t *control_parse(const char *line, size_t length, struct error *err)
 {
-	json_error_t why;
+	json_error_t why = { .line = 0 };	/* jansson leaves its code as it was */
 	json_t *object, *member;
 	const char *key;
 
@@ -83,6 +92,7 @@ json_t *control_parse(const char *line, size_t length, struct error *err)
 			    JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
 				    JSON_DECODE_ANY,
 			    &why);
+	CHECK("", object || !lacks_memory(&why), "out of memory");
 	if (!object) {
 		error_set(err, "not a line of JSON at column %d: %s",
 			  why.column, why.text);
