@@ -27,7 +27,7 @@ site "lab" { history = "90 days" }
 host "local" { uri = "test:///default", boot_parallel = 8 }
 application "echo" { endpoint = "tcp:127.0.7.{index}:7007", identity = "none", agent = false }
 pool "echo" { application = "echo", serve = 2, max = 2, recycle = "none", kernel = "none", memory = "16 MiB" }
-listener "tcp" { door = "direct", address = "127.0.0.1:7070", user = "kiosk", application = "echo", wait = "300 ms" }
+listener "tcp" { door = "direct", address = "127.0.0.1:7070", user = "kiosk", application = "echo", wait = "10 s" }
 user "kiosk" { limit = 2 }
 LUA
 lab_engine('--gateways', 1);
