@@ -195,7 +195,7 @@ static void on_news(struct app *app, unsigned news)
 {
 	bool was_up = app->link.up;
 
-	if (news)
+	if (news & ~(unsigned)LINK_NEWS_MORE)
 		app->dirty = true;
 	if (app->model.complete && !app->complete_seen)
 		app->keyed = true;	/* quiet lists begin full */
@@ -305,7 +305,7 @@ static int64_t draw_when_due(struct app *app, struct pace *pace)
 	bool quiet = settings_on(&app->settings, SETTING_QUIET) && app->link.up;
 
 	/* Not twice at the start: empty, and then with what the engine says. */
-	if (pace->first && app->model.complete)
+	if (pace->first && app->model.begun)
 		due = now;
 	if (second != pace->second && !quiet)
 		app->dirty = true;	/* clock and ages */
@@ -357,13 +357,17 @@ static void loop(struct app *app)
 			new_size(app);
 			pace.least_ms = FRAME_RESIZE_MS;
 		}
-		on_news(app, link_step(&app->link, app->mono_ms));
+		unsigned news = link_step(&app->link, app->mono_ms);
+
+		on_news(app, news);
 		ask_hours(app);
 		alarms_ask(app);
 		if (app->link.up)
 			view_ask(app);
 		wait = draw_when_due(app, &pace);
-		if (app->script && !app->quit) {
+		if (news & LINK_NEWS_MORE)
+			wait = 0;
+		if (app->script && !app->quit && !(news & LINK_NEWS_MORE)) {
 			if (script_step(app, clock_ms(CLOCK_MONOTONIC)))
 				continue;
 			wait = wait > 100 ? 100 : wait;

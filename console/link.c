@@ -15,7 +15,10 @@
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
-enum { CONNECT_MS = 250, STEP_LINES_MAX = 200 };
+enum {
+	CONNECT_MS = 250,
+	STEP_ITEMS = 400,	/* told, then keys and frames have their turn */
+};
 
 void link_init(struct link *l, struct model *model, const char *path,
 	       int64_t now_ms)
@@ -137,7 +140,7 @@ unsigned link_step(struct link *l, int64_t now_ms)
 	struct error err = { "" };
 	unsigned news = 0;
 	json_t *line;
-	int got = 0;
+	int got = 1;
 
 	if (!l->up) {
 		if (now_ms < l->next_try_ms)
@@ -148,13 +151,14 @@ unsigned link_step(struct link *l, int64_t now_ms)
 	}
 	if (client_unsent(&l->client) && client_flush(&l->client, &err))
 		goto lost;
-	for (int i = 0; i < STEP_LINES_MAX; i++) {
+	for (size_t told = 0; got > 0 && told < STEP_ITEMS; told++) {
 		got = client_receive(&l->client, &line, &err);
 		if (got <= 0)
 			break;
 		l->last_line_ms = now_ms;
 		int64_t id = item_int(line, "id", 0);
 
+		told += json_array_size(json_object_get(line, "items"));
 		if (json_object_get(line, "topic"))
 			news |= model_apply(l->model, line) ?
 				LINK_NEWS_MODEL : 0;
@@ -165,7 +169,7 @@ unsigned link_step(struct link *l, int64_t now_ms)
 		json_decref(line);
 	}
 	if (got >= 0)
-		return news;
+		return news | (got ? LINK_NEWS_MORE : 0);
 lost:
 	mark_down(l, &err, now_ms);
 	return news | LINK_NEWS_LOST;

@@ -55,6 +55,7 @@ enum link_news {
 	LINK_NEWS_LOST = 2,
 	LINK_NEWS_BACK = 4,
 	LINK_NEWS_ANSWER = 8,
+	LINK_NEWS_MORE = 16,	/* lines are left: step again at once */
 };
 
 void link_init(struct link *l, struct model *model, const char *path,

@@ -48,6 +48,12 @@ void list_view_begin(struct list_view *l)
 
 void list_view_add(struct list_view *l, uint64_t key, json_t *item)
 {
+	list_view_add_named(l, key, item, NULL);
+}
+
+void list_view_add_named(struct list_view *l, uint64_t key, json_t *item,
+			 const char *name)
+{
 	if (l->count == l->size) {
 		l->size = l->size ? l->size * 2 : 64;
 		l->rows = realloc(l->rows, l->size * sizeof(*l->rows));
@@ -55,7 +61,8 @@ void list_view_add(struct list_view *l, uint64_t key, json_t *item)
 		CHECK("", l->rows && l->shown, "out of memory");
 	}
 	l->rows[l->count++] = (struct list_row){
-		.key = key, .item = json_incref(item), .shown = true };
+		.key = key, .item = json_incref(item), .name = name,
+		.shown = true };
 }
 
 void list_view_field(const struct list_view *l, int column,
@@ -138,41 +145,89 @@ bool list_view_matches(const struct list_view *l, const char *filter,
 
 /* ---- order ----------------------------------------------------------- */
 
+/* What is compared of a row; its text is the item's or a constant's when it can
+ * be: 10,000 of these are made for a list of as many. */
 struct sort_key {
-	struct field field;
+	const char *text;
+	int64_t number;
+	bool has_number, owned;
 	struct list_row row;
 };
 
+/* What has no number stands before what has one. */
 static int compare_keys(const void *a, const void *b)
 {
-	const struct sort_key *x = *(struct sort_key *const *)a;
-	const struct sort_key *y = *(struct sort_key *const *)b;
+	const struct sort_key *x = a, *y = b;
 	int order;
 
-	if (x->field.has_number && y->field.has_number)
-		order = x->field.number < y->field.number ? -1 :
-			x->field.number > y->field.number;
+	if (x->has_number && y->has_number)
+		order = x->number < y->number ? -1 : x->number > y->number;
+	else if (x->has_number != y->has_number)
+		order = x->has_number - y->has_number;
 	else
-		order = strverscmp(x->field.text, y->field.text);
+		order = strverscmp(x->text, y->text);
 	return order ? order : x->row.key < y->row.key ? -1 : 1;
+}
+
+static void key_make(const struct list_view *l, const struct list_row *row,
+		     const struct list_context *context, struct sort_key *out)
+{
+	const struct column *c = &l->columns[l->sort];
+	struct field f;
+
+	*out = (struct sort_key){ .text = row->name, .row = *row };
+	if (row->name && *row->name && !c->get && c->as == AS_TEXT &&
+	    strcmp(c->member, "name") == 0)
+		return;
+	list_view_field(l, l->sort, context, row->item, &f);
+	*out = (struct sort_key){ .text = f.text, .number = f.number,
+				  .has_number = f.has_number, .row = *row,
+				  .owned = f.text == f.buf && !f.has_number };
+	if (!out->owned)
+		return;
+	out->text = strdup(f.buf);
+	CHECK("", out->text, "out of memory");
+}
+
+static void key_free(struct sort_key *key)
+{
+	if (key->owned)
+		free((char *)(uintptr_t)key->text);
+}
+
+/* An engine tells most things in the order of their names: then nothing is to
+ * be done. */
+static bool in_order(const struct list_view *l,
+		     const struct list_context *context)
+{
+	struct sort_key last = { 0 }, next;
+	bool so = true;
+
+	for (size_t i = 0; i < l->count && so; i++) {
+		key_make(l, &l->rows[i], context, &next);
+		so = i == 0 || compare_keys(&last, &next) < 0;
+		key_free(&last);
+		last = next;
+	}
+	key_free(&last);
+	return so;
 }
 
 static void sort_rows(struct list_view *l, const struct list_context *context)
 {
-	struct sort_key *keys = malloc((l->count + 1) * sizeof(*keys));
-	struct sort_key **order = malloc((l->count + 1) * sizeof(struct sort_key *));
+	struct sort_key *keys;
 
-	CHECK("", keys && order, "out of memory");
-	for (size_t i = 0; i < l->count; i++) {
-		list_view_field(l, l->sort, context, l->rows[i].item,
-				&keys[i].field);
-		keys[i].row = l->rows[i];
-		order[i] = &keys[i];
-	}
-	qsort(order, l->count, sizeof(struct sort_key *), compare_keys);
+	if (!l->inverted && in_order(l, context))
+		return;
+	keys = malloc((l->count + 1) * sizeof(*keys));
+	CHECK("", keys, "out of memory");
 	for (size_t i = 0; i < l->count; i++)
-		l->rows[l->inverted ? l->count - 1 - i : i] = order[i]->row;
-	free(order);
+		key_make(l, &l->rows[i], context, &keys[i]);
+	qsort(keys, l->count, sizeof(*keys), compare_keys);
+	for (size_t i = 0; i < l->count; i++) {
+		l->rows[l->inverted ? l->count - 1 - i : i] = keys[i].row;
+		key_free(&keys[i]);
+	}
 	free(keys);
 }
 

@@ -41,6 +41,7 @@ struct column {
 struct list_row {
 	uint64_t key;
 	json_t *item;		/* owned */
+	const char *name;	/* in the item, or NULL */
 	bool shown;		/* passes the filter */
 	bool marked;
 };
@@ -79,6 +80,9 @@ void list_view_fini(struct list_view *l);
  * on its object; if that is gone, on the line where it stood. */
 void list_view_begin(struct list_view *l);
 void list_view_add(struct list_view *l, uint64_t key, json_t *item);
+/* The same for an item whose name (in it, or NULL) is at hand. */
+void list_view_add_named(struct list_view *l, uint64_t key, json_t *item,
+			 const char *name);
 void list_view_end(struct list_view *l, const struct list_context *context);
 
 /* Words that must all match: text anywhere, column=text, !word for not,

@@ -61,8 +61,8 @@ void model_fini(struct model *m)
 
 void model_expect_full(struct model *m)
 {
-	m->full_seen = 0;
-	m->complete = false;
+	m->full_begun = m->full_seen = 0;
+	m->begun = m->complete = false;
 }
 
 void model_hello(struct model *m, const json_t *hello)
@@ -77,10 +77,43 @@ void model_hello(struct model *m, const json_t *hello)
 	json_decref(safe);
 }
 
+enum { DISPLAY_MAX = 16384, DISPLAY_KEY_MAX = 128 };
+
+static bool is_plain(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	return true;
+}
+
+/* Would its display copy be the same?  Nearly everything that an engine says:
+ * it is asked for each of 10,000 machines before the first screen. */
+static bool displays_itself(const json_t *value)
+{
+	size_t length = json_string_length(value);
+	const char *key;
+	json_t *member;
+
+	if (json_is_string(value))
+		return length <= DISPLAY_MAX &&
+		       is_plain(json_string_value(value), length);
+	for (size_t i = 0; i < json_array_size(value); i++)
+		if (!displays_itself(json_array_get(value, i)))
+			return false;
+	json_object_foreach((json_t *)value, key, member) {
+		length = strlen(key);
+		if (length >= DISPLAY_KEY_MAX || !is_plain(key, length) ||
+		    !displays_itself(member))
+			return false;
+	}
+	return true;
+}
+
 static json_t *display_string(const char *text, size_t length)
 {
 	/* An escape is at most 8 bytes for one byte of input. */
-	size_t size = (length > 16384 ? 16384 : length) * 4 + 16;
+	size_t size = (length > DISPLAY_MAX ? DISPLAY_MAX : length) * 4 + 16;
 	char *out = malloc(size);
 
 	CHECK("", out, "out of memory");
@@ -94,9 +127,8 @@ json_t *model_display_copy(const json_t *value)
 {
 	json_t *copy;
 
-	if (!value)
-		return NULL;
-
+	if (!value || displays_itself(value))
+		return json_incref((json_t *)value);
 	if (json_is_string(value))
 		return display_string(json_string_value(value),
 				      json_string_length(value));
@@ -113,7 +145,7 @@ json_t *model_display_copy(const json_t *value)
 
 		copy = json_object();
 		json_object_foreach((json_t *)value, key, member) {
-			char safe[128];
+			char safe[DISPLAY_KEY_MAX];
 
 			text_display(safe, sizeof(safe), key, strlen(key));
 			json_object_set_new(copy, safe,
@@ -176,11 +208,13 @@ static uint64_t item_key(enum topic topic, const json_t *item)
 static void set_put(struct model_set *set, uint64_t key, json_t *item)
 {
 	size_t at = (size_t)(uintptr_t)map_get(&set->by_key, key);
+	const char *name = json_string_value(json_object_get(item, "name"));
 
 	set->changes++;
 	if (at) {
 		json_decref(set->entries[at - 1].item);
 		set->entries[at - 1].item = item;
+		set->entries[at - 1].name = name;
 		return;
 	}
 	if (set->count == set->size) {
@@ -189,7 +223,7 @@ static void set_put(struct model_set *set, uint64_t key, json_t *item)
 				       set->size * sizeof(*set->entries));
 		CHECK("", set->entries, "out of memory");
 	}
-	set->entries[set->count++] = (struct entry){ key, item };
+	set->entries[set->count++] = (struct entry){ key, item, name };
 	map_put(&set->by_key, key, (void *)(uintptr_t)set->count);
 }
 
@@ -280,6 +314,19 @@ void model_site(struct model *m, const json_t *item)
 
 enum { REQUIRED = (1u << MODEL_REQUIRED) - 1 };
 
+/* A part of a full state says whether it is the last; older engines do not, and
+ * changes do not. */
+static void see_part(struct model *m, unsigned bit, const json_t *line)
+{
+	const json_t *more = json_object_get(line, "more");
+
+	if (more ? json_is_false(more) : item_bool(line, "full"))
+		m->full_seen |= bit;
+	m->complete = (m->full_seen & REQUIRED) == REQUIRED;
+	m->begun = m->complete || (m->site_item &&
+			(m->full_begun & REQUIRED) == REQUIRED);
+}
+
 bool model_apply(struct model *m, const json_t *line)
 {
 	const char *name = item_text(line, "topic");
@@ -295,9 +342,10 @@ bool model_apply(struct model *m, const json_t *line)
 			continue;
 		if (item_bool(line, "full")) {
 			set_clear(&m->sets[i]);
-			m->full_seen |= 1u << i;
-			m->complete = (m->full_seen & REQUIRED) == REQUIRED;
+			m->full_begun |= 1u << i;
+			m->full_seen &= ~(1u << i);
 		}
+		see_part(m, 1u << i, line);
 		model_add_items(m, (enum topic)i, items);
 		return true;
 	}
@@ -366,12 +414,23 @@ bool model_cluster_pool(const struct model *m, const json_t *pool)
 	       model_named(m, TOPIC_CLUSTERS, item_text(pool, "name"));
 }
 
+/* How many there are: what was told, or while that is a part, what the engine
+ * counted. */
+static int count_of(const struct model *m, enum topic topic)
+{
+	const json_t *counts = json_object_get(m->site_item, "counts");
+	int told = (int)m->sets[topic].count;
+
+	return m->full_seen & 1u << topic ? told :
+	       (int)item_int(counts, topics[topic].name, told);
+}
+
 struct model_totals model_totals(const struct model *m)
 {
 	struct model_totals t = {
 		.hosts = (int)m->sets[TOPIC_HOSTS].count,
-		.machines = (int)m->sets[TOPIC_MACHINES].count,
-		.sessions = (int)m->sets[TOPIC_SESSIONS].count,
+		.machines = count_of(m, TOPIC_MACHINES),
+		.sessions = count_of(m, TOPIC_SESSIONS),
 	};
 	const struct model_set *hosts = &m->sets[TOPIC_HOSTS];
 	const struct model_set *pools = &m->sets[TOPIC_POOLS];

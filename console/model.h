@@ -60,6 +60,8 @@ enum {
 struct entry {
 	uint64_t key;		/* stable for the object's life, never 0 */
 	json_t *item;		/* owned */
+	const char *name;	/* in the item, so that sorting need not look it up;
+				 * NULL = it has none */
 };
 
 struct model_set {
@@ -73,8 +75,10 @@ struct model {
 	struct model_set sets[TOPIC_COUNT];
 	char site[64], version[32], engine[16];	/* from hello */
 	bool rights_change;
-	bool complete;		/* one full state of every topic arrived */
-	unsigned full_seen;	/* bit per topic */
+	/* Of one full state: enough for a first screen came (long topics begin,
+	 * the others are whole, and counts are known), and all of it. */
+	bool begun, complete;
+	unsigned full_begun, full_seen;	/* bit per topic */
 	uint64_t changes;
 	int64_t time_ms;	/* engine's wall clock in its last line; 0 none */
 	int64_t per_hour[MODEL_HOURS];	/* sessions, the oldest hour first */
@@ -122,7 +126,8 @@ struct model_totals model_totals(const struct model *m);
 /* The machine's host does not answer: its state is only the last known. */
 bool model_machine_unknown(const struct model *m, const json_t *machine);
 
-/* A copy of value with every string and key made safe to show. */
+/* The value with every string and key made safe to show: a copy, or one more
+ * reference to it when all of it is safe.  Not to be changed. */
 json_t *model_display_copy(const json_t *value);
 
 /* The next line of a text of several (a piece of a site file) as such a copy

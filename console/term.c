@@ -55,9 +55,14 @@ void term_write(struct term *t, const char *bytes, size_t length)
 {
 	if (t->script)
 		return;
-	ssize_t ignored = write(STDOUT_FILENO, bytes, length);
+	while (length > 0) {
+		ssize_t n = write(STDOUT_FILENO, bytes, length);
 
-	(void)ignored;	/* a terminal that went away is seen by term_wait */
+		if (n < 0 && errno != EINTR)
+			return;	/* gone: term_wait sees it */
+		bytes += n > 0 ? n : 0;
+		length -= n > 0 ? (size_t)n : 0;
+	}
 }
 
 void term_say(struct term *t, const char *text)
@@ -222,7 +227,8 @@ static int start_screen(struct term *t, const struct term_options *options,
 		name = "dumb";
 	if (open_files(t, err))
 		return -1;
-	term_signal_install(STDOUT_FILENO, !t->script, &t->old_mask);
+	term_frame_open(t);
+	term_signal_install(t->tty_fd, !t->script, &t->old_mask);
 	use_env(TRUE);
 	use_tioctl(!t->script);
 	t->screen = newterm((char *)(uintptr_t)name, t->script ? t->out :
@@ -298,6 +304,7 @@ void term_close(struct term *t)
 		fclose(t->out);
 	if (t->in)
 		fclose(t->in);
+	term_frame_close(t);
 	if (t->notes_used)
 		fwrite(t->notes, 1, t->notes_used, stderr);
 	grid_fini(&t->shown);
@@ -353,115 +360,6 @@ bool term_resized(struct term *t)
 	clearok(curscr, TRUE);
 	t->shown_valid = false;
 	return true;
-}
-
-/* ---- output ---------------------------------------------------------- */
-
-/* A piece of a frame at (row, col), as its ASCII sign; 0 = none. */
-static char line_at(const struct grid *g, int row, int col)
-{
-	const struct cell *c = grid_cell(g, row, col);
-
-	return c && c->role == ROLE_FRAME && strchr("-|+", c->text[0]) &&
-	       c->text[1] == '\0' ? c->text[0] : 0;
-}
-
-/* The terminal's own line for it; which corner shows in what is beside it. */
-static chtype line_of(const struct grid *g, int row, int col)
-{
-	char sign = line_at(g, row, col);
-	bool right = line_at(g, row, col + 1) == '-';
-	char under = line_at(g, row + 1, col);
-
-	if (sign == '-')
-		return ACS_HLINE;
-	if (sign == '|')
-		return ACS_VLINE;
-	if (under == '|')
-		return right ? ACS_ULCORNER : ACS_URCORNER;
-	return right ? ACS_LLCORNER : ACS_LRCORNER;
-}
-
-static void put_cell(const struct term *t, const struct grid *grid, int row,
-		     int col, const struct cell *c)
-{
-	struct style s = theme_style((enum role)c->role, c->flags, &t->look);
-	wchar_t wide[8] = L" ";
-	attr_t attrs = A_NORMAL;
-	short pair = 0;
-	cchar_t cc;
-
-	if (mbstowcs(wide, c->text, 7) == (size_t)-1)
-		wcscpy(wide, L"?");
-	if (s.attrs & STYLE_BOLD)
-		attrs |= A_BOLD;
-	if (s.attrs & STYLE_DIM)
-		attrs |= A_DIM;
-	if (s.attrs & STYLE_UNDERLINE)
-		attrs |= A_UNDERLINE;
-	if (s.attrs & STYLE_REVERSE)
-		attrs |= A_REVERSE;
-	if (c->colour && t->look.colours && t->look.theme != THEME_MONO) {
-		pair = (short)(PAIR_GUEST + (c->colour - 1) % 8);
-		attrs |= c->colour > 8 ? A_BOLD : 0;
-	} else if (s.colour >= 0)
-		pair = c->flags & CELL_OLD ? PAIR_OLD : (short)(c->role + 1);
-	if (t->acs && line_at(grid, row, col)) {
-		mvaddch(row, col, line_of(grid, row, col) | attrs |
-			COLOR_PAIR(pair));
-		return;
-	}
-	setcchar(&cc, wide, attrs, pair, NULL);
-	mvadd_wch(row, col, &cc);	/* the last corner says ERR and draws */
-}
-
-static bool same_size(const struct term *t, const struct grid *grid)
-{
-	return t->shown_valid && t->shown.rows == grid->rows &&
-	       t->shown.cols == grid->cols;
-}
-
-void term_show(struct term *t, const struct grid *grid, bool whole)
-{
-	size_t line = (size_t)grid->cols * sizeof(struct cell);
-	bool changed = whole;
-
-	if (!same_size(t, grid)) {
-		grid_fini(&t->shown);
-		grid_init(&t->shown, grid->rows, grid->cols, grid->ascii);
-		changed = true;
-		t->shown_valid = false;
-		erase();
-	}
-	for (int row = 0; row < grid->rows; row++) {
-		const struct cell *want = grid_cell(grid, row, 0);
-		struct cell *have = grid_cell(&t->shown, row, 0);
-
-		if (t->shown_valid && !whole && memcmp(want, have, line) == 0)
-			continue;
-		for (int col = 0; col < grid->cols; col++)
-			if (want[col].width)
-				put_cell(t, grid, row, col, &want[col]);
-		memcpy(have, want, line);
-		changed = true;
-	}
-	changed = changed || t->shown.cursor_row != grid->cursor_row ||
-		  t->shown.cursor_col != grid->cursor_col;
-	t->shown_valid = true;
-	if (!changed)
-		return;
-	t->shown.cursor_row = grid->cursor_row;
-	t->shown.cursor_col = grid->cursor_col;
-	if (whole)
-		clearok(curscr, TRUE);
-	move(grid->cursor_row, grid->cursor_col);
-	wnoutrefresh(stdscr);
-	/* Around what doupdate() writes and flushes; nothing waits in it now. */
-	if (t->sync)
-		term_say(t, "\033[?2026h");
-	doupdate();
-	if (t->sync)
-		term_say(t, "\033[?2026l");
 }
 
 /* ---- stopping and going on ------------------------------------------- */

@@ -42,6 +42,10 @@ struct term {
 	int forced_rows, forced_cols;	/* by a script; 0 = not */
 	struct grid shown;
 	bool shown_valid;
+	int tty_fd, frame_fd;	/* the terminal; where frames are drawn, or -1 */
+	bool framing;
+	char *frame;
+	size_t frame_size;
 	uint32_t pending_key;	/* read ahead after Esc */
 	sigset_t old_mask;	/* before ours: to wait with */
 	char restore[TERM_SIGNAL_RESTORE_MAX];	/* puts the terminal back */
@@ -54,6 +58,9 @@ struct term {
 /* Bytes straight to the terminal, beside ncurses; nothing in a script. */
 void term_write(struct term *t, const char *bytes, size_t length);
 void term_say(struct term *t, const char *text);
+/* What term_show needs (term_frame.c). */
+void term_frame_open(struct term *t);
+void term_frame_close(struct term *t);
 /* What ncurses needs to know to read keys. */
 void term_start_input(struct term *t, int escape_ms);
 /* Reports of the mouse, or none. */

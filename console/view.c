@@ -167,8 +167,10 @@ static void add_all(struct view *v, int i, enum topic topic, uint64_t bit,
 
 	for (size_t j = 0; j < set->count; j++)
 		if (!wanted || wanted(v, set->entries[j].item))
-			list_view_add(&v->lists[i], set->entries[j].key | bit,
-				      set->entries[j].item);
+			list_view_add_named(&v->lists[i],
+					    set->entries[j].key | bit,
+					    set->entries[j].item,
+					    set->entries[j].name);
 }
 
 void view_fill(struct view *v, int i, view_wanted *wanted)

@@ -4,6 +4,7 @@
  * screen.  Prints lines for tests/bench/run.
  *
  *     console CONSOLE_DRIVER FOLDER
+ *     console CONSOLE_DRIVER SOCKET MACHINES	only the first screen, of a real engine
  */
 #include <locale.h>
 
@@ -184,11 +185,12 @@ static void at_rest(struct harness *h)
 	h->engine.tick_ms = 50;
 }
 
-static void first_screen(struct harness *h, int machines, const char *sign)
+static void first_screen(struct harness *h, int machines)
 {
 	int64_t took_us[STARTS];
+	char sign[32];
 
-	prepare(h, many_state(machines));
+	snprintf(sign, sizeof(sign), "machines %d ", machines);
 	for (int i = 0; i < STARTS; i++) {
 		int64_t began = now_us();
 
@@ -209,8 +211,8 @@ int main(int argc, char **argv)
 {
 	struct harness h = { .engine = { .listener = -1 } };
 
-	if (argc != 3)
-		tap_bail("usage: console CONSOLE_DRIVER FOLDER");
+	if (argc != 3 && argc != 4)
+		tap_bail("usage: console CONSOLE_DRIVER FOLDER | SOCKET MACHINES");
 	driver = argv[1];
 	if (!setlocale(LC_ALL, "C.UTF-8"))
 		tap_bail("locale: %s", strerror(errno));
@@ -219,13 +221,24 @@ int main(int argc, char **argv)
 	setenv("LC_ALL", "C.UTF-8", 1);
 	unsetenv("LINES");
 	unsetenv("COLUMNS");
-	snprintf(h.engine.path, sizeof(h.engine.path), "%s/console.sock", argv[2]);
+	snprintf(h.engine.path, sizeof(h.engine.path), "%s%s", argv[2],
+		 argc == 3 ? "/console.sock" : "");
 	for (int i = 0; i < ENGINE_CLIENTS_MAX; i++)
 		h.engine.clients[i].fd = -1;
-	first_screen(&h, 100, "machines 100 ");
-	first_screen(&h, MACHINES, "machines 10000");
+	if (argc == 4) {
+		first_screen(&h, atoi(argv[3]));
+		return 0;
+	}
+	prepare(&h, many_state(100));
+	first_screen(&h, 100);
+	prepare(&h, many_state(MACHINES));
+	first_screen(&h, MACHINES);
 	run(&h);
 	UNTIL(&h, shows(&h, "machines 10000"));
+	type(&h, "M");
+	UNTIL(&h, shows(&h, "of 10000"));
+	type(&h, "1");
+	UNTIL(&h, shows(&h, "Latest events"));
 	frames(&h);
 	at_rest(&h);
 	type(&h, "M");

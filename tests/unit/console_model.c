@@ -76,6 +76,49 @@ static void test_complete(struct model *m)
 	ok(!m->complete, "a new engine starts from nothing");
 }
 
+static void tell_all(struct model *m, const char *machines)
+{
+	static const char *const topics[] = { "pools", "sessions", "requests",
+					      "hosts", "gateways", "events" };
+	char line[160];
+
+	model_expect_full(m);
+	apply(m, machines);
+	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
+		snprintf(line, sizeof(line), "{\"topic\":\"%s\",\"full\":true,"
+			 "\"more\":false,\"items\":[]}", topics[i]);
+		apply(m, line);
+	}
+}
+
+/* Machines come in parts, changes stand between them. */
+static void test_parts(void)
+{
+	struct model m;
+
+	model_init(&m);
+	tell_all(&m, "{\"topic\":\"machines\",\"full\":true,\"more\":true,"
+		 "\"items\":[{\"id\":1,\"name\":\"a-01\"}]}");
+	ok(!m.begun, "no first screen before the site's counts are known");
+	apply(&m, "{\"topic\":\"site\",\"items\":[{\"site\":\"lab\","
+	      "\"counts\":{\"machines\":3}}]}");
+	apply(&m, "{\"topic\":\"clusters\",\"full\":true,\"more\":false,"
+	      "\"items\":[]}");
+	ok(m.begun && !m.complete, "then there is one, of a part");
+	is_int(model_totals(&m).machines, 3, "which says how many there are");
+	apply(&m, "{\"topic\":\"machines\",\"full\":false,\"items\":"
+	      "[{\"id\":1,\"name\":\"a-01\",\"state\":\"ready\"}]}");
+	ok(!m.complete, "a change is no part of it");
+	apply(&m, "{\"topic\":\"machines\",\"full\":false,\"more\":false,"
+	      "\"items\":[{\"id\":2,\"name\":\"a-02\"}]}");
+	ok(m.complete, "whole with the last part");
+	is_int(model_totals(&m).machines, 2, "from then on they are counted");
+	tell_all(&m, "{\"topic\":\"machines\",\"full\":true,\"more\":true,"
+		 "\"items\":[{\"id\":7,\"name\":\"b-01\"}]}");
+	ok(m.begun && !m.complete, "another engine begins anew");
+	model_fini(&m);
+}
+
 static void test_hostile(struct model *m)
 {
 	const json_t *item;
@@ -141,6 +184,7 @@ int main(void)
 	model_init(&m);
 	test_state(&m);
 	test_complete(&m);
+	test_parts();
 	test_hostile(&m);
 	test_events(&m);
 	test_times();
