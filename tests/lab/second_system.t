@@ -258,7 +258,7 @@ sub haproxy_end { kill 'TERM', $proxy; waitpid $proxy, 0 }
 sub median { my @s = sort { $a <=> $b } @_; $s[$#s / 2] }
 
 subtest 'a node is killed' => sub {
-	my (@ours, @theirs, @failed);
+	my (@first, @their_first, @ours, @theirs, @failed);
 	for (1 .. $kills) {
 		ok(serving(2), 'two nodes serve');
 		haproxy();
@@ -275,14 +275,19 @@ subtest 'a node is killed' => sub {
 		my $r = unnoticed($ours, 'node killed');
 		push @ours, $r->{marks}[0][1] < 0 ? $r->{marks}[0][0] : $r->{marks}[0][1];
 		push @theirs, $t->{marks}[0][1];
+		push @first, $r->{marks}[0][0];
+		push @their_first, $t->{marks}[0][0];
 		push @failed, $t->{failed} + $t->{cut} + $t->{marks}[0][2];
 		is($r->{marks}[0][2], 0, 'all that was in flight was answered');
-		note sprintf 'death to the last answer of what was in flight: %.0f ms; HAProxy %.0f ms, %d failed, %d cut, %d without an answer',
-			$ours[-1], $t->{marks}[0][1], $t->{failed}, $t->{cut}, $t->{marks}[0][2];
+		cmp_ok($first[-1], '>', 0, 'and what was begun after it');
+		note sprintf 'death to the first answer of what was begun after it: %.0f ms, to the last of what was in flight: %.0f ms; '
+			. 'HAProxy %.0f and %.0f ms, %d failed, %d cut, %d without an answer',
+			$first[-1], $ours[-1], $their_first[-1], $t->{marks}[0][1], $t->{failed}, $t->{cut}, $t->{marks}[0][2];
 		haproxy_end();
 	}
-	note sprintf 'median of %d kills: %.0f ms, failed 0; HAProxy with checks every second: %.0f ms, failed or without an answer %s', $kills,
-		median(@ours), median(@theirs), join ' ', @failed;
+	note sprintf 'median of %d kills: death to the first good transaction %.0f ms, to the last of what was in flight %.0f ms, failed 0; '
+		. 'HAProxy with checks every second: %.0f and %.0f ms, failed or without an answer %s', $kills,
+		median(@first), median(@ours), median(@their_first), median(@theirs), join ' ', @failed;
 	ok(serving(2), 'and it was made anew');
 };
 
