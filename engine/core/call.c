@@ -66,7 +66,12 @@ static void job_done(struct world *w, struct effects *fx, struct machine *m,
 	if (m->job == JOB_SAVE)
 		text_copy_slice(m->row.image_key, sizeof(m->row.image_key),
 				ev->done.out);
-	m->evidence = m->job == JOB_RESTORE ? ev->done.evidence : 0;
+	m->evidence = m->job == JOB_RESTORE || m->job == JOB_DESTROY ?
+		      ev->done.evidence : 0;
+	/* A restore that failed may have ended the domain before, or not. */
+	if (m->evidence & EVIDENCE_WAS_OVER ||
+	    (m->job == JOB_RESTORE && ev->done.result != CALL_OK))
+		ledger_doubt(fx, m);
 	enum job job = m->job;
 	m->job = JOB_NONE;
 	m->call = 0;

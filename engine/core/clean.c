@@ -123,8 +123,6 @@ void clean_kick(struct world *w, struct effects *fx, struct machine *m)
 static void rebuilt(struct world *w, struct effects *fx, struct machine *m)
 {
 	m->created = m->seen = m->agent_up = m->prepared = false;
-	if (!PLANTED(S10_NEVER_CLOSED))
-		ledger_close(w, fx, m, false);
 	image_forget(m);
 	m->row.clean_ms = w->now_ms - m->state_ms;
 	m->row.created_wall_ms = 0;
@@ -183,9 +181,14 @@ void clean_on_job(struct world *w, struct effects *fx, struct machine *m,
 		clean_running(w, fx, m, "reverted to its image");
 		return;
 	case RUNG_REBUILD:
-		if (!done)
+		if (!done) {
 			machine_fail(w, fx, m, text);
-		else if (!volumes_delete(w, fx, m))
+			return;
+		}
+		/* The domain is over; its disks may take their time. */
+		if (!PLANTED(S10_NEVER_CLOSED))
+			ledger_close(w, fx, m, false);
+		if (!volumes_delete(w, fx, m))
 			rebuilt(w, fx, m);
 		return;
 	case RUNG_NONE:

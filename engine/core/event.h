@@ -68,13 +68,14 @@ struct grant {
 };
 
 enum call_result { CALL_OK, CALL_FAILED, CALL_UNKNOWN };
-/* What a restore proved; equals enum wire_evidence. */
-enum restore_evidence {
+/* What a restore proved, or a destroy found; equals enum wire_evidence. */
+enum evidence {
 	EVIDENCE_OLD_ENDED = 1,
 	EVIDENCE_OLD_UNLINKED = 2,
 	EVIDENCE_NEW_OVERLAY = 4,
 	EVIDENCE_NEW_PROCESS = 8,
 	EVIDENCE_ALL = 15,
+	EVIDENCE_WAS_OVER = 16,	/* the domain had ended by itself */
 };
 enum domain_state { DOMAIN_RUNNING = 1, DOMAIN_PAUSED, DOMAIN_OFF };
 enum domain_hint { HINT_STARTED = 1, HINT_STOPPED, HINT_AGENT_UP,
@@ -197,7 +198,7 @@ struct event {
 			enum call_result result;
 			int64_t code;
 			struct slice out, errout, text;
-			uint32_t evidence;	/* of a restore */
+			uint32_t evidence;	/* of a restore or a destroy */
 			bool has_fd;	/* kept by the shell under the call id */
 		} done;
 		struct {

@@ -120,7 +120,8 @@ void image_restore(struct world *w, struct effects *fx, struct machine *m)
 
 bool image_proven(const struct machine *m)
 {
-	return (m->evidence == EVIDENCE_ALL && volumes_are_fresh(m)) ||
+	return ((m->evidence & EVIDENCE_ALL) == EVIDENCE_ALL &&
+		volumes_are_fresh(m)) ||
 	       PLANTED(S4_RESTORE_UNPROVEN);
 }
 

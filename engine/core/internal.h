@@ -644,6 +644,8 @@ void usage_on_stats(struct world *w, const struct event *ev);
 void ledger_open(struct world *w, struct effects *fx, struct machine *m);
 void ledger_close(struct world *w, struct effects *fx, struct machine *m,
 		  bool estimated);
+/* The domain of the open interval was found to have ended by itself. */
+void ledger_doubt(struct effects *fx, struct machine *m);
 void ledger_change(struct world *w, struct effects *fx, struct machine *m);
 void ledger_restore(struct world *w, struct effects *fx,
 		    const struct ledger_row *row);

@@ -6,7 +6,7 @@
  * change them; over a restart of the engine only wall times are left.
  *
  * estimated: nobody saw the end when it was; the interval ends when it was
- * noticed, at most one poll later.
+ * noticed, at most one poll later, or by a destroy that found nothing to end.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -72,8 +72,16 @@ void ledger_change(struct world *w, struct effects *fx, struct machine *m)
 {
 	if (!m->ledger)
 		return;
-	ledger_close(w, fx, m, false);
+	ledger_close(w, fx, m, m->node && m->node->ended);
 	ledger_open(w, fx, m);
+}
+
+void ledger_doubt(struct effects *fx, struct machine *m)
+{
+	if (!m->ledger || m->ledger->estimated || PLANTED(S10_CRASH_UNMARKED))
+		return;
+	m->ledger->estimated = true;
+	save(fx, m->ledger);
 }
 
 void ledger_restore(struct world *w, struct effects *fx,
@@ -89,6 +97,9 @@ void ledger_restore(struct world *w, struct effects *fx,
 		m->ledger->length_ms = w->wall_ms > row->start_wall_ms ?
 					       w->wall_ms - row->start_wall_ms : 0;
 		m->ledger_ms = w->now_ms;
+		/* A restore was under way, and nobody heard what came of it. */
+		if (m->row.built != m->row.incarnation)
+			ledger_doubt(fx, m);
 		return;
 	}
 	/* Its machine has no domain: it ended while nobody looked. */

@@ -159,7 +159,7 @@ struct machine {
 	enum hook_verb step_verb;
 	bool confirmed;		/* a CONFIRM step of this hook came back right */
 	uint32_t opens;		/* channels still to open */
-	uint32_t evidence;	/* of the last restore: enum restore_evidence */
+	uint32_t evidence;	/* of the last restore or destroy: enum evidence */
 	bool created;		/* its domain was made or found running */
 	bool agent_up;
 	bool prepared;		/* prepare hook done in this life */

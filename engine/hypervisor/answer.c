@@ -68,6 +68,7 @@ static struct message done_message(const struct job *job,
 		.call_done = {
 			.machine = answer_machine_of(&job->m),
 			.result = (uint8_t)result,
+			.evidence = job->was_over ? WIRE_WAS_OVER : 0,
 			.text = slice_of(text),
 		},
 	};

@@ -251,10 +251,11 @@ enum wire_result domain_end(struct job *job, virConnectPtr conn,
 {
 	struct known_domain d;
 	struct error why;
-	bool gone;
+	bool gone = false;
 
 	virDomainPtr domain = virDomainLookupByUUIDString(conn, job->uuid);
-	if (!domain && virt_error_is(VIR_ERR_NO_DOMAIN))
+	job->was_over = !domain && virt_error_is(VIR_ERR_NO_DOMAIN);
+	if (job->was_over)
 		return WIRE_OK;
 	if (!domain) {
 		virt_error(err, "cannot look for the domain");
@@ -266,6 +267,7 @@ enum wire_result domain_end(struct job *job, virConnectPtr conn,
 	if (result != WIRE_OK) {
 		error_set(err, "%s", why.text);
 		result = gone ? WIRE_OK : WIRE_FAILED;
+		job->was_over = gone;
 	} else if (!d.ours) {
 		error_set(err, "not ours: domain %s exists but %s; nothing was touched",
 			  job->uuid, why.text);

@@ -332,7 +332,8 @@ static enum job_next answer_restored(struct job *job)
 		.incarnation = job->m.incarnation,
 		.call_done = { .machine = job->m.domain_restore.machine,
 			       .result = WIRE_OK,
-			       .evidence = (uint32_t)job->number2 },
+			       .evidence = (uint32_t)job->number2 |
+				(job->was_over ? WIRE_WAS_OVER : 0) },
 	};
 
 	return answer_message(job, &m);

@@ -168,8 +168,10 @@ static void guest_trouble(struct sim *s)
 	if (!l->ours)
 		return;
 	if (sim_fault(s, SIM_GUEST_DIES, l->machine)) {
+		uptime_crashed(s, l);
 		life_end(s, l);
 	} else if (sim_fault(s, SIM_GUEST_OFF, l->machine)) {
+		uptime_crashed(s, l);
 		l->state = DOMAIN_OFF;
 		hint(s, l, HINT_STOPPED);
 		conns_life_ended(s, l);
@@ -254,10 +256,12 @@ static void reboot(struct sim *s)
 	for (size_t i = 0; i < s->lives.count;) {
 		struct life *l = s->lives.items[i];
 
-		if (l->host % 2 == 0 && l->ours)
+		if (l->host % 2 == 0 && l->ours) {
+			uptime_crashed(s, l);
 			life_end(s, l);
-		else
+		} else {
 			i++;
+		}
 	}
 	s->rebooted = true;
 }

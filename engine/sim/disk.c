@@ -76,6 +76,8 @@ const char *disk_restore(struct sim *s, const struct order *o,
 	struct life *l = life_by_uuid(s, o->uuid);
 	char key[sizeof(im->key)];
 
+	if (!l || l->state == DOMAIN_OFF)
+		a->evidence = EVIDENCE_WAS_OVER;
 	key_of(&s->hosts[o->host], key, sizeof(key));
 	if (!im)
 		return "there is no such image";
@@ -105,7 +107,7 @@ const char *disk_restore(struct sim *s, const struct order *o,
 		l->agent_ms = INT64_MAX;
 		return "its guest did not come back";
 	}
-	a->evidence = EVIDENCE_ALL;
+	a->evidence |= EVIDENCE_ALL;
 	if (sim_fault(s, SIM_RESTORE_UNPROVEN, l->machine)) {
 		l->unproven = true;
 		a->evidence &= ~(1u << sim_between(s, 0, 3));

@@ -275,8 +275,7 @@ static void run_create(struct sim *s, const struct order *o)
 	answer_plain(s, o, CALL_OK, "");
 }
 
-/* On that host: a migration may have left another elsewhere. */
-static struct life *life_on(const struct sim *s, const char *uuid, uint32_t host)
+struct life *life_on(const struct sim *s, const char *uuid, uint32_t host)
 {
 	for (size_t i = 0; i < s->lives.count; i++) {
 		struct life *l = s->lives.items[i];
@@ -290,14 +289,17 @@ static struct life *life_on(const struct sim *s, const char *uuid, uint32_t host
 static void run_destroy(struct sim *s, const struct order *o)
 {
 	struct life *l = life_on(s, o->uuid, o->host);
+	struct guest_answer a = { .result = CALL_OK, .text = "" };
 
+	if (!l || l->state == DOMAIN_OFF)
+		a.evidence = EVIDENCE_WAS_OVER;
 	if (l) {
 		oracle_destroy(s, o, l);
 		life_end(s, l);
 	}
 	if (o->e.ok && o->image)
 		disk_delete(s, o->uuid, o->image_built);
-	answer_plain(s, o, CALL_OK, "");
+	answer(s, o, &a, 0);
 }
 
 static void run_volume_delete(struct sim *s, const struct order *o)
@@ -350,7 +352,7 @@ static void run_image(struct sim *s, const struct order *o)
 	if (no) {
 		a.result = CALL_FAILED;
 		a.text = no;
-		a.evidence = 0;
+		a.evidence &= EVIDENCE_WAS_OVER;
 	}
 	answer(s, o, &a, 0);
 }

@@ -278,6 +278,7 @@ struct sim {
 	struct array lives, images;
 	struct map wanted;	/* call of a create or restore -> 1 + version */
 	struct map lanes;	/* machine -> struct lane: its calls, in order */
+	struct map uptimes;	/* machine -> struct uptime (uptime.c) */
 	uint32_t foreign;	/* domains that must survive */
 	struct array files;
 	uint32_t foreign_files;	/* that must survive */
@@ -397,6 +398,8 @@ void host_order(struct sim *s, struct order *o);
 struct life *life_new(struct sim *s, uint32_t host, uint64_t machine,
 		      const char *uuid, const char *name, bool ours);
 struct life *life_by_uuid(const struct sim *s, const char *uuid);
+/* On that host: a migration may have left another elsewhere. */
+struct life *life_on(const struct sim *s, const char *uuid, uint32_t host);
 struct life *life_by_id(const struct sim *s, uint64_t id);
 /* The running or switched off domain of a machine. */
 struct life *life_of_machine(const struct sim *s, uint64_t machine);
@@ -537,6 +540,18 @@ void oracle_restart(struct sim *s);
 void oracle_fd_in(struct sim *s, uint64_t call, uint64_t life);
 /* Returns the life the descriptor leads to. */
 uint64_t oracle_fd_out(struct sim *s, uint64_t call, const char *what);
+
+/* ---- uptime.c: what machines ran, beside the ledger ----------------------------------------- */
+void uptime_crashed(struct sim *s, const struct life *l);
+void uptime_ledger(struct sim *s, const struct ledger_row *row);
+/* The job whose good result is about to be stepped, and its machine; then it has
+ * been. */
+enum job uptime_job(const struct sim *s, const struct event *ev,
+		    uint64_t *machine);
+void uptime_done(struct sim *s, enum job job, uint64_t machine);
+void uptime_turn(struct sim *s);
+void uptime_restart(struct sim *s);
+void uptime_fini(struct sim *s);
 
 /* ---- tokens.c: tokens made while the engine runs ------------------------------------------- */
 void tokens_draw_command(struct sim *s, struct post *p);

@@ -361,7 +361,7 @@ void nodes_vip(struct sim *s, const struct effect *e)
 
 const char *nodes_migrate(struct sim *s, const struct order *o)
 {
-	struct life *l = life_by_uuid(s, o->uuid);
+	struct life *l = life_on(s, o->uuid, o->host);
 	char to[ROW_NAME_SIZE];
 
 	text_copy_slice(to, sizeof(to), o->e.host);
@@ -372,6 +372,8 @@ const char *nodes_migrate(struct sim *s, const struct order *o)
 		if (strcmp(s->hosts[i].name, to) == 0 && s->hosts[i].up) {
 			uint32_t from = l->host;
 
+			if (from != i && life_on(s, o->uuid, i))
+				return "domain exists there";
 			l->host = i;
 			if (from != i && sim_fault(s, SIM_MIGRATE_TWIN, l->machine))
 				life_new(s, from, l->machine, l->uuid, l->name,

@@ -93,6 +93,7 @@ void oracle_ledger(struct sim *s, const struct ledger_row *row)
 {
 	const struct ledger_row *old = ledger_of(s, row->id);
 
+	uptime_ledger(s, row);
 	if (old && old->end_wall_ms)
 		sim_broken(s, "S10", "interval %llu of %s was closed and changes",
 			   ull(row->id), row->machine_name);

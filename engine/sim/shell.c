@@ -62,6 +62,7 @@ void engine_crash(struct sim *s)
 	s->result->coverage.crashes++;
 	s->running = false;
 	fair_crash(s);
+	uptime_restart(s);
 	s->turn_ms = INT64_MAX;
 	world_fini(&s->world);
 	effects_clear(&s->fx);
@@ -237,6 +238,7 @@ static void complete_request(struct sim *s, struct event *ev)
 static void step_post(struct sim *s, struct post *p)
 {
 	struct site_spec spec;
+	uint64_t machine;
 
 	if (p->ev.kind == EVENT_REQUEST)
 		complete_request(s, &p->ev);
@@ -255,7 +257,10 @@ static void step_post(struct sim *s, struct post *p)
 		people_command(s, &p->ev);
 	if (p->ev.kind == EVENT_COMMAND)
 		map_put(&s->tokens, p->ev.command.reply, s);
+	enum job job = uptime_job(s, &p->ev, &machine);
 	step(s, &p->ev);
+	if (job != JOB_NONE)
+		uptime_done(s, job, machine);
 	if (p->ev.kind == EVENT_DOMAIN_HINT && p->ev.hint.hint == HINT_STOPPED) {
 		const struct machine *m =
 			world_machine_by_uuid(&s->world, p->ev.hint.uuid);
@@ -469,5 +474,6 @@ void engine_turn(struct sim *s)
 	gateways_stored(s);
 	show(s);
 	note_states(s);
+	uptime_turn(s);
 	world_end_turn(&s->world, &s->fx);
 }

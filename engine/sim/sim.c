@@ -13,7 +13,9 @@
 
 enum {
 	STEPS_DEFAULT = 3000,
-	SETTLE_MS = 600000,		/* bound of the second phase */
+	BOOT_MS = 1000000,		/* of the clock, when a run begins */
+	SETTLE_MS = 700000,		/* bound of the second phase; a pool may wait
+					 * 10 minutes before it shrinks */
 	LOOK_MS = 1000,			/* between two looks at it */
 	TURNS_AT_ONCE_MAX = 2000,	/* more at one instant: it spins */
 };
@@ -327,6 +329,7 @@ static void sim_fini(struct sim *s)
 			free(s->lanes.slots[i].value);
 		}
 	map_fini(&s->lanes);
+	uptime_fini(s);
 	map_fini(&s->fds);
 	map_fini(&s->tokens);
 	map_fini(&s->wanted);
@@ -359,7 +362,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 
 	*result = (struct sim_result){ .hash = 14695981039346656037ull };
 	s = (struct sim){ .result = result, .trace = o->trace,
-			  .now_ms = 1000000, .turn_ms = INT64_MAX };
+			  .now_ms = BOOT_MS, .turn_ms = INT64_MAX };
 	current.sim = &s;
 	check_set_handler(on_check);
 	if (setjmp(current.end) == 0) {
@@ -375,5 +378,6 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 		settle(&s);
 	}
 	check_set_handler(NULL);
+	result->coverage.virtual_ms = (uint64_t)(s.now_ms - BOOT_MS);
 	sim_fini(&s);
 }

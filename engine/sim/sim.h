@@ -101,6 +101,10 @@ struct sim_coverage {
 	/* Column MACHINE_STATES: without a machine. */
 	uint64_t faults[SIM_FAULTS][MACHINE_STATES + 1];
 	uint64_t sessions, joins, accepted, crashes;
+	/* Stretches of machines whose intervals were summed up, to how much, and
+	 * intervals that were marked as estimated (S10). */
+	uint64_t uptimes, uptime_ms, estimated;
+	uint64_t virtual_ms;	/* simulated time */
 };
 
 struct sim_options {

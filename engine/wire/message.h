@@ -268,7 +268,7 @@ enum {
 	F(u32, cpus) F(u64, memory_mib) F(u8, kvm) F(u8, isolated)             \
 	F(text, labels) F(text, text)
 /* result: enum wire_result.  code: exit status of a guest command.
- * evidence: of domain_restore.  + fd for channel_open and console_open. */
+ * evidence: of domain_restore and domain_destroy.  + fd for channel_open and console_open. */
 #define WIRE_call_done(F)                                                      \
 	F(u64, machine) F(u8, result) F(i64, code) F(blob, out)                \
 	F(blob, errout) F(u32, evidence) F(text, text)
@@ -527,13 +527,15 @@ enum wire_result {
 };
 enum { WIRE_BASE_NVRAM = 256 };
 enum { SSH_OPENED = 1, SSH_REFUSED = 2 };	/* first byte of an ssh_open */
-/* What a restore proved (decisions.md 11), bits of call_done.evidence. */
+/* What a restore proved (decisions.md 11), and that the domain which it or a
+ * destroy was to end had ended before: bits of call_done.evidence. */
 enum wire_evidence {
 	WIRE_OLD_ENDED = 1,	/* no domain of that uuid was left before it */
 	WIRE_OLD_UNLINKED = 2,	/* what the machine wrote on disk is gone */
 	WIRE_NEW_OVERLAY = 4,	/* each disk has an overlay nobody wrote to */
 	WIRE_NEW_PROCESS = 8,	/* the domain that runs is another one */
 	WIRE_EVIDENCE_ALL = 15,
+	WIRE_WAS_OVER = 16,
 };
 enum wire_domain_state {
 	WIRE_DOMAIN_RUNNING = 1,

@@ -269,6 +269,13 @@ static void judge_coverage(void)
 					 states[j], total.faults[i][j]);
 }
 
+static void print_ledger(const struct sim_coverage *c)
+{
+	tap_note("%.1f hours: %" PRIu64 " lives of machines, %" PRIu64 " ms, are the sum of their intervals; %" PRIu64 " intervals are marked as estimated",
+		 (double)c->virtual_ms / 3600000, c->uptimes, c->uptime_ms,
+		 c->estimated);
+}
+
 static int run_one(void)
 {
 	struct sim_options o = { .seed = opt.from, .steps = opt.steps,
@@ -279,6 +286,7 @@ static int run_one(void)
 	sim_run(&o, &r);
 	ok(!r.failed, "seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64 " sessions, at rest after %" PRId64 " s",
 	   opt.from, r.steps, r.coverage.sessions, r.settled_ms / 1000);
+	print_ledger(&r.coverage);
 	tap_note("combined trace hash %016" PRIx64, mix(opt.from, r.hash));
 	if (r.failed) {
 		keep_failure(&f, opt.from, &r);
@@ -376,6 +384,7 @@ int main(int argc, char **argv)
 	tap_note("combined trace hash %016" PRIx64, hash);
 	tap_note("%" PRIu64 " seeds, %" PRIu64 " steps, %" PRIu64 " sessions, %" PRIu64 " joined, %" PRIu64 " accepted, %" PRIu64 " engine deaths",
 		 opt.seeds, steps, total.sessions, total.joins, total.accepted, total.crashes);
+	print_ledger(&total);
 	tap_note("%" PRId64 " ms, %" PRId64 " seeds a second", ms,
 		 ms ? (int64_t)opt.seeds * 1000 / ms : 0);
 	return tap_done();

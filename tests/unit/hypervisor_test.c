@@ -24,6 +24,15 @@ static struct message create_message(const char *name, const char *uuid,
 	};
 }
 
+static void expect_destroyed(struct peer *p, struct message *m,
+			     uint32_t evidence, const char *what)
+{
+	struct peer_done *d = peer_call(p, m, 5000);
+
+	ok(d->result == WIRE_OK && d->evidence == evidence, "%s", what);
+	free(d);
+}
+
 static struct message destroy_message(const char *uuid, uint64_t incarnation)
 {
 	return (struct message){
@@ -119,10 +128,11 @@ static void test_life(struct peer *p)
 		       "destroy for an older incarnation");
 	struct message destroy = destroy_message(UUID_A, 3);
 	hints = p->hint_count;
-	is_int(peer_result(p, &destroy, 5000), WIRE_OK, "destroy");
+	expect_destroyed(p, &destroy, 0, "destroy");
 	ok(peer_wait_hint(p, hints, UUID_A, WIRE_HINT_STOPPED, 5000),
 	   "a hint tells its end");
-	is_int(peer_result(p, &destroy, 5000), WIRE_OK, "destroy again is done");
+	expect_destroyed(p, &destroy, WIRE_WAS_OVER,
+			 "destroy again is done, and says that it was over");
 	is_int(peer_poll(p, 5000), WIRE_OK, "poll");
 	is_int(p->seen_count, 1, "it is gone");
 }
