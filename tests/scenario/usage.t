@@ -75,6 +75,21 @@ my ($big) = grep { /^big,/ } @lines;
 my @cells = split /,/, $big;
 is($cells[4], sprintf('%d.%03d', int($pool{big}{machine_ms} / 1000), $pool{big}{machine_ms} % 1000), 'seconds to the millisecond');
 ok(!(grep { !/^[0-9.]+$/ } @cells[4 .. 9]), 'plain numbers');
+SKIP: {
+	# Gnumeric: a real spreadsheet that converts without a window.
+	skip('no ssconvert here (apt-get install gnumeric)', 2) unless grep { -x "$_/ssconvert" } split /:/, $ENV{PATH};
+	spew("$Lab::dir/usage.csv", $out);
+	run_out('ssconvert -T Gnumeric_XmlIO:sax:0', "$Lab::dir/usage.csv", "$Lab::dir/usage.xml");
+	my ($figures, $seconds) = (0, 0);
+	for my $cell (slurp("$Lab::dir/usage.xml") =~ /<gnm:Cell ([^>]*>[^<]*)/g) {
+		my ($row, $col, $type, $value) = $cell =~ /Row="(\d+)" Col="(\d+)" ValueType="(\d+)"[^>]*>(.*)/ or next;
+		next unless $row > 0 && $col >= 4 && $type == 40;	# 40: a number
+		$figures++;
+		$seconds += $value if $col == 4;
+	}
+	is($figures, 6 * (@lines - 1), 'a spreadsheet reads every figure as a number');
+	is(sprintf('%.3f', $seconds), sprintf('%.3f', sum('machine_ms', @{ $by{pool} }) / 1000), 'and adds them up to what was used');
+}
 ($rc, $out) = remuda("usage --by pool @when --csv --rate-vcpu-hour 0.12 --rate-gib-hour 0.005 2>/dev/null");
 my ($cost) = map { (split /,/)[10] } grep { /^big,/ } split /\n/, $out;
 # (vcpu_ms * 0.12 + mib_ms / 1024 * 0.005) / 3600000, to 4 places, half up
