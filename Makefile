@@ -137,8 +137,8 @@ demo: deps       ## a live site of real guests; on a terminal with its console
 tests: build $(TESTS) $(LABPROG) $(BENCH)
 
 check: deps      ## every test, through prove
-	@$(MAKE) --no-print-directory tests
-	@$(MAKE) --no-print-directory clang
+	@$(MAKE) --no-print-directory -j$(JOBS) tests
+	@$(MAKE) --no-print-directory -j$(JOBS) clang
 	BUILD=$(BUILD) SEEDS=$(SEEDS) prove -j$(JOBS) --timer --failures --merge -e tests/run \
 		$(LONG_T) $(sort $(TESTS)) $(filter-out $(LONG_T),$(SCRIPTS_T))
 

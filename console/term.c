@@ -276,11 +276,13 @@ struct term *term_open(const struct term_options *options, struct error *err)
 		return NULL;
 	}
 	t->script = options->script;
+	t->tty_fd = t->frame_fd = -1;
 	if (start_screen(t, options, err)) {
 		if (t->out)
 			fclose(t->out);
 		if (t->in)
 			fclose(t->in);
+		term_frame_close(t);
 		free(t);
 		return NULL;
 	}

@@ -16,43 +16,45 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "engine/base/check.h"
+
 enum { RUN_CELLS = 128 };	/* put at once */
 
 /* ---- in one write ---------------------------------------------------- */
 
 void term_frame_open(struct term *t)
 {
-	t->tty_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	t->frame_fd = t->script ? -1 : memfd_create("frame", MFD_CLOEXEC);
+	int copy = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	/* Without a second descriptor, or memory, frames come in pieces. */
+	t->tty_fd = copy < 0 ? STDOUT_FILENO : copy;
+	t->frame_fd = copy < 0 || t->script ? -1 :
+		      memfd_create("frame", MFD_CLOEXEC);
 }
 
 void term_frame_close(struct term *t)
 {
 	if (t->frame_fd >= 0)
 		close(t->frame_fd);
-	if (t->tty_fd >= 0)
+	if (t->tty_fd > STDERR_FILENO)
 		close(t->tty_fd);
 	free(t->frame);
 }
 
 static void frame_begin(struct term *t)
 {
-	/* Without a file in memory frames come in pieces. */
-	t->framing = t->tty_fd >= 0 && t->frame_fd >= 0 &&
+	t->framing = t->frame_fd >= 0 &&
 		     lseek(t->frame_fd, 0, SEEK_SET) == 0 &&
 		     dup2(t->frame_fd, STDOUT_FILENO) >= 0;
 }
 
-/* The drawn bytes; NULL when there is no memory for them. */
+/* The drawn bytes; NULL when they cannot be read back. */
 static const char *take_frame(struct term *t, size_t length)
 {
 	if (length > t->frame_size) {
-		char *larger = realloc(t->frame, length * 2);
-
-		if (!larger)
-			return NULL;
-		t->frame = larger;
 		t->frame_size = length * 2;
+		t->frame = realloc(t->frame, t->frame_size);
+		CHECK("", t->frame, "out of memory");
 	}
 	return pread(t->frame_fd, t->frame, length, 0) == (ssize_t)length ?
 	       t->frame : NULL;
@@ -71,10 +73,10 @@ static void frame_end(struct term *t)
 	if (bytes)
 		term_write(t, bytes, (size_t)length);
 	else if (length > 0)
-		t->shown_valid = false;	/* the next frame draws it all */
+		clearok(curscr, TRUE);	/* the next frame draws it all */
 }
 
-/* ---- output ---------------------------------------------------------- */
+/* ---- cells ----------------------------------------------------------- */
 
 /* A piece of a frame at (row, col), as its ASCII sign; 0 = none. */
 static char line_at(const struct grid *g, int row, int col)

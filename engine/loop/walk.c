@@ -131,7 +131,10 @@ void walk_add(struct control_client *c, enum walk_topic topic)
 		k->full = full;
 		k->full_count = full ? k->count : 0;
 	}
-	if (!c->backlog)
+	/* A few are told with the other topics of the flush, as one picture. */
+	if (k->count && k->count <= CONTROL_PART && !k->full && !k->at)
+		tell_part(c, topic);
+	else if (!c->backlog)
 		walk_go_on(c);
 }
 
