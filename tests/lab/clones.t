@@ -14,7 +14,7 @@ my $dir = lab_enter(tools => [qw(libvirtd virtlogd virsh qemu-img qemu-system-x8
 lab_image();
 lab_libvirtd();
 my $virsh = 'virsh -q -c qemu:///system';
-my $wait = $ENV{BOOT_WAIT} // 120;
+my $wait = $ENV{BOOT_WAIT} // 240;	# a guest that hangs in its boot is made anew after its deadline
 my $cmdline = 'console=ttyS0 quiet loglevel=4 audit=0 apparmor=0 no_timer_check tsc=reliable cryptomgr.notests';
 
 sub must { my ($rc, $out) = run_out(@_); die "@_: $out" if $rc; $out }
