@@ -140,7 +140,7 @@ unsigned link_step(struct link *l, int64_t now_ms)
 	struct error err = { "" };
 	unsigned news = 0;
 	json_t *line;
-	int got = 1;
+	int got = 0;
 
 	if (!l->up) {
 		if (now_ms < l->next_try_ms)
@@ -151,7 +151,7 @@ unsigned link_step(struct link *l, int64_t now_ms)
 	}
 	if (client_unsent(&l->client) && client_flush(&l->client, &err))
 		goto lost;
-	for (size_t told = 0; got > 0 && told < STEP_ITEMS; told++) {
+	for (size_t told = 0; told < STEP_ITEMS; told++) {
 		got = client_receive(&l->client, &line, &err);
 		if (got <= 0)
 			break;

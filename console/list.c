@@ -175,10 +175,11 @@ static void key_make(const struct list_view *l, const struct list_row *row,
 	const struct column *c = &l->columns[l->sort];
 	struct field f;
 
-	*out = (struct sort_key){ .text = row->name, .row = *row };
 	if (row->name && *row->name && !c->get && c->as == AS_TEXT &&
-	    strcmp(c->member, "name") == 0)
+	    strcmp(c->member, "name") == 0) {
+		*out = (struct sort_key){ .text = row->name, .row = *row };
 		return;
+	}
 	list_view_field(l, l->sort, context, row->item, &f);
 	*out = (struct sort_key){ .text = f.text, .number = f.number,
 				  .has_number = f.has_number, .row = *row,

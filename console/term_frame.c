@@ -41,11 +41,11 @@ void term_frame_close(struct term *t)
 	free(t->frame);
 }
 
-static void frame_begin(struct term *t)
+/* False: what is drawn goes to the terminal as it comes. */
+static bool frame_begin(struct term *t)
 {
-	t->framing = t->frame_fd >= 0 &&
-		     lseek(t->frame_fd, 0, SEEK_SET) == 0 &&
-		     dup2(t->frame_fd, STDOUT_FILENO) >= 0;
+	return t->frame_fd >= 0 && lseek(t->frame_fd, 0, SEEK_SET) == 0 &&
+	       dup2(t->frame_fd, STDOUT_FILENO) >= 0;
 }
 
 /* The drawn bytes; NULL when they cannot be read back. */
@@ -62,9 +62,6 @@ static const char *take_frame(struct term *t, size_t length)
 
 static void frame_end(struct term *t)
 {
-	if (!t->framing)
-		return;
-	t->framing = false;
 	off_t length = lseek(t->frame_fd, 0, SEEK_CUR);
 	const char *bytes = length > 0 ? take_frame(t, (size_t)length) : NULL;
 
@@ -223,12 +220,14 @@ void term_show(struct term *t, const struct grid *grid, bool whole)
 		clearok(curscr, TRUE);
 	move(grid->cursor_row, grid->cursor_col);
 	wnoutrefresh(stdscr);
-	frame_begin(t);
+	bool framed = frame_begin(t);
+
 	/* Around what doupdate() writes and flushes; nothing waits in it now. */
 	if (t->sync)
 		term_say(t, "\033[?2026h");
 	doupdate();
 	if (t->sync)
 		term_say(t, "\033[?2026l");
-	frame_end(t);
+	if (framed)
+		frame_end(t);
 }

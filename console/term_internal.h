@@ -43,7 +43,6 @@ struct term {
 	struct grid shown;
 	bool shown_valid;
 	int tty_fd, frame_fd;	/* the terminal; where frames are drawn, or -1 */
-	bool framing;
 	char *frame;
 	size_t frame_size;
 	uint32_t pending_key;	/* read ahead after Esc */

@@ -68,7 +68,8 @@ static struct message done_message(const struct job *job,
 		.call_done = {
 			.machine = answer_machine_of(&job->m),
 			.result = (uint8_t)result,
-			.evidence = job->was_over ? WIRE_WAS_OVER : 0,
+			.evidence = result == WIRE_OK ? job->evidence :
+				    job->evidence & WIRE_WAS_OVER,
 			.text = slice_of(text),
 		},
 	};

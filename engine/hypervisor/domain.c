@@ -254,9 +254,10 @@ enum wire_result domain_end(struct job *job, virConnectPtr conn,
 	bool gone = false;
 
 	virDomainPtr domain = virDomainLookupByUUIDString(conn, job->uuid);
-	job->was_over = !domain && virt_error_is(VIR_ERR_NO_DOMAIN);
-	if (job->was_over)
+	if (!domain && virt_error_is(VIR_ERR_NO_DOMAIN)) {
+		job->evidence |= WIRE_WAS_OVER;
 		return WIRE_OK;
+	}
 	if (!domain) {
 		virt_error(err, "cannot look for the domain");
 		return WIRE_FAILED;
@@ -267,7 +268,7 @@ enum wire_result domain_end(struct job *job, virConnectPtr conn,
 	if (result != WIRE_OK) {
 		error_set(err, "%s", why.text);
 		result = gone ? WIRE_OK : WIRE_FAILED;
-		job->was_over = gone;
+		job->evidence |= gone ? WIRE_WAS_OVER : 0;
 	} else if (!d.ours) {
 		error_set(err, "not ours: domain %s exists but %s; nothing was touched",
 			  job->uuid, why.text);

@@ -285,8 +285,8 @@ static enum wire_result prove(struct job *job, virConnectPtr conn,
 		return WIRE_FAILED;
 	}
 	/* replace_old did not come back before all of the first three. */
-	job->number2 = WIRE_OLD_ENDED | WIRE_OLD_UNLINKED | WIRE_NEW_OVERLAY |
-		       WIRE_NEW_PROCESS;
+	job->evidence |= WIRE_OLD_ENDED | WIRE_OLD_UNLINKED |
+			 WIRE_NEW_OVERLAY | WIRE_NEW_PROCESS;
 	return WIRE_OK;
 }
 
@@ -324,21 +324,6 @@ static enum wire_result restore(struct job *job, virConnectPtr conn,
 	return result == WIRE_OK ? prove(job, conn, facts, &old, err) : result;
 }
 
-static enum job_next answer_restored(struct job *job)
-{
-	struct message m = {
-		.type = WIRE_TYPE_call_done,
-		.request = job->m.request,
-		.incarnation = job->m.incarnation,
-		.call_done = { .machine = job->m.domain_restore.machine,
-			       .result = WIRE_OK,
-			       .evidence = (uint32_t)job->number2 |
-				(job->was_over ? WIRE_WAS_OVER : 0) },
-	};
-
-	return answer_message(job, &m);
-}
-
 /* Step 0 restores; the steps after it are the guest's (resume.c). */
 enum job_next domain_restore(struct job *job)
 {
@@ -369,7 +354,7 @@ enum job_next domain_restore(struct job *job)
 		log_debug("%s: its guest was back after %lld ms", job->uuid,
 			  (long long)(role_now_ms() - job->deadline_ms +
 				      IMAGE_RESUME_MS));
-		return answer_restored(job);
+		return answer(job, WIRE_OK, NULL);
 	}
 	if (result == WIRE_OK && role_now_ms() < job->deadline_ms)
 		return job_again(job, AGENT_LOOK_FIRST_MS, AGENT_LOOK_LAST_MS);

@@ -63,7 +63,7 @@ struct job {
 	int step;		/* of a call made of several, starts at 0 */
 	int64_t number;		/* guest pid or file handle */
 	int64_t number2;
-	bool was_over;		/* the domain it was to end */
+	uint32_t evidence;	/* of a restore or a destroy: enum wire_evidence */
 	int line;		/* of the thread that runs it */
 	virDomainPtr domain;	/* of this run, or NULL */
 	struct message m;	/* slices point into packet */

@@ -222,7 +222,7 @@ static void send_long(struct control_client *c, enum topic topic,
 	walk_add(c, walk);
 }
 
-static void send_topic(struct control_client *c, enum topic topic)
+static void send_short(struct control_client *c, enum topic topic)
 {
 	json_t *items = json_array();
 
@@ -230,12 +230,6 @@ static void send_topic(struct control_client *c, enum topic topic)
 	case POOLS:
 		add_pools(c, items);
 		break;
-	case MACHINES:
-		send_long(c, topic, WALK_MACHINES, c->control->gone_machines);
-		goto out;
-	case SESSIONS:
-		send_long(c, topic, WALK_SESSIONS, c->control->ended_sessions);
-		goto out;
 	case REQUESTS:
 		add_requests(c, items);
 		break;
@@ -264,12 +258,23 @@ static void send_topic(struct control_client *c, enum topic topic)
 	case RULES:
 		add_rules(c, items);
 		break;
+	case MACHINES:
+	case SESSIONS:
 	case TOPICS:
 		break;
 	}
 	send_items(c, topic, items);
-out:
 	json_decref(items);
+}
+
+static void send_topic(struct control_client *c, enum topic topic)
+{
+	if (topic == MACHINES)
+		send_long(c, topic, WALK_MACHINES, c->control->gone_machines);
+	else if (topic == SESSIONS)
+		send_long(c, topic, WALK_SESSIONS, c->control->ended_sessions);
+	else
+		send_short(c, topic);
 }
 
 void subscription_flush(struct control_client *c)

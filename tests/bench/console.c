@@ -6,8 +6,6 @@
  *     console CONSOLE_DRIVER FOLDER
  *     console CONSOLE_DRIVER SOCKET MACHINES	only the first screen, of a real engine
  */
-#include <locale.h>
-
 #include "tests/screen/harness.h"
 #include "tests/screen/world.h"
 
@@ -214,18 +212,9 @@ int main(int argc, char **argv)
 	if (argc != 3 && argc != 4)
 		tap_bail("usage: console CONSOLE_DRIVER FOLDER | SOCKET MACHINES");
 	driver = argv[1];
-	if (!setlocale(LC_ALL, "C.UTF-8"))
-		tap_bail("locale: %s", strerror(errno));
-	signal(SIGPIPE, SIG_IGN);
-	setenv("TERM", "xterm-256color", 1);
-	setenv("LC_ALL", "C.UTF-8", 1);
-	unsetenv("LINES");
-	unsetenv("COLUMNS");
-	snprintf(h.engine.path, sizeof(h.engine.path), "%s%s", argv[2],
-		 argc == 3 ? "/console.sock" : "");
-	for (int i = 0; i < ENGINE_CLIENTS_MAX; i++)
-		h.engine.clients[i].fd = -1;
+	harness_begin(&h, argv[2]);
 	if (argc == 4) {
+		snprintf(h.engine.path, sizeof(h.engine.path), "%s", argv[2]);
 		first_screen(&h, atoi(argv[3]));
 		return 0;
 	}
