@@ -1,7 +1,6 @@
 /* The console's memory: see memory.h. */
 #include "console/memory.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +10,9 @@
 
 #include "console/list.h"
 #include "console/model.h"
+#include "console/paths.h"
 #include "console/prompt.h"
+#include "engine/base/error.h"
 #include "engine/base/text.h"
 
 enum { PATH_SIZE = 1100, LAYOUT_SIZE = 512 };
@@ -41,18 +42,15 @@ void memory_load(struct memory *m, const char *path, struct prompt *prompt)
 	prompt->remembered = 0;
 }
 
-/* The folder above the file, with what is above that. */
-static void make_folder(const char *path)
+/* The folder of the file, as the folders of sites below it are made. */
+static int make_folder(const char *path)
 {
-	char part[PATH_SIZE];
+	char folder[PATH_SIZE];
+	struct error err;
 
-	text_copy(part, sizeof(part), path);
-	for (char *at = strchr(part + 1, '/'); at; at = strchr(at + 1, '/')) {
-		*at = '\0';
-		if (mkdir(part, 0700) && errno != EEXIST)
-			return;
-		*at = '/';
-	}
+	text_copy(folder, sizeof(folder), path);
+	*strrchr(folder, '/') = '\0';
+	return paths_make_state(folder, &err);
 }
 
 void memory_save(struct memory *m, const struct prompt *prompt)
@@ -67,7 +65,8 @@ void memory_save(struct memory *m, const struct prompt *prompt)
 	for (int i = 0; i < prompt->history_count; i++)
 		json_array_append_new(lines, json_string(prompt->history[i]));
 	file = json_pack("{s:o, s:O}", "commands", lines, "layouts", m->layouts);
-	make_folder(m->path);
+	/* A folder that cannot be made costs only the memory. */
+	(void)make_folder(m->path);
 	snprintf(fresh, sizeof(fresh), "%.1000s.%d", m->path, (int)getpid());
 	mask = umask(077);
 	if (!file || json_dump_file(file, fresh, JSON_INDENT(1) |

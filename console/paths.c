@@ -238,13 +238,16 @@ static int claim_tmp(const char *run_dir, struct error *err)
 	return 0;
 }
 
+int paths_make_state(const char *path, struct error *err)
+{
+	return make_dirs(path, geteuid() == 0 ? 0711 : 0700, err);
+}
+
 int paths_make(const struct paths *p, struct error *err)
 {
-	bool root = geteuid() == 0;
-
 	if (claim_tmp(p->run_dir, err) ||
-	    make_dirs(p->run_dir, root ? 0755 : 0700, err) ||
-	    make_dirs(p->state_dir, root ? 0711 : 0700, err))
+	    make_dirs(p->run_dir, geteuid() == 0 ? 0755 : 0700, err) ||
+	    paths_make_state(p->state_dir, err))
 		return -1;
 	return 0;
 }

@@ -69,6 +69,8 @@ int paths_check_socket(const char *path, struct error *err);
  * another's or open to others is an error: somebody was there first.
  */
 int paths_make(const struct paths *p, struct error *err);
+/* A folder of state with what is above it, as state_dir is made. */
+int paths_make_state(const char *path, struct error *err);
 
 /*
  * The socket a command should use: the site's own, or, for a user who runs no
