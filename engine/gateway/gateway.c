@@ -24,11 +24,14 @@
 #include "engine/gateway/gateway.h"
 
 #include <errno.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "engine/base/build.h"
@@ -42,6 +45,7 @@ enum {
 	FD_RESERVE = 64 + 2 * SSH_LINKS_MAX,	/* engine, listeners, candidates, in flight */
 	ORPHAN_ROUNDS = 60,	/* times orphan_ms with records and no session */
 	STOP_MS = 1000,		/* for the last words to the engine */
+	SLICE_NS = 300 * 1000,	/* of the processor, see ask_short_slices() */
 };
 
 static const struct gateway_limits default_limits = {
@@ -342,11 +346,30 @@ static int loop(struct gateway *g)
 	return 0;
 }
 
+/*
+ * A gateway has little to do at a time, on a host whose guests may compute for
+ * long.  Since Linux 6.12 a process with short slices begins sooner, for the same
+ * share of the processor (sched_setattr(2)): beside three busy processes on two
+ * cores, 64 bytes to and fro took 8.2 ms instead of 8.9 (p99).  Before that the
+ * wish is ignored, and a refusal changes nothing else.
+ */
+static void ask_short_slices(void)
+{
+	struct sched_attr a;
+
+	if (syscall(SYS_sched_getattr, 0, &a, sizeof(a), 0) < 0 ||
+	    a.sched_policy != SCHED_NORMAL)
+		return;
+	a.sched_runtime = SLICE_NS;
+	syscall(SYS_sched_setattr, 0, &a, 0);
+}
+
 /* What has to be there before, then the filter. */
 static int prepare(struct gateway *g, const struct gateway_options *o)
 {
 	struct error err;
 
+	ask_short_slices();
 	if (o->starter && starter_open(g, &err) < 0) {
 		log_error("%s", err.text);
 		return -1;

@@ -2,6 +2,7 @@
  * Listening sockets.  The engine makes them (it may have the rights) and every
  * gateway gets one of its own: SO_REUSEPORT for TCP, the same socket for unix.
  * The engine keeps its descriptor, so a restarted gateway finds the backlog.
+ * Connections go to them in turn (engine/base/spread.h).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/log.h"
+#include "engine/base/spread.h"
 #include "engine/loop/shell.h"
 
 enum { BACKLOG = 4096 };
@@ -134,6 +136,24 @@ static void open_for(struct shell *sh, struct listener *l, uint32_t gateway)
 		shell_die(sh, "listener %s: %s", l->name, err.text);
 }
 
+/* To be said whenever there are more or fewer sockets. */
+static void spread(const struct listener *l)
+{
+	struct error err;
+	uint32_t sockets = 0;
+	int fd = -1;
+
+	for (uint32_t i = 0; i < WORLD_GATEWAYS_MAX; i++)
+		if (l->fds[i] >= 0) {
+			sockets++;
+			fd = l->fds[i];
+		}
+	if (sockets > 1 && !l->spec.path[0] &&
+	    spread_in_turn(fd, sockets, &err) < 0)
+		log_info("listener %s: which gateway gets a connection is left to the kernel's hash: %s",
+			 l->name, err.text);
+}
+
 static void listener_open(struct shell *sh, struct listener *l)
 {
 	TEXT_SET(l->state, "listening");
@@ -141,12 +161,15 @@ static void listener_open(struct shell *sh, struct listener *l)
 		l->fds[i] = -1;
 	for (uint32_t i = 0; i < gateways_of(sh, l); i++)
 		open_for(sh, l, i);
+	spread(l);
 }
 
 void listeners_open_for(struct shell *sh, uint32_t gateway)
 {
-	for (struct listener *l = sh->listeners; l; l = l->next)
+	for (struct listener *l = sh->listeners; l; l = l->next) {
 		open_for(sh, l, gateway);
+		spread(l);
+	}
 }
 
 void listeners_withdraw(struct shell *sh, uint32_t gateway)
@@ -155,6 +178,7 @@ void listeners_withdraw(struct shell *sh, uint32_t gateway)
 		if (l->fds[gateway] >= 0)
 			close(l->fds[gateway]);
 		l->fds[gateway] = -1;
+		spread(l);
 		l->counts[gateway] = (struct listener_counts){ 0 };
 	}
 }

@@ -47,6 +47,7 @@ struct peer {
 	int fd;
 	bool headed;		/* server: no PROXY header, or it was read */
 	size_t got;		/* client: bytes of the answer */
+	bool warm;		/* client: has been answered */
 	int64_t asked_us;
 };
 
@@ -176,7 +177,7 @@ static void serve(uint16_t port)
 /* ---- client ---- */
 
 static struct sockaddr_in target;
-static uint64_t done, bytes, broken;
+static uint64_t done, warm, bytes, broken;
 static int64_t worst_us, total_us;
 static uint32_t times[SLOTS];
 
@@ -214,6 +215,8 @@ static void answered(struct peer *p, enum mode mode)
 	int64_t took = now_us() - p->asked_us;
 
 	done++;
+	warm += !p->warm;
+	p->warm = true;
 	total_us += took;
 	if (took > worst_us)
 		worst_us = took;
@@ -275,18 +278,22 @@ static int64_t percentile(double part)
 	return us;
 }
 
-/* Serves events until that many answers have come; false when time is up. */
-static bool await(uint64_t answers, double seconds)
+static void serve_events(enum mode mode)
 {
 	struct epoll_event events[EVENTS];
+	int n = epoll_wait(epoll_fd, events, EVENTS, 100);
+
+	for (int i = 0; i < n; i++)
+		client_event(events[i].data.ptr, mode, events[i].events);
+}
+
+/* Serves events until that many answers have come; false when time is up. */
+static bool await(enum mode mode, uint64_t answers, double seconds)
+{
 	int64_t until = now_us() + (int64_t)(seconds * 1e6);
 
-	while (done < answers && !broken && now_us() < until) {
-		int n = epoll_wait(epoll_fd, events, EVENTS, 100);
-
-		for (int i = 0; i < n; i++)
-			client_event(events[i].data.ptr, HOLD, events[i].events);
-	}
+	while (done < answers && !broken && now_us() < until)
+		serve_events(mode);
 	return done >= answers;
 }
 
@@ -302,9 +309,9 @@ static void hold(int count)
 	for (int i = 0; i < count && all; i++) {
 		begin(&peers[i], HOLD);
 		if (i >= OPENING)
-			all = await((uint64_t)(i - OPENING), HOLD_S);
+			all = await(HOLD, (uint64_t)(i - OPENING), HOLD_S);
 	}
-	all = all && await((uint64_t)count, HOLD_S);
+	all = all && await(HOLD, (uint64_t)count, HOLD_S);
 	printf("hold %d connections: %llu open in %.1f s, %llu broken\n", count,
 	       (unsigned long long)done, (double)(now_us() - from) / 1e6,
 	       (unsigned long long)broken);
@@ -318,28 +325,38 @@ static void hold(int count)
 			broken++;
 	}
 	if (all)
-		await((uint64_t)count, HOLD_S);
+		await(HOLD, (uint64_t)count, HOLD_S);
 	printf("again: %llu of %d answered, %llu broken\n",
 	       (unsigned long long)done, count, (unsigned long long)broken);
 	free(peers);
 }
 
+/* Until each connection has answered once; then the figures begin. */
+static void settle(int count)
+{
+	int64_t until = now_us() + (int64_t)(HOLD_S * 1e6);
+
+	while (warm < (uint64_t)count && !broken && now_us() < until)
+		serve_events(PINGPONG);
+	done = 0;
+	total_us = worst_us = 0;
+	memset(times, 0, sizeof(times));
+}
+
 static void run(enum mode mode, int count, double seconds)
 {
 	struct peer *peers = calloc((size_t)count, sizeof(*peers));
-	struct epoll_event events[EVENTS];
-	int64_t from = now_us(), until = from + (int64_t)(seconds * 1e6);
 
 	if (!peers)
 		die("calloc");
 	for (int i = 0; i < count; i++)
 		begin(&peers[i], mode);
-	while (now_us() < until) {
-		int n = epoll_wait(epoll_fd, events, EVENTS, 100);
-
-		for (int i = 0; i < n; i++)
-			client_event(events[i].data.ptr, mode, events[i].events);
-	}
+	/* What it takes to open them is measured by cycles. */
+	if (mode == PINGPONG)
+		settle(count);
+	int64_t from = now_us(), until = from + (int64_t)(seconds * 1e6);
+	while (now_us() < until)
+		serve_events(mode);
 	double took = (double)(now_us() - from) / 1e6;
 	if (mode == BULK)
 		printf("bulk %d connections: %.2f GB/s, %llu broken\n", count,

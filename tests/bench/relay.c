@@ -24,6 +24,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
+#include "engine/base/spread.h"
 #include "engine/gateway/gateway.h"
 #include "engine/wire/message.h"
 
@@ -86,17 +87,19 @@ static void send_message(int fd, struct message *m)
 	}
 }
 
-static void offer(int fd, uint16_t port)
+static void offer(int fd, uint16_t port, uint32_t sockets)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int on = 1, door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct error err;
 
 	setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(door, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	if (bind(door, (struct sockaddr *)&in, sizeof(in)) < 0 ||
 	    listen(door, 4096) < 0)
 		die("listen");
+	spread_in_turn(door, sockets, &err);	/* or by the kernel's hash */
 	struct message m = {
 		.type = WIRE_TYPE_gateway_listener, .fds = { door, -1 },
 		.fd_count = 1,
@@ -224,7 +227,8 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < count; i++) {
 		start((uint32_t)i);
-		offer(engines[i], (uint16_t)number(argv[1], 1, 65535));
+		offer(engines[i], (uint16_t)number(argv[1], 1, 65535),
+		      (uint32_t)i + 1);
 		if (cluster)
 			tell_cluster(engines[i]);
 		p[i + 1] = (struct pollfd){ .fd = engines[i], .events = POLLIN };
