@@ -274,6 +274,7 @@ static void grow(struct world *w, struct effects *fx, struct cluster *c,
 					    "%u node%s short: %s", n,
 					    n == 1 ? "" : "s", why);
 			TEXT_SET(c->reason, why);
+			c->pool->lacks_room = true;
 			return;
 		}
 		cluster_create(w, fx, c, h, 0, c->row.vcpus, c->row.memory_mib);

@@ -195,6 +195,10 @@ struct host *placement_choose(const struct world *w, const struct pool *p,
 /* Is there room on that host, without what `leave` (or NULL) takes? */
 bool placement_fits(const struct host *h, uint32_t vcpus, uint64_t memory_mib,
 		    const struct machine *leave);
+/* Does a machine in that state count as using its host? */
+bool placement_counts(enum machine_state state);
+/* A host has more room than before: pools that lack it look again. */
+void placement_eased(struct world *w);
 /* May the pool's machines be there at all (names, labels, site)? */
 bool placement_allows(const struct pool *p, const struct host *h);
 /* What machines on a host use together, and what they may use; 0 = not known. */

@@ -30,6 +30,8 @@ static void host_set(struct world *w, struct effects *fx, struct host *h,
 	world_event(w, fx, state == HOST_UP ? SEVERITY_INFO : SEVERITY_WARN,
 		    false, "HOST", "host", h->spec.name, "%s%s%s", names[state],
 		    h->text[0] ? ": " : "", h->text);
+	if (state == HOST_UP)
+		placement_eased(w);
 	LIST_EACH(&h->machines, it) {
 		struct machine *m = LIST_ENTRY(it, struct machine, host_link);
 
@@ -75,6 +77,7 @@ void host_on_state(struct world *w, struct effects *fx, const struct event *ev)
 	h->memory_mib = ev->host.memory_mib;
 	text_copy_slice(h->labels, sizeof(h->labels), ev->host.labels);
 	h->known = true;
+	placement_eased(w);
 	for (size_t i = 0; i < w->pool_count; i++)
 		if (w->pools[i]->host == h)
 			pool_unbalance(w, w->pools[i]);
@@ -255,6 +258,11 @@ static bool host_lost_all(const struct host *h)
 			return false;
 	}
 	return expected && !h->polled;
+}
+
+bool host_isolates(const struct host *h)
+{
+	return (h->known && h->kvm && h->isolated) || PLANTED(A4_NOT_ISOLATED);
 }
 
 bool host_is_full(const struct world *w, const struct host *h, char *why,

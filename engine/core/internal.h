@@ -214,6 +214,8 @@ void host_on_poll_done(struct world *w, struct effects *fx, struct host *h,
 void host_on_seen(struct world *w, struct effects *fx, const struct event *ev);
 void host_on_hint(struct world *w, struct effects *fx, const struct event *ev);
 void host_poll(struct world *w, struct effects *fx, struct host *h);
+/* What untrusted machines need: KVM and a security label each. */
+bool host_isolates(const struct host *h);
 /* Why no machine is made there: its storage is short.  False: it is not. */
 bool host_is_full(const struct world *w, const struct host *h, char *why,
 		  size_t why_size);

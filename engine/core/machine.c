@@ -140,9 +140,7 @@ bool machine_is_free(const struct machine *m)
 
 bool machine_is_isolated(const struct machine *m)
 {
-	return !m->pool->spec.untrusted ||
-	       (m->host->known && m->host->kvm && m->host->isolated) ||
-	       PLANTED(A4_NOT_ISOLATED);
+	return !m->pool->spec.untrusted || host_isolates(m->host);
 }
 
 void machine_check_isolated(const struct machine *m)
@@ -221,6 +219,8 @@ void machine_move(struct world *w, struct effects *fx, struct machine *m,
 		world_save_machine_late(w, m);
 	else
 		world_save_machine(w, m);
+	if (placement_counts(from) && !placement_counts(to))
+		placement_eased(w);
 	if (to == MACHINE_GONE) {
 		CHECK("S11", list_empty(&m->volumes), "%s is gone and has volumes",
 		      m->row.name);

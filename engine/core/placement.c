@@ -35,9 +35,16 @@ bool placement_allows(const struct pool *p, const struct host *h)
 }
 
 /* It has a domain, will have one, or may still have one. */
-static bool takes_room(const struct machine *m)
+bool placement_counts(enum machine_state state)
 {
-	return m->row.state != MACHINE_GONE && m->row.state != MACHINE_SAVED;
+	return state != MACHINE_GONE && state != MACHINE_SAVED;
+}
+
+void placement_eased(struct world *w)
+{
+	for (size_t i = 0; i < w->pool_count; i++)
+		if (w->pools[i]->lacks_room)
+			pool_unbalance(w, w->pools[i]);
 }
 
 void placement_used(const struct host *h, uint32_t *vcpus, uint64_t *memory_mib)
@@ -48,7 +55,7 @@ void placement_used(const struct host *h, uint32_t *vcpus, uint64_t *memory_mib)
 		const struct machine *m =
 			LIST_ENTRY(it, struct machine, host_link);
 
-		if (!takes_room(m))
+		if (!placement_counts(m->row.state))
 			continue;
 		*vcpus += m->row.vcpus;
 		*memory_mib += m->row.memory_mib;
@@ -64,7 +71,7 @@ uint64_t placement_memory(const struct host *h)
 static void give_back(const struct host *h, const struct machine *leave,
 		      uint32_t *vcpus, uint64_t *memory_mib)
 {
-	if (!leave || leave->host != h || !takes_room(leave))
+	if (!leave || leave->host != h || !placement_counts(leave->row.state))
 		return;
 	*vcpus -= leave->row.vcpus;
 	*memory_mib -= leave->row.memory_mib;
@@ -174,19 +181,24 @@ static bool is_better(const struct merit *a, const struct merit *b)
 
 /* How many candidates fell to which reason, for people. */
 struct shortfall {
-	uint32_t allowed, silent, draining, full;
+	uint32_t allowed, silent, draining, open, full;
 };
 
 static void say_why(const struct shortfall *s, uint32_t vcpus,
 		    uint64_t memory_mib, char *why, size_t why_size)
 {
+	char open[64] = "";
+
+	if (s->open)
+		snprintf(open, sizeof(open), "%u do not isolate machines, ",
+			 s->open);
 	if (!s->allowed)
 		snprintf(why, why_size, "no host has the name, labels and site it asks for");
 	else
 		snprintf(why, why_size,
-			 "no room for %u vCPU and %llu MiB: of %u hosts %u do not answer, %u are drained, %u are full",
+			 "no room for %u vCPU and %llu MiB: of %u hosts %u do not answer, %u are drained, %s%u are full",
 			 vcpus, (unsigned long long)memory_mib, s->allowed,
-			 s->silent, s->draining, s->full);
+			 s->silent, s->draining, open, s->full);
 }
 
 struct host *placement_choose(const struct world *w, const struct pool *p,
@@ -208,6 +220,10 @@ struct host *placement_choose(const struct world *w, const struct pool *p,
 		s.draining += h->draining && h->state != HOST_NOT_ANSWERING;
 		if (h->state == HOST_NOT_ANSWERING || h->draining || h == but)
 			continue;
+		if (p->spec.untrusted && !host_isolates(h)) {
+			s.open++;
+			continue;
+		}
 		if (!placement_fits(h, vcpus, memory_mib, leave)) {
 			s.full++;
 			continue;

@@ -41,8 +41,7 @@ bool pool_refuses(const struct pool *p, char *why, size_t why_size)
 {
 	const struct host *h = p->host;
 
-	if (!p->spec.untrusted || !h->known || (h->kvm && h->isolated) ||
-	    PLANTED(A4_NOT_ISOLATED))
+	if (!p->spec.untrusted || !h->known || host_isolates(h))
 		return false;
 	snprintf(why, why_size,
 		 "untrusted machines need %s%s%s on host %s%s%.90s; use a host with both, or take untrusted out",
@@ -202,14 +201,21 @@ struct machine *pool_create(struct world *w, struct effects *fx,
 	return m;
 }
 
+/* A pool with one host uses that as its operator said, whatever its capacity. */
+static bool has_choice(const struct pool *p)
+{
+	return p->spec.placement.hosts.all || p->spec.placement.hosts.count;
+}
+
 /* Where the pool may be in several places, where there is room. */
 static bool create_one(struct world *w, struct effects *fx, struct pool *p)
 {
 	struct host *h = p->host;
 
-	if (p->spec.placement.hosts.all || p->spec.placement.hosts.count)
+	if (has_choice(p))
 		h = placement_choose(w, p, p->spec.vcpus, p->spec.memory_mib,
 				     NULL, NULL, p->reason, sizeof(p->reason));
+	p->lacks_room |= !h;
 	if (h)
 		pool_create(w, fx, p, h, 0, p->spec.vcpus, p->spec.memory_mib);
 	return h;
@@ -266,6 +272,19 @@ void machine_retire(struct world *w, struct effects *fx, struct machine *m)
 		machine_kick(w, fx, m);
 }
 
+/* A saved machine takes no memory; others may have it by now. */
+static bool has_room_to_wake(struct pool *p, const struct machine *m)
+{
+	if (!has_choice(p) ||
+	    placement_fits(m->host, m->row.vcpus, m->row.memory_mib, NULL))
+		return true;
+	p->lacks_room = true;
+	snprintf(p->reason, sizeof(p->reason),
+		 "%s is saved on %s, where there is no room to wake it",
+		 m->row.name, m->host->spec.name);
+	return false;
+}
+
 /* Wakes what is wanted; puts to sleep what idles.  What is left to do. */
 static int balance_tiers(struct world *w, struct effects *fx, struct pool *p,
 			 bool idle_only)
@@ -278,7 +297,8 @@ static int balance_tiers(struct world *w, struct effects *fx, struct pool *p,
 		if (tier <= 0 || PLANTED(L3_SLEEPS_ON))
 			break;
 		if (m->row.wish != WISH_RUN || m->host->state != HOST_UP ||
-		    !image_fits(m) || !machine_is_isolated(m))
+		    !image_fits(m) || !machine_is_isolated(m) ||
+		    !has_room_to_wake(p, m))
 			continue;
 		image_wake(w, fx, m, p->waiting_count ? "a request waits" :
 							"too few run");
@@ -301,6 +321,7 @@ static int balance_tiers(struct world *w, struct effects *fx, struct pool *p,
 
 static void pool_balance(struct world *w, struct effects *fx, struct pool *p)
 {
+	p->lacks_room = false;
 	if (p->spec.cluster) {
 		cluster_balance(w, fx, p);
 		return;

@@ -101,6 +101,7 @@ struct pool {
 	bool rolling;			/* some machines are outdated */
 	bool roll_paused;		/* by an operator */
 	uint32_t outdated, outdated_ready;	/* as of the last balance */
+	bool lacks_room;		/* the last balance found no host with room */
 	bool unbalanced;		/* on the world's list to balance */
 	struct list balance_link;
 	bool shrink_now;		/* an operator asked: do not wait */
