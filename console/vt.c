@@ -20,6 +20,10 @@
  * column (tests/fuzz/vt found it). */
 enum { LEAST_ROWS = 2, LEAST_COLS = 4 };
 
+/* Where in a control sequence (ECMA-48) the guest's last byte was. */
+enum place { IN_TEXT, AFTER_ESC, IN_CSI };
+enum { CAN = 0x18, SUB = 0x1a, ESC = 0x1b, DEL = 0x7f };
+
 struct line {
 	int cols;
 	VTermScreenCell *cells;
@@ -35,6 +39,7 @@ struct vt {
 	bool cursor_visible;
 	struct line kept[VT_KEPT_LINES];	/* a ring */
 	int kept_count, kept_at;	/* at: where the next one goes */
+	enum place place;
 };
 
 static void on_output(const char *bytes, size_t n, void *arg)
@@ -116,9 +121,39 @@ void vt_free(struct vt *v)
 	free(v);
 }
 
+/* Does that byte end a REP, "CSI Ps b"? */
+static bool ends_rep(struct vt *v, unsigned char c)
+{
+	enum place was = v->place;
+
+	if (c == ESC)
+		v->place = AFTER_ESC;
+	else if (c == CAN || c == SUB)
+		v->place = IN_TEXT;
+	else if (c < ' ' || c == DEL)
+		return false;		/* done at once, inside of a sequence */
+	else if (was == AFTER_ESC && c > '/')	/* libvterm: or intermediates */
+		v->place = c == '[' ? IN_CSI : IN_TEXT;
+	else if (was == IN_CSI && c >= '@')
+		v->place = IN_TEXT;
+	return was == IN_CSI && c == 'b';
+}
+
+/* libvterm 0.1.4 repeats a character of no width for ever (tests/fuzz/vt found
+ * it): a guest must not stop the console, so REP is cancelled, which few use. */
 void vt_write(struct vt *v, const char *bytes, size_t n)
 {
-	vterm_input_write(v->vterm, bytes, n);
+	static const char cancel = CAN;
+	size_t from = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!ends_rep(v, (unsigned char)bytes[i]))
+			continue;
+		vterm_input_write(v->vterm, bytes + from, i - from);
+		vterm_input_write(v->vterm, &cancel, 1);
+		from = i + 1;
+	}
+	vterm_input_write(v->vterm, bytes + from, n - from);
 }
 
 void vt_resize(struct vt *v, int rows, int cols)
