@@ -195,6 +195,11 @@ struct host *placement_choose(const struct world *w, const struct pool *p,
 /* Is there room on that host, without what `leave` (or NULL) takes? */
 bool placement_fits(const struct host *h, uint32_t vcpus, uint64_t memory_mib,
 		    const struct machine *leave);
+/* Does the pool say where its machines may be?  A site file's always does; else
+ * its host is taken, full or not. */
+bool placement_applies(const struct pool *p);
+/* A saved machine takes no memory: is there room for it to run again? */
+bool placement_lets_wake(const struct machine *m);
 /* Does a machine in that state count as using its host? */
 bool placement_counts(enum machine_state state);
 /* A host has more room than before: pools that lack it look again. */

@@ -339,6 +339,9 @@ void machine_cancel_calls(struct world *w, struct effects *fx,
 {
 	if (m->job == JOB_HOOK)
 		effects_add(fx, EFFECT_HOOK_KILL)->call = m->call;
+	/* Nobody will hear whether it ended the life before. */
+	if (m->job == JOB_RESTORE)
+		ledger_doubt(fx, m);
 	machine_forget_calls(w, m);
 }
 

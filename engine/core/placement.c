@@ -19,11 +19,16 @@ static bool names_have(const struct site_names *n, const char *name)
 	return n->all;
 }
 
+bool placement_applies(const struct pool *p)
+{
+	return p->spec.placement.hosts.all || p->spec.placement.hosts.count;
+}
+
 bool placement_allows(const struct pool *p, const struct host *h)
 {
 	const struct site_placement *want = &p->spec.placement;
 
-	if (!want->hosts.all && !want->hosts.count)	/* one host, by name */
+	if (!placement_applies(p))
 		return strcmp(p->spec.host, h->spec.name) == 0;
 	if (!names_have(&want->hosts, h->spec.name))
 		return false;
@@ -89,6 +94,12 @@ bool placement_fits(const struct host *h, uint32_t vcpus, uint64_t memory_mib,
 		return true;
 	return (!h->spec.vcpus || used_vcpus + vcpus <= h->spec.vcpus) &&
 	       (!all_mib || used_mib + memory_mib <= all_mib);
+}
+
+bool placement_lets_wake(const struct machine *m)
+{
+	return !placement_applies(m->pool) ||
+	       placement_fits(m->host, m->row.vcpus, m->row.memory_mib, NULL);
 }
 
 /* With that much more in use the others could still take what the fullest has. */

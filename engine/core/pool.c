@@ -201,18 +201,12 @@ struct machine *pool_create(struct world *w, struct effects *fx,
 	return m;
 }
 
-/* A pool with one host uses that as its operator said, whatever its capacity. */
-static bool has_choice(const struct pool *p)
-{
-	return p->spec.placement.hosts.all || p->spec.placement.hosts.count;
-}
-
 /* Where the pool may be in several places, where there is room. */
 static bool create_one(struct world *w, struct effects *fx, struct pool *p)
 {
 	struct host *h = p->host;
 
-	if (has_choice(p))
+	if (placement_applies(p))
 		h = placement_choose(w, p, p->spec.vcpus, p->spec.memory_mib,
 				     NULL, NULL, p->reason, sizeof(p->reason));
 	p->lacks_room |= !h;
@@ -272,12 +266,22 @@ void machine_retire(struct world *w, struct effects *fx, struct machine *m)
 		machine_kick(w, fx, m);
 }
 
-/* A saved machine takes no memory; others may have it by now. */
-static bool has_room_to_wake(struct pool *p, const struct machine *m)
+/* A saved machine takes no memory; others may have it by now.  One that need not
+ * be saved makes way for another elsewhere.  Is it one more that will run? */
+static bool wake(struct world *w, struct effects *fx, struct pool *p,
+		 struct machine *m)
 {
-	if (!has_choice(p) ||
-	    placement_fits(m->host, m->row.vcpus, m->row.memory_mib, NULL))
+	if (placement_lets_wake(m)) {
+		image_wake(w, fx, m, p->waiting_count ? "a request waits" :
+							"too few run");
 		return true;
+	}
+	if (p->counts[MACHINE_SAVED] > cold_target(p) &&
+	    placement_choose(w, p, p->spec.vcpus, p->spec.memory_mib, NULL, NULL,
+			     p->reason, sizeof(p->reason))) {
+		machine_retire(w, fx, m);
+		return true;
+	}
 	p->lacks_room = true;
 	snprintf(p->reason, sizeof(p->reason),
 		 "%s is saved on %s, where there is no room to wake it",
@@ -297,12 +301,9 @@ static int balance_tiers(struct world *w, struct effects *fx, struct pool *p,
 		if (tier <= 0 || PLANTED(L3_SLEEPS_ON))
 			break;
 		if (m->row.wish != WISH_RUN || m->host->state != HOST_UP ||
-		    !image_fits(m) || !machine_is_isolated(m) ||
-		    !has_room_to_wake(p, m))
+		    !image_fits(m) || !machine_is_isolated(m))
 			continue;
-		image_wake(w, fx, m, p->waiting_count ? "a request waits" :
-							"too few run");
-		tier--;
+		tier -= wake(w, fx, p, m);
 	}
 	for (; tier < 0; tier++) {
 		struct machine *m = first_of(w, p, MACHINE_READY, idle_only);

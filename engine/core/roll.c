@@ -63,8 +63,9 @@ uint32_t roll_decide(const struct pool *p)
 
 static void replace(struct world *w, struct effects *fx, struct machine *m)
 {
-	if (!placement_allows(m->pool, m->host))
-		machine_retire(w, fx, m);
+	if (!placement_allows(m->pool, m->host) ||
+	    (m->row.state == MACHINE_SAVED && !placement_lets_wake(m)))
+		machine_retire(w, fx, m);	/* its successor has a place elsewhere */
 	else
 		machine_begin_clean(w, fx, m, RUNG_REBUILD,
 				    "of an earlier version");

@@ -117,6 +117,15 @@ static bool is_isolated(const struct sim *s, const struct host *h)
 	return false;
 }
 
+/* Its hosts can take no more of its machines. */
+static bool is_without_room(const struct sim *s, const struct pool *p)
+{
+	char why[ROW_TEXT_SIZE];
+
+	return !placement_choose(&s->world, p, p->spec.vcpus, p->spec.memory_mib,
+				 NULL, NULL, why, sizeof(why));
+}
+
 static const char *pools_missing(const struct sim *s)
 {
 	for (size_t i = 0; i < s->world.pool_count; i++) {
@@ -136,6 +145,9 @@ static const char *pools_missing(const struct sim *s)
 			want = cold = 0;
 		if (ready == want && saved == cold)
 			continue;
+		/* What is saved where it is full cannot be woken either. */
+		if (ready <= want && is_without_room(s, p))
+			continue;
 		if (ready <= want && saved <= cold &&
 		    ready + saved + parked >= p->max + p->spec.saved)
 			continue;
@@ -145,16 +157,6 @@ static const char *pools_missing(const struct sim *s)
 		return text;
 	}
 	return NULL;
-}
-
-/* A cluster's node is replaced by another, for which there is no room here. */
-static bool must_stay(const struct sim *s, const struct pool *p)
-{
-	char why[ROW_TEXT_SIZE];
-
-	return p->spec.cluster &&
-	       !placement_choose(&s->world, p, p->spec.vcpus,
-				 p->spec.memory_mib, NULL, NULL, why, sizeof(why));
 }
 
 /* The store's word against the operator's site, not against the core's. */
@@ -167,7 +169,9 @@ static const char *versions_missing(const struct sim *s)
 
 		if (!spec || !p || p->removed || p->closing || p->roll_paused ||
 		    r->state != MACHINE_READY ||
-		    strcmp(r->version, spec->version) == 0 || must_stay(s, p))
+		    strcmp(r->version, spec->version) == 0 ||
+		    /* A node is replaced by one that is there before it goes. */
+		    (p->spec.cluster && is_without_room(s, p)))
 			continue;
 		snprintf(text, sizeof(text), "machine %s is of version %s, its pool of %s",
 			 r->name, r->version, spec->version);

@@ -110,22 +110,23 @@ void oracle_ledger(struct sim *s, const struct ledger_row *row)
 	}
 }
 
-/* A cluster's machine is saved for the first time: is there room (S11)?  One that
- * sleeps in the store has been woken by the same turn, on a host of its pool's. */
+/* A machine is saved for the first time, or wakes: is there room (S11)? */
 void oracle_placed(struct sim *s, const struct machine_row *row)
 {
 	const struct host *h = world_host(&s->world, slice_of(row->host));
 	uint64_t used = row->memory_mib;
 
-	if (!h || strcmp(row->pool, "web") != 0 || !h->spec.memory_mib)
+	/* An operator may hold a machine where it is full. */
+	if (!h || !h->spec.memory_mib || row->wish == WISH_HOLD)
 		return;
 	for (size_t i = 0; i < s->store.machine_list.count; i++) {
 		const struct machine_row *r = s->store.machine_list.items[i];
 		const struct machine *m = world_machine(&s->world, r->id);
 
 		if (r->id != row->id && strcmp(r->host, row->host) == 0 && m &&
-		    m->row.state != MACHINE_GONE &&
-		    m->row.state != MACHINE_SAVED && r->state != MACHINE_SAVED)
+		    placement_counts(m->row.state) &&
+		    /* Without a domain it goes from disk, and takes none. */
+		    (m->row.state != MACHINE_RETIRING || m->created))
 			used += r->memory_mib;
 	}
 	if (used > h->spec.memory_mib)

@@ -71,8 +71,9 @@ static void save_machine(struct sim *s, const struct machine_row *row)
 	struct machine_row *kept = map_get(&s->store.machines, row->id);
 
 	oracle_machine(s, kept, row);
-	if (!kept) {
+	if (!kept || (kept->state == MACHINE_SAVED && row->state == MACHINE_WAKING))
 		oracle_placed(s, row);
+	if (!kept) {
 		kept = malloc(sizeof(*kept));
 		CHECK("", kept, "out of memory");
 		map_put(&s->store.machines, row->id, kept);

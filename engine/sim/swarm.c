@@ -115,6 +115,7 @@ static void drop_absent(struct site_spec *c, uint32_t absent)
 			c->pools[kept++] = c->pools[i];
 			continue;
 		}
+		free(c->pools[i].placement.hosts.names);
 		if (!c->pools[i].cluster)
 			continue;
 		free(c->clusters[0].calendar);
@@ -170,6 +171,9 @@ struct site_spec site_copy(const struct site_spec *site, uint32_t absent)
 			array_copy(site->resources[i].access,
 				   site->resources[i].access_count,
 				   sizeof(*c.resources[i].access));
+	for (size_t i = 0; i < c.pool_count; i++)
+		c.pools[i].placement.hosts =
+			names_copy(&site->pools[i].placement.hosts);
 	drop_absent(&c, absent);
 	return c;
 }
@@ -241,6 +245,12 @@ static void draw_pool(struct sim *s, struct site_pool *p, int i,
 	snprintf(p->name, sizeof(p->name), "pool%d", i);
 	TEXT_SET(p->application, a->name);
 	TEXT_SET(p->host, s->hosts[sim_between(s, 0, s->swarm.hosts - 1)].name);
+	if (sim_chance(s, 50))
+		p->placement.hosts.all = true;
+	else
+		site_names_add(&p->placement.hosts, p->host);
+	p->placement.spread = (enum site_spread)sim_between(s, SPREAD_NONE,
+							    SPREAD_SITES);
 	p->serve = tiny ? 1 : (uint32_t)sim_between(s, 0, 4);
 	p->spare = tiny ? 0 : (uint32_t)sim_between(s, 0, p->serve);
 	p->max = tiny ? 1 : p->serve + (uint32_t)sim_between(s, 0, 3);
@@ -359,6 +369,9 @@ void site_draw(struct sim *s)
 		TEXT_SET(site->hosts[i].name, s->hosts[i].name);
 		TEXT_SET(site->hosts[i].uri, i % 2 ? "qemu+ssh://far/system" :
 						     "auto");
+		/* Now and then too little for all that is wanted. */
+		if (sim_chance(s, 40))
+			site->hosts[i].memory_mib = 128 * (uint64_t)sim_between(s, 2, 12);
 		s->hosts[i].isolated = sim_chance(s, 70);
 		site->hosts[i].boot_parallel =
 			s->swarm.tiny ? 1 : (uint32_t)sim_between(s, 1, 4);

@@ -157,6 +157,36 @@ static void test_waking(void)
 	lab_close(&p.lab);
 }
 
+/* One that need not be saved makes way for another where there is room. */
+static void test_elsewhere(void)
+{
+	struct place p = { .two_hosts = true };
+
+	open_place(&p, 0, 0);
+	host_says(&p, "h2", false);
+	p.lab.pool.placement.hosts.all = true;
+	p.news.placement.hosts.all = false;	/* news is on "h" */
+	p.lab.pool.saved = 1;
+	p.lab.pool.recycle = RECYCLE_REVERT;
+	apply(&p);
+	settle(&p);
+	is_text(lab_state(&p.lab, "mail-01"), "saved", "mail sleeps on the one host");
+	serve(&p, "news", 2);
+	settle(&p);
+	host_says(&p, "h2", true);
+	lab_answer(&p.lab, EFFECT_HOST_POLL, CALL_OK);
+	p.lab.pool.serve = 1;
+	p.lab.pool.saved = 0;
+	apply(&p);
+	settle(&p);
+	const struct machine *m = lab_machine(&p.lab, "mail-02");
+	is_text(m->host->spec.name, "h2", "it is to run: another is made on the other host");
+	ok(!world_machine_by_name(&p.lab.w, SLICE("mail-01")) ||
+	   lab_machine(&p.lab, "mail-01")->row.state == MACHINE_GONE,
+	   "and the one on disk goes");
+	lab_close(&p.lab);
+}
+
 /* Untrusted machines go where they are isolated, though another host is first. */
 static void test_isolation(void)
 {
@@ -186,6 +216,7 @@ int main(void)
 	test_given_by_a_pool();
 	test_given_by_a_host();
 	test_waking();
+	test_elsewhere();
 	test_isolation();
 	return tap_done();
 }
