@@ -22,7 +22,7 @@ enum { LEAST_ROWS = 2, LEAST_COLS = 4 };
 
 /* Where in a control sequence (ECMA-48) the guest's last byte was. */
 enum place { IN_TEXT, AFTER_ESC, IN_CSI };
-enum { CAN = 0x18, SUB = 0x1a, ESC = 0x1b, DEL = 0x7f };
+enum { CAN = 0x18, SUB = 0x1a, ESC = 0x1b, DEL = 0x7f, ARGUMENTS_MAX = 16 };
 
 struct line {
 	int cols;
@@ -40,6 +40,7 @@ struct vt {
 	struct line kept[VT_KEPT_LINES];	/* a ring */
 	int kept_count, kept_at;	/* at: where the next one goes */
 	enum place place;
+	int arguments;			/* of that sequence, so far */
 };
 
 static void on_output(const char *bytes, size_t n, void *arg)
@@ -121,33 +122,40 @@ void vt_free(struct vt *v)
 	free(v);
 }
 
-/* Does that byte end a REP, "CSI Ps b"? */
-static bool ends_rep(struct vt *v, unsigned char c)
+/* Is that byte of a sequence libvterm must not see?  As libvterm reads them: what
+ * does not belong in a sequence neither ends it nor an ESC. */
+static bool is_unsafe(struct vt *v, unsigned char c)
 {
-	enum place was = v->place;
-
-	if (c == ESC)
+	if (c == ESC) {
 		v->place = AFTER_ESC;
-	else if (c == CAN || c == SUB)
+	} else if (c == CAN || c == SUB) {
 		v->place = IN_TEXT;
-	else if (c < ' ' || c == DEL)
-		return false;		/* done at once, inside of a sequence */
-	else if (was == AFTER_ESC && c > '/')	/* libvterm: or intermediates */
+	} else if (c < ' ' || c >= DEL) {
+		return false;
+	} else if (v->place == AFTER_ESC && c >= '0') {
 		v->place = c == '[' ? IN_CSI : IN_TEXT;
-	else if (was == IN_CSI && c >= '@')
-		v->place = IN_TEXT;
-	return was == IN_CSI && c == 'b';
+		v->arguments = 1;
+	} else if (v->place == IN_CSI) {
+		v->arguments += c == ';' || c == ':';
+		if (c >= '@')
+			v->place = IN_TEXT;
+		return c == 'b' || v->arguments > ARGUMENTS_MAX;
+	}
+	return false;
 }
 
-/* libvterm 0.1.4 repeats a character of no width for ever (tests/fuzz/vt found
- * it): a guest must not stop the console, so REP is cancelled, which few use. */
+/*
+ * libvterm 0.1.4 repeats a character of no width for ever (REP, "CSI Ps b") and
+ * writes past its sixteen arguments; tests/fuzz/vt found both.  A guest must not
+ * stop the console or worse: such sequences are cancelled, byte by byte.
+ */
 void vt_write(struct vt *v, const char *bytes, size_t n)
 {
 	static const char cancel = CAN;
 	size_t from = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!ends_rep(v, (unsigned char)bytes[i]))
+		if (!is_unsafe(v, (unsigned char)bytes[i]))
 			continue;
 		vterm_input_write(v->vterm, bytes + from, i - from);
 		vterm_input_write(v->vterm, &cancel, 1);

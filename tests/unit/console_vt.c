@@ -47,6 +47,13 @@ int main(void)
 	is_text(line("\033[9\001b\033[\033[5bhello", 100), "hello", "whatever stands within it");
 	is_text(line("\033[12bhello", 1), "hello", "or byte by byte");
 	is_text(line("\033-[1bhello", 100), "hello", "or before it");
+	is_text(line("\033\001\377[1bhello", 100), "hello", "or is no character at all");
+	is_text(line("\033[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16mhello", 100), "hello",
+		"sixteen arguments are read");
+	is_text(line("\033[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;1;2;3;4;5;6;7;8;9;10mhello", 1),
+		"hello", "a sequence with more of them is left out");
+	is_text(line("\033[::::::::::::::::::::::::::::::::::::::[mhello", 100), "mhello",
+		"also with colons");
 	is_text(line("ab[b\033[1mb\033[0mb", 100), "ab[bbb", "a letter is a letter");
 	is_text(line("\033[1\030b", 100), "b", "also after a sequence that was cancelled");
 	is_text(line("\033[2;3Hx\033[1;1Hb", 1), "b", "other sequences are done");
