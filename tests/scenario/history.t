@@ -40,7 +40,11 @@ sub echo_once {
 	return defined $n && $n == 4;
 }
 my $served = 0;
-for (1 .. 5) { $served += echo_once() }
+# One after the other: those not over yet count for the user's limit.
+for (1 .. 5) {
+	$served += echo_once();
+	wait_for('the session is over', 10, sub { !sessions() });
+}
 is($served, 5, 'five sessions');
 ok(wait_for('they are over', 10, sub { !sessions() }), 'and over');
 is((remuda('engine stop'))[0], 0, 'the engine stops');
