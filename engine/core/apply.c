@@ -106,6 +106,8 @@ static void apply_pools(struct world *w)
 		w->pools[i]->removed = true;
 		/* Its lists of names died with the spec that held them. */
 		w->pools[i]->application.resources = (struct site_names){ 0 };
+		w->pools[i]->spec.placement =
+			(struct site_placement){ .hosts.all = true };
 	}
 	for (size_t i = 0; i < w->spec.pool_count; i++) {
 		const struct site_pool *spec = &w->spec.pools[i];
