@@ -288,12 +288,12 @@ static void serve_events(enum mode mode)
 }
 
 /* Serves events until that many answers have come; false when time is up. */
-static bool await(enum mode mode, uint64_t answers, double seconds)
+static bool await(uint64_t answers, double seconds)
 {
 	int64_t until = now_us() + (int64_t)(seconds * 1e6);
 
 	while (done < answers && !broken && now_us() < until)
-		serve_events(mode);
+		serve_events(HOLD);
 	return done >= answers;
 }
 
@@ -309,9 +309,9 @@ static void hold(int count)
 	for (int i = 0; i < count && all; i++) {
 		begin(&peers[i], HOLD);
 		if (i >= OPENING)
-			all = await(HOLD, (uint64_t)(i - OPENING), HOLD_S);
+			all = await((uint64_t)(i - OPENING), HOLD_S);
 	}
-	all = all && await(HOLD, (uint64_t)count, HOLD_S);
+	all = all && await((uint64_t)count, HOLD_S);
 	printf("hold %d connections: %llu open in %.1f s, %llu broken\n", count,
 	       (unsigned long long)done, (double)(now_us() - from) / 1e6,
 	       (unsigned long long)broken);
@@ -325,7 +325,7 @@ static void hold(int count)
 			broken++;
 	}
 	if (all)
-		await(HOLD, (uint64_t)count, HOLD_S);
+		await((uint64_t)count, HOLD_S);
 	printf("again: %llu of %d answered, %llu broken\n",
 	       (unsigned long long)done, count, (unsigned long long)broken);
 	free(peers);

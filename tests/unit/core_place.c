@@ -133,20 +133,27 @@ static void test_given_by_a_host(void)
 	lab_close(&p.lab);
 }
 
+/* One of mail is saved on "h", where two of news take what room there is. */
+static void sleep_beside_news(struct place *p)
+{
+	p->lab.pool.saved = 1;
+	p->lab.pool.recycle = RECYCLE_REVERT;
+	apply(p);
+	settle(p);
+	is_text(lab_state(&p->lab, "mail-01"), "saved", "one of mail sleeps");
+	is_text(lab_machine(&p->lab, "mail-01")->host->spec.name, "h", "on the one host");
+	serve(p, "news", 2);
+	settle(p);
+	is_int(pool_alive(pool_of(p, "news")), 2, "two of news fill it");
+}
+
 /* A saved machine takes no memory: by the time it is wanted others may have it. */
 static void test_waking(void)
 {
 	struct place p = { 0 };
 
 	open_place(&p, 0, 0);
-	p.lab.pool.saved = 1;
-	p.lab.pool.recycle = RECYCLE_REVERT;
-	apply(&p);
-	settle(&p);
-	is_text(lab_state(&p.lab, "mail-01"), "saved", "one of mail sleeps");
-	serve(&p, "news", 2);
-	settle(&p);
-	is_int(pool_alive(pool_of(&p, "news")), 2, "two of news fill the host");
+	sleep_beside_news(&p);
 	serve(&p, "mail", 1);
 	is_text(lab_state(&p.lab, "mail-01"), "saved", "it cannot be woken there (S11)");
 	ok(strstr(pool_of(&p, "mail")->reason, "no room"), "the pool says why: %s",
@@ -166,13 +173,7 @@ static void test_elsewhere(void)
 	host_says(&p, "h2", false);
 	p.lab.pool.placement.hosts.all = true;
 	p.news.placement.hosts.all = false;	/* news is on "h" */
-	p.lab.pool.saved = 1;
-	p.lab.pool.recycle = RECYCLE_REVERT;
-	apply(&p);
-	settle(&p);
-	is_text(lab_state(&p.lab, "mail-01"), "saved", "mail sleeps on the one host");
-	serve(&p, "news", 2);
-	settle(&p);
+	sleep_beside_news(&p);
 	host_says(&p, "h2", true);
 	lab_answer(&p.lab, EFFECT_HOST_POLL, CALL_OK);
 	p.lab.pool.serve = 1;
